@@ -1,0 +1,163 @@
+# What the rules share: the resolved study, the patterns of the wildcards, and the functions that find inputs.
+
+import sys
+from pathlib import Path
+
+import yaml
+from snakemake.exceptions import WorkflowError
+
+SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
+SCHEMA = Path(workflow.basedir) / "workflow" / "schemas" / "config.schema.yaml"
+RESOURCES = Path(workflow.basedir) / "resources"
+sys.path.insert(0, str(SCRIPTS))
+
+from denoising import study as studies
+from denoising.pairs import match_pairs
+from denoising.provenance import code_version as version_of
+
+try:
+    STUDY = studies.resolve(config, yaml.safe_load(SCHEMA.read_text()))
+except studies.StudyError as error:
+    raise WorkflowError(f"The config does not describe a study. {error}")
+
+DATASETS = STUDY["datasets"]
+MODELS = STUDY["models"]
+TRAINED_ON = sorted({values["trained_on"] for values in MODELS.values()})
+
+
+def one_of(names):
+    """A wildcard constraint: one of `names`, or nothing at all."""
+    return "|".join(names) or "(?!)"
+
+
+def with_source(source):
+    """Names of the datasets that have this source."""
+    return [name for name, dataset in DATASETS.items() if source in dataset]
+
+
+wildcard_constraints:
+    dataset=one_of(DATASETS),
+    model=one_of(MODELS),
+    method=one_of([*MODELS, "nlm", "input"]),
+    split="tail|random|by-volume",
+    table=one_of([dataset["table"] for dataset in DATASETS.values()]),
+
+
+def code_version(script):
+    """Version of the code behind a rule: an edit to it, and to nothing else, reruns the rule."""
+    return version_of(SCRIPTS / script)
+
+
+def setting(*keys):
+    """A value of the dataset that the wildcards name, or of what lies below it."""
+
+    def value(wildcards):
+        found = DATASETS[wildcards.dataset]
+        for key in keys:
+            found = found[key]
+        return found
+
+    return value
+
+
+def condition_names(wildcards):
+    return studies.conditions(STUDY, wildcards.dataset)
+
+
+def condition_sources(wildcards):
+    return {c["name"]: c["source"] for c in DATASETS[wildcards.dataset]["conditions"]}
+
+
+def local_archive(wildcards):
+    """The archive's file where it is a local one; nothing to wait for where it is a URL."""
+    path = DATASETS[wildcards.dataset]["archive"]["path"]
+    return [path] if path else []
+
+
+def image_pairs(wildcards):
+    pairs = DATASETS[wildcards.dataset]["pairs"]
+    try:
+        return match_pairs(pairs["low"], pairs["high"])
+    except ValueError as error:
+        raise WorkflowError(f"datasets.{wildcards.dataset}.{error}")
+
+
+def pair_files(side):
+    """The low (1) or high (2) files of the dataset's pairs."""
+    return lambda wildcards: [str(pair[side]) for pair in image_pairs(wildcards)]
+
+
+def pair_names(wildcards):
+    return [name for name, _, _ in image_pairs(wildcards)]
+
+
+def batch_sizes(wildcards):
+    """Batch size and split of every model trained on the dataset."""
+    trained = studies.training_sets(STUDY, wildcards.dataset)
+    return {name: [values["batch_size"], values["split"]] for name, values in trained.items()}
+
+
+def splits_of(wildcards):
+    """Every split of the dataset that a model trains on."""
+    how = sorted({values["split"] for values in studies.training_sets(STUDY, wildcards.dataset).values()})
+    return expand("results/splits/{dataset}/{split}.csv", dataset=wildcards.dataset, split=how)
+
+
+def split_of_model(wildcards):
+    values = MODELS[wildcards.model]
+    return f"results/splits/{values['trained_on']}/{values['split']}.csv"
+
+
+def of_trained_dataset(pattern):
+    """A path with the dataset that the model of the wildcards is trained on."""
+    return lambda wildcards: pattern.format(dataset=MODELS[wildcards.model]["trained_on"])
+
+
+def restored_volumes(wildcards):
+    """What a method restored; the input has nothing but its volumes."""
+    return [] if wildcards.method == "input" else f"results/restored/{wildcards.method}/{wildcards.dataset}"
+
+
+def tested_on(model):
+    return STUDY["tests"][model]
+
+
+def tested_datasets():
+    """Every dataset that a model is tested on, in the config's order."""
+    tested = {dataset for tests in STUDY["tests"].values() for dataset in tests}
+    return [name for name in DATASETS if name in tested]
+
+
+def all_scores():
+    """The scores of every method on every dataset that it is tested on."""
+    baselines = expand("results/scores/{method}/{dataset}.csv", method=["input", "nlm"], dataset=tested_datasets())
+    return baselines + [
+        f"results/scores/{model}/{dataset}.csv" for model in MODELS for dataset in tested_on(model)
+    ]
+
+
+def example_of(dataset):
+    """The model whose restorations of a dataset figure 2 shows: the first trained on it, else the first tested on it."""
+    tested = [model for model in MODELS if dataset in tested_on(model)]
+    own = [model for model in tested if MODELS[model]["trained_on"] == dataset]
+    return (own or tested)[0]
+
+
+def keep_if_asked(path):
+    """A restoration is temporary unless the config keeps it: it can be larger than all else together."""
+    return path if STUDY["restoration"]["keep"] else temp(path)
+
+
+def all_tables():
+    names = [DATASETS[name]["table"] for name in tested_datasets()]
+    names += ["hyperparameters", "runtimes", "runtime_lines"]
+    if studies.cross_tested(STUDY):
+        names.append("generalization")
+    return expand("results/tables/{name}.{kind}", name=names, kind=["csv", "md"])
+
+
+def all_figures():
+    names = ["fig1_patches", "fig2_restoration", "learning_curves", "runtimes", *studies.sweeps(STUDY)]
+    if studies.cross_tested(STUDY):
+        names.append("fig3_generalization")
+    return expand("results/figures/{name}.{kind}", name=names, kind=["pdf", "png"])

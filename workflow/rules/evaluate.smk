@@ -1,0 +1,97 @@
+# Needs: test volumes and restorations. Makes: scores, and the example sections of figure 2.
+
+
+rule evaluate:
+    """Score one method's restorations of one test set under every protocol."""
+    input:
+        volumes="results/volumes/{dataset}",
+        restored=restored_volumes,
+    output:
+        scores="results/scores/{method}/{dataset}.csv",
+    log:
+        "logs/evaluate/{method}-{dataset}.log",
+    benchmark:
+        "benchmarks/evaluate/{method}-{dataset}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+    params:
+        conditions=condition_names,
+        protocols=STUDY["evaluation"]["protocols"],
+        model=lambda wildcards: MODELS.get(wildcards.method),
+        code=code_version("evaluate.py"),
+    script:
+        "../scripts/evaluate.py"
+
+
+rule gather_scores:
+    """Gather all scores in one tidy table."""
+    input:
+        all_scores(),
+    output:
+        scores="results/scores.csv",
+    log:
+        "logs/gather_scores.log",
+    benchmark:
+        "benchmarks/gather_scores.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        code=code_version("gather_scores.py"),
+    script:
+        "../scripts/gather_scores.py"
+
+
+rule restoration_examples:
+    """Keep one section of one test volume, as input, restorations and ground truth, for figure 2."""
+    input:
+        volumes="results/volumes/{dataset}",
+        nlm="results/restored/nlm/{dataset}",
+        restored="results/restored/{model}/{dataset}",
+    output:
+        examples="results/examples/{model}-on-{dataset}.npz",
+    log:
+        "logs/restoration_examples/{model}-on-{dataset}.log",
+    benchmark:
+        "benchmarks/restoration_examples/{model}-on-{dataset}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        conditions=condition_names,
+        voxel_size=setting("voxel_size"),
+        code=code_version("restoration_examples.py"),
+    script:
+        "../scripts/restoration_examples.py"
+
+
+rule provenance:
+    """Record beside the results what made them: config, versions, commit, inputs."""
+    input:
+        results=["results/scores.csv", *all_tables(), *all_figures()],
+        records=expand("results/archives/{dataset}.json", dataset=sorted({*tested_datasets(), *TRAINED_ON})),
+    output:
+        record="results/provenance.json",
+        config="results/config.yaml",
+    log:
+        "logs/provenance.log",
+    benchmark:
+        "benchmarks/provenance.tsv"
+    conda:
+        "../../envs/care.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        study=STUDY,
+        repository=workflow.basedir,
+        code=code_version("provenance.py"),
+    script:
+        "../scripts/provenance.py"

@@ -1,0 +1,19 @@
+"""Bring a microscopist's own image pairs into a folder of volumes."""
+
+from pathlib import Path
+
+from denoising.logs import open_log
+from denoising.pairs import bring_in, record_pairs
+
+with open_log(snakemake.log[0]):
+    files = zip(snakemake.params.names, map(Path, snakemake.input.low), map(Path, snakemake.input.high), strict=True)
+    pairs = list(files)
+    bring_in(
+        pairs,
+        snakemake.params.axes,
+        "low",
+        snakemake.params.test_fraction,
+        snakemake.params.seed,
+        Path(snakemake.output.volumes),
+    )
+    record_pairs(pairs, Path(snakemake.output.record))

@@ -1,0 +1,330 @@
+"""Archives of the published form: fetching, unpacking safely into a folder of volumes, reading their npz.
+
+An archive is a tar file with one top folder that holds `test_data/` and `train_data/` in one of two layouts:
+
+    folders   test_data/{truth folder, a folder a condition}/NAME.tif, each ZYX, the same names in every folder
+    stacks    test_data/NAME.tif, each CZYX, a channel a condition and one for the ground truth
+
+`train_data/` may hold `data_label.npz` (X and Y, published patches) and, in the folders layout, volumes of its own.
+Beside an archive stands a record of it, a JSON object with source, bytes, sha256 and verified.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import re
+import tarfile
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import requests
+
+from denoising.volumes import (
+    TRUTH,
+    check_volume,
+    listing_row,
+    read_volume,
+    write_listing,
+    write_volume,
+)
+
+log = logging.getLogger(__name__)
+NPZ = "train_data/data_label.npz"
+
+
+# Fetching
+
+
+def download(url: str, path: Path, attempts: int = 8, wait: float = 2.0) -> None:
+    """Download `url` to `path`, resuming what an earlier attempt left in `path`.part.
+
+    A broken transfer is continued by a range request, up to `attempts` times in a row without progress,
+    waiting `wait` seconds and twice as long each further time. A server that ignores ranges, or whose
+    file has changed (ETag or Last-Modified), starts over.
+
+    Raises
+    ------
+    ConnectionError
+        If the file cannot be had; `path`.part stays for the next run.
+    """
+    partial = path.with_name(path.name + ".part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    failures = 0
+    while True:
+        before = partial.stat().st_size if partial.exists() else 0
+        try:
+            _transfer(url, partial)
+            break
+        except requests.RequestException as error:
+            refused = error.response is not None and 400 <= error.response.status_code < 500
+            have = partial.stat().st_size if partial.exists() else 0
+            failures = 1 if have > before else failures + 1
+            if refused or failures >= attempts:
+                raise ConnectionError(
+                    f"{url}: {error}; got {have} bytes, kept in {partial}. Check the address and the network, "
+                    "then run again: the download continues where it stopped."
+                ) from None
+            log.warning("%s: %s; continuing from byte %d", url, error, have)
+            time.sleep(wait * 2 ** (failures - 1))
+    _validator(partial).unlink(missing_ok=True)
+    os.replace(partial, path)
+
+
+def _validator(partial: Path) -> Path:
+    return partial.with_name(partial.name + ".validator")
+
+
+def _transfer(url: str, partial: Path) -> None:
+    """One request: append the rest of `url` to `partial`, or raise a RequestException."""
+    have = partial.stat().st_size if partial.exists() else 0
+    headers = {"Accept-Encoding": "identity"}
+    if have and _validator(partial).exists():
+        headers |= {"Range": f"bytes={have}-", "If-Range": _validator(partial).read_text()}
+    with requests.get(url, headers=headers, stream=True, timeout=60) as response:
+        if response.status_code == 416 and response.headers.get("Content-Range", "").endswith(f"/{have}"):
+            return
+        response.raise_for_status()
+        resumed = response.status_code == 206
+        name = response.headers.get("ETag") or response.headers.get("Last-Modified")
+        if name and not name.startswith("W/"):
+            _validator(partial).write_text(name)
+        else:
+            _validator(partial).unlink(missing_ok=True)
+        expected = (have if resumed else 0) + int(response.headers.get("Content-Length", -1))
+        with partial.open("ab" if resumed else "wb") as file:
+            for block in response.iter_content(1 << 20):
+                file.write(block)
+        if "Content-Length" in response.headers and partial.stat().st_size != expected:
+            raise requests.ConnectionError(f"transfer ended at {partial.stat().st_size} of {expected} bytes")
+
+
+def link_local(source: Path, path: Path) -> None:
+    """Make `path` a link to the local file `source`: large archives are not copied."""
+    if not source.is_file():
+        raise ValueError(f"{source}: there is no such file; correct the dataset's archive.path.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.symlink_to(source.resolve())
+
+
+def record_archive(path: Path, source: str, sha256: str | None, record: Path) -> None:
+    """Compare `path` with the checksum the config gives, and write the record of what it is.
+
+    Parameters
+    ----------
+    path : Path
+    source : str
+        Where it came from, in words or as a URL.
+    sha256 : str or None
+        Expected; None is allowed, warned about, and recorded as not verified.
+    record : Path
+        Written: JSON.
+
+    Raises
+    ------
+    ValueError
+        If the checksum differs; the file is removed when it is not a link, so that a retry fetches it anew.
+    """
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if sha256 is not None and found != sha256:
+        if not path.is_symlink():
+            path.unlink()
+        raise ValueError(
+            f"{source}: sha256 is {found}, expected {sha256}; the file is not what the config describes. "
+            "Fetch it again, or correct the dataset's archive.sha256."
+        )
+    if sha256 is None:
+        log.warning(
+            "%s: not verified, the config gives no sha256; found %s. Write it into the config as "
+            "archive.sha256 to verify the next download.", source, found,
+        )  # fmt: skip
+    entry = {"source": source, "bytes": path.stat().st_size, "sha256": found, "verified": sha256 is not None}
+    record.write_text(json.dumps(entry, indent=2) + "\n")
+
+
+# Unpacking
+
+
+def unpack(archive: Path, layout: str, truth, conditions: dict, stratum: str | None, folder: Path) -> None:
+    """Unpack an archive into a folder of volumes, checking every array.
+
+    Parameters
+    ----------
+    archive : Path
+        A tar file, compressed or not.
+    layout : {"folders", "stacks"}
+    truth : str or int
+        The ground truth's folder name, or its channel.
+    conditions : dict of str to (str or int)
+        For each condition its folder name, or its channel.
+    stratum : str or None
+        A regular expression with one group, searched in the file names: the group is the volume's stratum.
+    folder : Path
+        Written: a folder of volumes.
+
+    Raises
+    ------
+    ValueError
+        Naming archive and entry: an entry that would leave the folder, a volume that lacks its counterpart in
+        a condition, an array of another shape, other axes, not finite; no test volumes at all.
+    """
+    sources = {TRUTH: truth, **conditions}
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unpack-") as scratch:
+        files = _extract(archive, Path(scratch))
+        read = _folder_rows if layout == "folders" else _stack_rows
+        rows = [row for part in ("test", "train") for row in read(archive, files, part, sources, stratum, folder)]
+        if not any(row["part"] == "test" for row in rows):
+            raise ValueError(
+                f"{archive}: no test volumes found for layout {layout} (test_data/...tif), entries begin with "
+                f"{sorted(files)[:3]}; correct the dataset's layout, truth or conditions."
+            )
+        if NPZ in files:
+            target = folder / "train" / "data_label.npz"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(files[NPZ], target)
+    write_listing(folder, rows)
+
+
+def _extract(archive: Path, scratch: Path) -> dict[str, Path]:
+    """Extract the data of `archive`; return its files by their name below the top folder."""
+    files = {}
+    try:
+        with tarfile.open(archive, "r|*") as tar:
+            for member in tar:
+                safe = tarfile.data_filter(member, str(scratch))
+                if not (safe.isfile() or safe.isdir()):
+                    raise ValueError(
+                        f"{archive}: entry {member.name} is a link, expected plain files; do not use this archive."
+                    )
+                name = _below_top(safe.name)
+                if safe.isfile() and name.startswith(("test_data/", "train_data/")):
+                    tar.extract(safe, scratch, filter="data")
+                    files[name] = scratch / safe.name
+    except tarfile.FilterError as error:
+        raise ValueError(f"{archive}: entry {error.tarinfo.name} leaves the folder it is unpacked to "
+                         "or is no plain file; do not use this archive.") from None  # fmt: skip
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise ValueError(f"{archive}: not a complete tar archive ({error}); fetch it again.") from None
+    return files
+
+
+def _below_top(name: str) -> str:
+    parts = PurePosixPath(name).parts
+    for data in ("test_data", "train_data"):
+        if data in parts:
+            return "/".join(parts[parts.index(data) :])
+    return name
+
+
+def _folder_rows(archive, files, part, sources, stratum, folder) -> Iterator[dict]:
+    """Move the volumes of the folders layout to their places and yield their rows."""
+    by_condition = {
+        condition: {
+            PurePosixPath(name).stem: name
+            for name in files
+            if PurePosixPath(name).parent == PurePosixPath(f"{part}_data/{source}")
+            and PurePosixPath(name).suffix.lower() in (".tif", ".tiff")
+        }
+        for condition, source in sources.items()
+    }
+    volumes = sorted(set().union(*by_condition.values()))
+    for volume in volumes:
+        shapes = {}
+        for condition, source in sources.items():
+            if volume not in by_condition[condition]:
+                raise ValueError(
+                    f"{archive}: {part}_data/{source}/{volume}.tif is missing, but other conditions have that "
+                    "volume; fetch the archive again or correct the dataset's conditions."
+                )
+            name = by_condition[condition][volume]
+            image = _checked(files[name], "ZYX", archive, name)
+            shapes[name] = image.shape
+            row = listing_row(part, volume, _stratum(stratum, volume), condition, image, "ZYX")
+            target = folder / row["path"]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(files[name], target)
+            yield row
+        _one_shape(archive, shapes)
+
+
+def _stack_rows(archive, files, part, sources, stratum, folder) -> Iterator[dict]:
+    """Write a volume a channel for every stack of the stacks layout and yield their rows."""
+    for name, path in sorted(files.items()):
+        entry = PurePosixPath(name)
+        if entry.parent != PurePosixPath(f"{part}_data") or entry.suffix.lower() not in (".tif", ".tiff"):
+            continue
+        stack = _checked(path, "CZYX", archive, name)
+        if max(sources.values()) >= len(stack):
+            raise ValueError(
+                f"{archive}: {name} has {len(stack)} channels of shape {stack.shape[1:]}, expected at least "
+                f"{max(sources.values()) + 1}; correct the dataset's truth and conditions."
+            )
+        for condition, channel in sources.items():
+            row = listing_row(part, entry.stem, _stratum(stratum, entry.stem), condition, stack[channel], "ZYX")
+            write_volume(folder / row["path"], stack[channel], "ZYX")
+            yield row
+
+
+def _checked(path: Path, axes: str, archive: Path, name: str) -> np.ndarray:
+    try:
+        image = read_volume(path, axes)
+        check_volume(image, name)
+    except ValueError as error:
+        raise ValueError(f"{archive}: {str(error).replace(str(path), name)}") from None
+    return image
+
+
+def _one_shape(archive: Path, shapes: dict[str, tuple]) -> None:
+    if len(set(shapes.values())) > 1:
+        listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise ValueError(f"{archive}: files of one volume differ in shape ({listed}), expected one; fetch it again.")
+
+
+def _stratum(pattern: str | None, volume: str) -> str:
+    found = re.search(pattern, volume) if pattern else None
+    return found.group(1) if found else ""
+
+
+# Reading npz files, which numpy cannot memory-map
+
+
+def npz_shape(path: Path, name: str) -> tuple[int, ...]:
+    """Shape of array `name` in an npz file, from its header alone."""
+    with zipfile.ZipFile(path) as archive, _open_entry(archive, path, name) as file:
+        return _read_header(file, path, name)[0]
+
+
+def npz_blocks(path: Path, name: str, block_bytes: int = 1 << 26) -> Iterator[np.ndarray]:
+    """Array `name` of an npz file in blocks of whole first-axis items, about `block_bytes` each."""
+    with zipfile.ZipFile(path) as archive, _open_entry(archive, path, name) as file:
+        shape, dtype = _read_header(file, path, name)
+        item = int(np.prod(shape[1:])) * dtype.itemsize
+        step = max(1, block_bytes // item)
+        for start in range(0, shape[0], step):
+            count = min(step, shape[0] - start)
+            data = file.read(count * item)
+            if len(data) != count * item:
+                raise ValueError(f"{path}: array {name} ends early, at item {start}; fetch the archive again.")
+            yield np.frombuffer(data, dtype).reshape(count, *shape[1:])
+
+
+def _open_entry(archive: zipfile.ZipFile, path: Path, name: str):
+    if f"{name}.npy" not in archive.namelist():
+        raise ValueError(f"{path}: holds {archive.namelist()}, expected an array {name}; fetch the archive again.")
+    return archive.open(f"{name}.npy")
+
+
+def _read_header(file, path: Path, name: str) -> tuple[tuple[int, ...], np.dtype]:
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran, dtype = read(file)
+    if fortran or dtype.hasobject or dtype.kind not in "uif":
+        raise ValueError(f"{path}: array {name} is {dtype} (Fortran order: {fortran}), expected numbers in C order.")
+    return shape, dtype

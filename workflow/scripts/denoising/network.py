@@ -1,0 +1,104 @@
+"""The network: csbdeep's CARE U-Net, built from a model's values, loaded from its folder, and the device it runs on."""
+
+import logging
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import tensorflow as tf
+from csbdeep.models import CARE, Config
+
+log = logging.getLogger(__name__)
+
+
+def use_device(device: str, threads: int) -> str:
+    """Choose where TensorFlow runs in this process, before it has run anything.
+
+    Parameters
+    ----------
+    device : {"auto", "cpu", "gpu"}
+        `auto` takes a GPU where one is visible; `gpu` insists on one; `cpu` leaves it alone.
+    threads : int
+        CPU threads for one operation.
+
+    Returns
+    -------
+    str
+        The device's name, as the logs give it.
+
+    Raises
+    ------
+    RuntimeError
+        If `device` is "gpu" and none is visible.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    if device == "gpu" and not gpus:
+        raise RuntimeError(
+            "device: gpu, but TensorFlow sees no GPU. Check the driver (nvidia-smi) and the CUDA libraries "
+            "(make install-gpu), or set device: auto to run on the CPU."
+        )
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(2)
+    if device == "cpu" or not gpus:
+        tf.config.set_visible_devices([], "GPU")
+        name = f"CPU, {threads} threads"
+    else:
+        for gpu in gpus:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        name = "GPU, " + tf.config.experimental.get_device_details(gpus[0]).get("device_name", gpus[0].name)
+    log.info("device: %s", name)
+    return name
+
+
+def care_config(values: dict, axes: str) -> Config:
+    """csbdeep's configuration of one model.
+
+    Parameters
+    ----------
+    values : dict
+        The model's values, as the config names them.
+    axes : {"YX", "ZYX"}
+    """
+    return Config(
+        axes,
+        n_channel_in=1,
+        n_channel_out=1,
+        probabilistic=values["loss"] == "laplace",
+        unet_n_depth=values["depth"],
+        unet_kern_size=values["kernel"],
+        unet_n_first=values["width"],
+        unet_residual=values["residual"],
+        unet_last_activation=values["last_activation"],
+        train_loss=values["loss"],
+        train_epochs=values["epochs"],
+        train_steps_per_epoch=values["steps_per_epoch"],
+        train_batch_size=values["batch_size"],
+        train_learning_rate=values["learning_rate"],
+        train_reduce_lr={
+            "factor": values["plateau_factor"],
+            "patience": values["plateau_patience"],
+            "min_delta": values["plateau_min_delta"],
+        },
+        train_tensorboard=False,
+        train_checkpoint="weights_best.h5",
+        train_checkpoint_last=None,
+        train_checkpoint_epoch=None,
+    )
+
+
+def load_model(folder: Path) -> CARE:
+    """Load a model folder (config.json, weights_best.h5), as stock csbdeep would."""
+    return CARE(None, name=folder.name, basedir=str(folder.parent))
+
+
+def halo(depth: int, kernel: int) -> int:
+    """Voxels of context that a core starting on a multiple of 2**depth needs on each side.
+
+    Each level has two convolutions on the way down and two on the way up (two at the bottom), each reaching
+    kernel // 2 voxels of its level; pooling and upsampling add up to 2**depth - 1. Rounded up to a multiple of
+    2**depth: 24 for depth 2 and kernel 3.
+    """
+    step = 2**depth
+    reach = (kernel // 2) * (4 * (step - 1) + 2 * step) + step - 1
+    return -(-reach // step) * step

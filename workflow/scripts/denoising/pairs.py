@@ -1,0 +1,107 @@
+"""A microscopist's own image pairs: matching low-SNR files to high-SNR files, and bringing them into volumes."""
+
+import glob
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+
+from denoising.volumes import TRUTH, check_volume, listing_row, read_volume, write_listing, write_volume
+
+
+def match_pairs(low: str, high: str) -> list[tuple[str, Path, Path]]:
+    """Pair the files of two glob patterns by what their wildcards match.
+
+    `low` "raw/*_noisy.tif" and `high` "clean/*_gt.tif" pair raw/fish_noisy.tif with clean/fish_gt.tif under
+    the name "fish".
+
+    Returns
+    -------
+    list of (name, low file, high file), sorted by name
+
+    Raises
+    ------
+    ValueError
+        If a pattern matches nothing, or a file has no partner: all of them are named.
+    """
+    lows, highs = _by_wildcards(low), _by_wildcards(high)
+    for key, pattern, files in (("low", low, lows), ("high", high, highs)):
+        if not files:
+            raise ValueError(
+                f"pairs.{key}: {pattern} matches no file; correct the pattern (paths start at the working directory)."
+            )
+    alone = sorted(set(lows) ^ set(highs))
+    if alone:
+        side = {name: "low" if name in lows else "high" for name in alone}
+        listed = ", ".join(f"{name or '(no wildcard)'} (only in {side[name]})" for name in alone)
+        raise ValueError(
+            f"pairs: {low} and {high} do not pair up: {listed}; what * matches must be the same in both names."
+        )
+    return [(name or Path(low).stem, lows[name], highs[name]) for name in sorted(lows)]
+
+
+def _by_wildcards(pattern: str) -> dict[str, Path]:
+    regex = re.compile("".join("(.*)" if part == "*" else re.escape(part) for part in re.split(r"(\*)", pattern)))
+    return {
+        "-".join(regex.fullmatch(name).groups()).replace("/", "-"): Path(name)
+        for name in sorted(glob.glob(pattern.replace("[", "[[]").replace("?", "[?]")))
+    }
+
+
+def test_names(names: list[str], fraction: float, seed: int) -> set[str]:
+    """Whole images kept for testing: at least one, `fraction` of them, drawn with `seed`."""
+    if len(names) < 2:
+        raise ValueError(
+            f"pairs: {len(names)} pair found ({', '.join(names)}), expected two or more: one to train on, one to test."
+        )
+    count = min(len(names) - 1, max(1, round(fraction * len(names))))
+    return set(np.random.default_rng([seed, 3]).permutation(sorted(names))[:count].tolist())
+
+
+def bring_in(
+    pairs: list[tuple[str, Path, Path]], axes: str, condition: str, fraction: float, seed: int, folder: Path
+) -> None:
+    """Write a folder of volumes from image pairs; `fraction` of them test, the others train.
+
+    Parameters
+    ----------
+    pairs : list of (name, low file, high file)
+    axes : {"YX", "ZYX"}
+    condition : str
+        What the low-SNR images are called in the scores.
+    fraction, seed : see `test_names`
+    folder : Path
+
+    Raises
+    ------
+    ValueError
+        Naming the file: unreadable, other axes, not finite, or of another shape than its partner.
+    """
+    tests = test_names([name for name, _, _ in pairs], fraction, seed)
+    rows = []
+    for name, low, high in pairs:
+        part = "test" if name in tests else "train"
+        images = {condition: low, TRUTH: high}
+        shapes = {}
+        for label, path in images.items():
+            image = read_volume(path, axes)
+            check_volume(image, str(path))
+            shapes[path] = image.shape
+            rows.append(listing_row(part, name, "", label, image, axes))
+            write_volume(folder / rows[-1]["path"], image, axes)
+        if len(set(shapes.values())) > 1:
+            listed = " and ".join(f"{path} {shape}" for path, shape in shapes.items())
+            raise ValueError(f"{listed}: a pair must have one shape; crop or register them first.")
+    write_listing(folder, rows)
+
+
+def record_pairs(pairs: list[tuple[str, Path, Path]], record: Path) -> None:
+    """Write what the pairs are, as JSON: files, sizes and checksums."""
+    files = [path for pair in pairs for path in pair[1:]]
+    entries = {
+        str(path): {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        for path in files
+    }
+    record.write_text(json.dumps({"source": "image pairs", "files": entries}, indent=2) + "\n")

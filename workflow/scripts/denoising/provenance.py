@@ -1,0 +1,119 @@
+"""Where results come from: the version of the code behind each rule, and the record written beside the results."""
+
+import ast
+import hashlib
+import importlib.metadata
+import json
+import platform
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+
+def code_version(script: Path) -> str:
+    """Hash of what a script runs: its own code and that of every `denoising` module it imports, directly or not.
+
+    Code, not text: comments, docstrings and layout do not count, so correcting a typo changes no version.
+
+    Parameters
+    ----------
+    script : Path
+        A script in the folder that holds the package `denoising`.
+
+    Returns
+    -------
+    str
+        12 hexadecimal digits.
+    """
+    package = script.parent / "denoising"
+    seen, waiting = {script: None}, [script]
+    while waiting:
+        for module in sorted(_imports(waiting.pop(), package)):
+            if module not in seen:
+                seen[module] = None
+                waiting.append(module)
+    digests = sorted(f"{path.name} {_code_digest(path)}" for path in seen)
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:12]
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), path.name)
+
+
+def _imports(path: Path, package: Path) -> set[Path]:
+    """Files of the `denoising` modules that the file at `path` imports."""
+    names = set()
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    modules = {name.split(".")[1] for name in names if name.startswith("denoising.")}
+    files = {package / f"{module}.py" for module in modules}
+    return {file for file in files if file.exists()}
+
+
+@cache
+def _code_digest(path: Path) -> str:
+    tree = _tree(path)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
+            first = node.body[0] if node.body else None
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
+                node.body = node.body[1:]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def record(study: dict, inputs: dict[str, Path], repository: Path) -> dict:
+    """What made the results: git commit, package versions, the hashes of the inputs, the seeds.
+
+    Parameters
+    ----------
+    study : dict
+        The resolved study.
+    inputs : dict of str to Path
+        For each dataset the JSON record of its archive or its pairs.
+    repository : Path
+        The workflow's own folder.
+    """
+    pins = (
+        line.split("==") for line in (repository / "envs" / "versions.txt").read_text().splitlines() if "==" in line
+    )
+    return {
+        "commit": _git(repository, "rev-parse", "HEAD"),
+        "uncommitted_changes": _git(repository, "status", "--porcelain", "--untracked-files=no").splitlines(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: {"pinned": version, "installed_here": _version(name)} for name, version in pins},
+        "inputs": {name: json.loads(path.read_text()) for name, path in inputs.items()},
+        "seeds": {model: values["seed"] for model, values in study["models"].items()},
+    }
+
+
+def _git(repository: Path, *command: str) -> str:
+    try:
+        done = subprocess.run(["git", "-C", repository, *command], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "not a git checkout"
+    return done.stdout.strip()
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def write_record(entry: dict, study: dict, record_path: Path, config_path: Path) -> None:
+    """Write the record as JSON, and beside it the config with every default filled in as YAML."""
+    record_path.write_text(json.dumps(entry, indent=2) + "\n")
+    config = {key: value for key, value in study.items() if key not in ("models", "tests")}
+    config_path.write_text(yaml.safe_dump({**config, "models": study["models"]}, sort_keys=False, width=120))

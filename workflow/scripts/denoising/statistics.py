@@ -1,0 +1,250 @@
+"""Statistics of scores over test volumes, and of training time over steps.
+
+Formats read here:
+
+- `scores.csv`, tidy, a value a row: `SCORE_COLUMNS`. `output` is input, nlm or network; input and
+  nlm rows have empty model, seed and trained_on. Names, conditions among them, are strings.
+- `history.csv` of one training run: a row an epoch, with at least `epoch` (from 1) and `seconds`
+  (of that epoch alone).
+- runtimes, published or ours: `RUNTIME_COLUMNS`, a run a row.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+SCORE_COLUMNS = (
+    "model",
+    "seed",
+    "trained_on",
+    "tested_on",
+    "condition",
+    "volume",
+    "stratum",
+    "output",
+    "protocol",
+    "metric",
+    "value",
+)
+KEYS = ("model", "trained_on", "tested_on", "condition", "output", "protocol", "metric")
+RUNTIME_COLUMNS = (
+    "source",
+    "model",
+    "trained_on",
+    "epochs",
+    "batch_size",
+    "steps_per_epoch",
+    "hours",
+    "seconds_per_epoch",
+    "note",
+)
+NUMBERS = ("value", "mean", "sd", "hours", "epochs", "batch_size", "steps_per_epoch")
+OURS = "ours"
+
+
+class RuntimeLine(NamedTuple):
+    """Seconds per epoch as a line: overhead of an epoch, and time of a step, both in seconds."""
+
+    seconds_per_step: float
+    overhead_seconds: float
+
+
+def read_tidy(path: str | Path) -> pd.DataFrame:
+    """Read a tidy CSV: names as strings (empty where not given), numbers as float64.
+
+    Raises
+    ------
+    ValueError
+        If a number column holds anything but numbers.
+    """
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    for column in table.columns.intersection(NUMBERS):
+        try:
+            table[column] = pd.to_numeric(table[column].replace("", np.nan)).astype(float)
+        except ValueError as error:
+            raise ValueError(f"{path}: column {column!r} should hold numbers: {error}") from error
+    return table
+
+
+def summarise(scores: pd.DataFrame, by: Sequence[str] = KEYS) -> pd.DataFrame:
+    """Mean and sample standard deviation over test volumes.
+
+    A volume scored with several seeds of a model counts once, with its mean over seeds.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        With `SCORE_COLUMNS`. Rows that repeat one another exactly count once.
+    by : sequence of str
+        The columns that identify a row of the result; add "stratum" for a row a stratum.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `by`; `mean` and `sd` over volumes (n - 1; nan for one volume); `n`, the
+        number of test volumes; `seeds`, the number of training runs; `sd_seeds`, the standard
+        deviation between runs of their mean over volumes (nan for one run).
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, a value is not a number, a volume has two scores under one name, or
+        the runs of a model were not scored on the same volumes.
+    """
+    scores = _checked(scores)
+    by = list(by)
+    volumes = scores.groupby([*by, "volume"], sort=False)["value"].mean()
+    table = volumes.groupby(by, sort=False).agg(mean="mean", sd="std", n="count")
+    runs = scores.groupby([*by, "seed"], sort=False)["value"].mean()
+    table = table.join(runs.groupby(by, sort=False).agg(seeds="count", sd_seeds="std"))
+    found = scores.groupby(by, sort=False)["value"].count()
+    uneven = table.index[found.reindex(table.index) != table["n"] * table["seeds"]]
+    if len(uneven):
+        row = table.loc[uneven[0]]
+        raise ValueError(
+            f"scores of {uneven[0]}: expected one value for each of {row['n']:.0f} volumes and "
+            f"{row['seeds']:.0f} seeds, found {found.loc[uneven[0]]}; score every run on the same "
+            "volumes, once"
+        )
+    return table.reset_index()
+
+
+def _checked(scores: pd.DataFrame) -> pd.DataFrame:
+    """The scores with strings for names, less exact repeats."""
+    missing = [column for column in SCORE_COLUMNS if column not in scores.columns]
+    if missing:
+        raise ValueError(f"scores lack the columns {missing}; found {list(scores.columns)}")
+    scores = scores.loc[:, list(SCORE_COLUMNS)].copy()
+    names = list(SCORE_COLUMNS[:-1])
+    scores[names] = scores[names].astype(object).where(scores[names].notna(), "").astype(str)
+    bad = scores[scores["value"].isna()]
+    if len(bad):
+        raise ValueError(f"{len(bad)} scores are not numbers; the first: {dict(bad.iloc[0])}")
+    return scores.drop_duplicates()
+
+
+def condition_names(study: Mapping[str, Any], dataset: str) -> list[str]:
+    """The names of a dataset's conditions, best first, whether given as names or with a source."""
+    given = study["datasets"][dataset]["conditions"]
+    return [str(each["name"] if isinstance(each, Mapping) else each) for each in given]
+
+
+def compared_models(scores: pd.DataFrame, study: Mapping[str, Any]) -> list[str]:
+    """The models to compare between test sets, in the study's order.
+
+    Those of the studies that vary nothing, and every model scored on a set it was not trained on;
+    if there are none, every model scored.
+    """
+    scored = scores[scores["output"] == "network"]
+    crossed = scored.loc[scored["trained_on"] != scored["tested_on"], "model"]
+    chosen = set(crossed)
+    for each in study.get("studies", {}).values():
+        chosen |= set() if each.get("varies") else set(each["models"])
+    chosen &= set(scored["model"])
+    return [model for model in study["models"] if model in (chosen or set(scored["model"]))]
+
+
+def relative_difference(value: Any, reference: Any) -> Any:
+    """Difference of `value` from `reference`, in percent of `reference` (numbers or arrays)."""
+    return 100.0 * (value - reference) / reference
+
+
+def runtime_line(steps: Any, hours: Any, epochs: Any) -> RuntimeLine:
+    """Fit seconds per epoch = overhead + steps per epoch x seconds per step, by least squares.
+
+    Parameters
+    ----------
+    steps : array_like
+        Steps per epoch of each run.
+    hours : array_like
+        Training time of each run, in hours.
+    epochs : array_like or float
+        Epochs of each run, or one number for all.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two different numbers of steps.
+    """
+    steps = np.asarray(steps, dtype=float)
+    seconds = np.asarray(hours, dtype=float) * 3600 / np.asarray(epochs, dtype=float)
+    if len(np.unique(steps)) < 2:
+        raise ValueError(f"a line needs runs at two numbers of steps per epoch, found {steps}")
+    slope, overhead = np.polyfit(steps, np.broadcast_to(seconds, steps.shape), 1)
+    return RuntimeLine(float(slope), float(overhead))
+
+
+def implied_steps(hours: float, epochs: float, line: RuntimeLine) -> float:
+    """Steps per epoch at which `line` reaches `hours` of training in `epochs` epochs.
+
+    Raises
+    ------
+    ValueError
+        If time does not grow with steps.
+    """
+    if line.seconds_per_step <= 0:
+        raise ValueError(f"time should grow with steps, found {line.seconds_per_step} s per step")
+    return (hours * 3600 / epochs - line.overhead_seconds) / line.seconds_per_step
+
+
+def our_runtimes(histories: Mapping[str, str | Path], study: Mapping[str, Any]) -> pd.DataFrame:
+    """Training times of this study's runs, in the order of its models.
+
+    `hours` is the sum over epochs; `seconds_per_epoch` is the median, so that the start-up in the
+    first epoch does not count as time of a step. Returns `RUNTIME_COLUMNS`.
+
+    Raises
+    ------
+    ValueError
+        If a history is of a model that the study does not name, or lacks its seconds.
+    """
+    unknown = [model for model in histories if model not in study["models"]]
+    if unknown:
+        raise ValueError(f"histories of {unknown}, which the study's models do not name")
+    rows = [
+        _our_runtime(model, settings, histories[model])
+        for model, settings in study["models"].items()
+        if model in histories
+    ]
+    return pd.DataFrame(rows, columns=list(RUNTIME_COLUMNS))
+
+
+def _our_runtime(model: str, settings: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
+    """One run's row of `our_runtimes`."""
+    history = pd.read_csv(path)
+    if "seconds" not in history or not len(history):
+        raise ValueError(f"{path}: expected a row an epoch with its seconds")
+    return {
+        "source": OURS,
+        "model": model,
+        "trained_on": settings.get("trained_on", ""),
+        "epochs": len(history),
+        "batch_size": settings.get("batch_size", np.nan),
+        "steps_per_epoch": settings.get("steps_per_epoch", np.nan),
+        "hours": history["seconds"].sum() / 3600,
+        "seconds_per_epoch": history["seconds"].median(),
+        "note": "",
+    }
+
+
+def published_runtimes(published: pd.DataFrame) -> pd.DataFrame:
+    """Published runtimes with their seconds per epoch (nan where the epochs are not given)."""
+    published = published.assign(seconds_per_epoch=published["hours"] * 3600 / published["epochs"])
+    return published.loc[:, list(RUNTIME_COLUMNS)]
+
+
+def line_groups(runtimes: pd.DataFrame) -> list[pd.DataFrame]:
+    """Runs alike in all but steps per epoch, at two numbers of steps or more: one group a line."""
+    alike = ["source", "trained_on", "epochs", "batch_size"]
+    known = runtimes.dropna(subset=["steps_per_epoch", "seconds_per_epoch"])
+    groups = [group for _, group in known.groupby(alike, sort=False)]
+    return [group for group in groups if group["steps_per_epoch"].nunique() > 1]
+
+
+def group_line(group: pd.DataFrame) -> RuntimeLine:
+    """The line through one of `line_groups`."""
+    seconds = group["seconds_per_epoch"].to_numpy()
+    return runtime_line(group["steps_per_epoch"], seconds / 3600, 1)

@@ -1,0 +1,289 @@
+"""The study a config describes: validated, defaults filled in, every model's values resolved.
+
+A resolved study is a plain dict: the config's own keys, and beside them
+
+    models    {name: values}: each value of `training`, with differences applied
+    tests     {name: [dataset, ...]}: what each model is tested on, in the order of the studies
+    studies   with the base of each sweep among its models, in the order of the varied value
+"""
+
+import copy
+import difflib
+from numbers import Real
+
+import jsonschema
+
+RESERVED = ("input", "nlm", "truth")
+SOURCES = ("simulate", "archive", "pairs")
+# Layouts of the published archives, which simulated ones have too
+LAYOUTS = {"planaria": "folders", "tribolium": "stacks"}
+
+
+class StudyError(ValueError):
+    """A config that describes no study; the message is one sentence that names the key."""
+
+
+def resolve(config: dict, schema: dict) -> dict:
+    """Validate `config` against `schema`, fill in defaults, and resolve every model.
+
+    Parameters
+    ----------
+    config : dict
+        As read from YAML; not changed.
+    schema : dict
+        workflow/schemas/config.schema.yaml.
+
+    Returns
+    -------
+    dict
+        The resolved study.
+
+    Raises
+    ------
+    StudyError
+        Naming the key at fault, what it holds, and what was expected.
+    """
+    study = copy.deepcopy(config)
+    _validate(study, schema)
+    study = copy.deepcopy(study)  # defaults are the schema's own objects
+    for name, dataset in study["datasets"].items():
+        _resolve_dataset(name, dataset)
+    study["models"], study["tests"] = {}, {}
+    for name, entry in study["studies"].items():
+        _resolve_models(name, entry, study, schema)
+    for name, entry in study["studies"].items():
+        _resolve_sweep(name, entry, study)
+    for name, values in study["models"].items():
+        _check_model(name, values, study)
+    _check_files(study)
+    return study
+
+
+def _validate(config: dict, schema: dict) -> None:
+    validator = _filling_defaults(jsonschema.Draft202012Validator)(schema)
+    error = jsonschema.exceptions.best_match(validator.iter_errors(config))
+    if error is not None:
+        raise StudyError(_sentence(error))
+
+
+def _filling_defaults(validator):
+    """A validator that fills in defaults as it goes (the recipe of jsonschema's own documentation)."""
+    check_properties = validator.VALIDATORS["properties"]
+
+    def fill(instance_validator, properties, instance, schema):
+        if isinstance(instance, dict):
+            for key, subschema in properties.items():
+                if "default" in subschema:
+                    instance.setdefault(key, copy.deepcopy(subschema["default"]))
+        yield from check_properties(instance_validator, properties, instance, schema)
+
+    return jsonschema.validators.extend(validator, {"properties": fill})
+
+
+def _sentence(error: jsonschema.ValidationError) -> str:
+    where = ".".join(map(str, error.absolute_path)) or "the config"
+    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+        known = list(error.schema.get("properties", {}))
+        unknown = [key for key in error.instance if key not in known]
+        return _unknown_key(where, unknown[0], known)
+    if error.validator == "required":
+        missing = [key for key in error.validator_value if key not in error.instance]
+        return f"{where}: the key {missing[0]} is missing."
+    if error.validator == "type":
+        expected = error.validator_value
+        expected = expected if isinstance(expected, str) else " or ".join(expected)
+        return f"{where} is {error.instance!r}, expected {expected}."
+    if error.validator == "enum":
+        return f"{where} is {error.instance!r}, expected one of {', '.join(map(str, error.validator_value))}."
+    return f"{where}: {error.message}."
+
+
+def _unknown_key(where: str, key: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(str(key), known, 1)
+    hint = f"did you mean {close[0]}?" if close else f"known keys are {', '.join(known)}."
+    return f"{where} has no key {key}: {hint}"
+
+
+def _resolve_dataset(name: str, dataset: dict) -> None:
+    key = f"datasets.{name}"
+    sources = [source for source in SOURCES if source in dataset]
+    if len(sources) != 1:
+        raise StudyError(
+            f"{key} has {' and '.join(sources) or 'no source'}, expected exactly one of {', '.join(SOURCES)}."
+        )
+    dataset["label"] = dataset["label"] or name
+    dataset["table"] = dataset["table"] or f"table_{name}"
+    dataset["axes"] = "ZYX"
+    if "pairs" in dataset:
+        _resolve_pairs(key, dataset)
+    else:
+        _check_layout(key, dataset)
+    if "archive" in dataset:
+        _check_archive(key, dataset["archive"])
+    if "simulate" in dataset:
+        _check_simulation(key, dataset)
+    names = [condition["name"] for condition in dataset["conditions"]]
+    if len(set(names)) < len(names) or set(names) & set(RESERVED):
+        raise StudyError(
+            f"{key}.conditions are named {', '.join(names)}: names must differ, and not be {' or '.join(RESERVED)}."
+        )
+    _check_lengths(key, dataset)
+
+
+def _resolve_pairs(key: str, dataset: dict) -> None:
+    if dataset["conditions"]:
+        raise StudyError(f"{key}.conditions cannot be given with pairs, whose one condition is called low.")
+    if dataset["patches"]["source"] != "volumes":
+        raise StudyError(f"{key}.patches.source is npz, but pairs bring no npz: set it to volumes.")
+    dataset["conditions"] = [{"name": "low", "source": "low"}]
+    dataset["axes"] = dataset["pairs"]["axes"]
+
+
+def _check_layout(key: str, dataset: dict) -> None:
+    kind, noun = (str, "a folder's name") if dataset["layout"] == "folders" else (int, "a channel's number")
+    if not dataset["conditions"]:
+        raise StudyError(f"{key}.conditions is empty, expected the low-SNR conditions, the cleanest first.")
+    places = {"truth": dataset["truth"]}
+    places |= {f"conditions.{i}.source": c["source"] for i, c in enumerate(dataset["conditions"])}
+    for place, value in places.items():
+        if not isinstance(value, kind) or (kind is int and value < 0):
+            raise StudyError(f"{key}.{place} is {value!r}, but layout {dataset['layout']} needs {noun}.")
+    if len(set(places.values())) < len(places):
+        raise StudyError(
+            f"{key}: truth and conditions must come from different sources, found {list(places.values())}."
+        )
+
+
+def _check_archive(key: str, archive: dict) -> None:
+    given = [source for source in ("url", "path") if archive[source]]
+    if len(given) != 1:
+        raise StudyError(
+            f"{key}.archive has {' and '.join(given) or 'neither url nor path'}, expected exactly one of url, path."
+        )
+
+
+def _check_simulation(key: str, dataset: dict) -> None:
+    species, shape, patch = dataset["simulate"]["species"], dataset["simulate"]["shape"], dataset["patches"]["shape"]
+    layout = LAYOUTS[species]
+    if dataset["layout"] != layout:
+        raise StudyError(f"{key}.layout is {dataset['layout']}, but archives of {species} have the layout {layout}.")
+    if len(patch) == 3 and any(p > s for p, s in zip(patch, shape, strict=True)):
+        raise StudyError(f"{key}.patches.shape is {patch}, larger than the simulated volumes of {shape}.")
+    if species == "tribolium" and dataset["patches"]["source"] == "volumes":
+        raise StudyError(
+            f"{key}.patches.source is volumes, but archives of tribolium bring no training volumes: set it to npz."
+        )
+
+
+def _check_lengths(key: str, dataset: dict) -> None:
+    axes = dataset["axes"]
+    for place, values in (("patches.shape", dataset["patches"]["shape"]), ("voxel_size", dataset["voxel_size"])):
+        if values is not None and len(values) != len(axes):
+            raise StudyError(f"{key}.{place} is {values}, expected a value for each of the axes {axes}.")
+
+
+def _resolve_models(name: str, entry: dict, study: dict, schema: dict) -> None:
+    key, base = f"studies.{name}", study["training"]
+    if entry["base"] is not None:
+        if entry["base"] not in study["models"]:
+            raise StudyError(
+                f"{key}.base is {entry['base']}, expected a model of an earlier study: {', '.join(study['models']) or 'there is none'}."
+            )
+        base = study["models"][entry["base"]]
+    for model, differences in entry["models"].items():
+        if model in study["models"] or model in RESERVED:
+            raise StudyError(
+                f"{key}.models.{model}: the name is taken, by another study's model or by {', '.join(RESERVED)}."
+            )
+        values = {**base, **_checked_differences(f"{key}.models.{model}", differences or {}, schema)}
+        values["seed"] = study["seed"] if values["seed"] is None else values["seed"]
+        if values["trained_on"] is None:
+            raise StudyError(f"{key}.models.{model}: trained_on is missing; give it here, in the base or in training.")
+        study["models"][model] = values
+        study["tests"][model] = list(entry["tested_on"] or [values["trained_on"]])
+
+
+def _checked_differences(key: str, differences: dict, schema: dict) -> dict:
+    """Validate a model's own values against the schema of `training`, without its defaults."""
+    training = schema["properties"]["training"]
+    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(training).iter_errors(differences))
+    if error is not None:
+        error.absolute_path.extendleft(reversed(key.split(".")))
+        raise StudyError(_sentence(error))
+    return differences
+
+
+def _resolve_sweep(name: str, entry: dict, study: dict) -> None:
+    entry["models"] = list(entry["models"])
+    entry["figure"] = entry["figure"] or name
+    varies = entry["varies"]
+    if varies is None:
+        return
+    if varies not in study["training"]:
+        raise StudyError(
+            _unknown_key(f"studies.{name}.varies names {varies}, but training", varies, list(study["training"]))
+        )
+    models = entry["models"] + ([entry["base"]] if entry["base"] else [])
+    values = {model: study["models"][model][varies] for model in models}
+    if not all(isinstance(value, Real) and not isinstance(value, bool) for value in values.values()):
+        raise StudyError(f"studies.{name}.varies is {varies}, which is not a number in every model: {values}.")
+    entry["models"] = sorted(models, key=values.get)
+
+
+def _check_model(name: str, values: dict, study: dict) -> None:
+    datasets = study["datasets"]
+    for key, dataset in [("trained_on", values["trained_on"]), *(("tested_on", d) for d in study["tests"][name])]:
+        if dataset not in datasets:
+            raise StudyError(f"model {name}: {key} is {dataset}, which is no dataset; there are {', '.join(datasets)}.")
+    trained = datasets[values["trained_on"]]
+    multiple = 2 ** values["depth"]
+    if any(size % multiple for size in trained["patches"]["shape"]):
+        raise StudyError(
+            f"datasets.{values['trained_on']}.patches.shape is {trained['patches']['shape']}, but model {name} of depth "
+            f"{values['depth']} needs every edge divisible by {multiple}."
+        )
+    if values["split"] == "by-volume" and trained["patches"]["source"] == "npz":
+        raise StudyError(
+            f"model {name}: split is by-volume, but the published npz of {values['trained_on']} does not tell the volumes of "
+            "its patches: use tail or random."
+        )
+    for dataset in study["tests"][name]:
+        if datasets[dataset]["axes"] != trained["axes"]:
+            raise StudyError(
+                f"model {name}: trained on {values['trained_on']} with axes {trained['axes']}, it cannot be tested on "
+                f"{dataset} with axes {datasets[dataset]['axes']}."
+            )
+
+
+def _check_files(study: dict) -> None:
+    """No two results may claim one file name."""
+    tables = [dataset["table"] for dataset in study["datasets"].values()]
+    tables += ["hyperparameters", "generalization", "runtimes", "runtime_lines"]
+    figures = [entry["figure"] for entry in study["studies"].values() if entry["varies"]]
+    figures += ["fig1_patches", "fig2_restoration", "fig3_generalization", "learning_curves", "runtimes"]
+    for kind, names in (("table", tables), ("figure", figures)):
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise StudyError(f"{kind}: two results are called {', '.join(sorted(twice))}; give one another name.")
+
+
+def conditions(study: dict, dataset: str) -> list[str]:
+    """The names of a dataset's low-SNR conditions, the cleanest first."""
+    return [condition["name"] for condition in study["datasets"][dataset]["conditions"]]
+
+
+def training_sets(study: dict, dataset: str) -> dict[str, dict]:
+    """The values of every model that trains on `dataset`."""
+    return {name: values for name, values in study["models"].items() if values["trained_on"] == dataset}
+
+
+def cross_tested(study: dict) -> bool:
+    """Whether any model is tested on a dataset that it was not trained on."""
+    return any(
+        dataset != study["models"][model]["trained_on"] for model, tests in study["tests"].items() for dataset in tests
+    )
+
+
+def sweeps(study: dict) -> dict[str, str]:
+    """Figure name to study name, for every study that varies one value."""
+    return {entry["figure"]: name for name, entry in study["studies"].items() if entry["varies"]}

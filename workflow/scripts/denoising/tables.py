@@ -1,0 +1,484 @@
+"""Tables of the study, ours beside the published values, each as CSV and as Markdown.
+
+The CSV holds plain numbers: a metric on a condition is `c1_nrmse_mean`, `c1_nrmse_sd` and, where
+there is a reference, `c1_nrmse_percent`; a published setting beside ours is `epochs_published`.
+The Markdown merges these into one readable column each. Protocols are never in one block.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from denoising.statistics import (
+    OURS,
+    compared_models,
+    condition_names,
+    group_line,
+    implied_steps,
+    line_groups,
+    our_runtimes,
+    published_runtimes,
+    relative_difference,
+    summarise,
+)
+
+Study = Mapping[str, Any]
+
+NLM = "non-local means"
+METRICS = ("nrmse", "ssim")
+DECIMALS = {"nrmse": 4, "ssim": 4, "psnr": 2}
+SETTINGS = ("epochs", "steps_per_epoch", "batch_size")
+PAPER = "CARE paper"
+
+PROTOCOLS = {
+    "paper": "scaled to its 0.1 and 99.9 percentiles; means subtracted, input and "
+    "restoration then scaled to the truth by least squares; SSIM with data range 1",
+    "study2019": "scaled to its 0.1 and 99.9 percentiles; input scaled to its own 3 and 99.8 "
+    "percentiles, restoration to the truth by least squares; NRMSE is the 2019 study's RMSE; SSIM "
+    "with data range 2",
+}
+
+# CARE paper, supplementary table 3; 2019 study, section 4.3; csbdeep's defaults. The same for all.
+PUBLISHED_TRAINING = {
+    "learning_rate": 4e-4,
+    "plateau_factor": 0.5,
+    "plateau_patience": 10,
+    "plateau_min_delta": 0,
+    "width": 32,
+    "depth": 2,
+    "kernel": 3,
+    "residual": True,
+    "probabilistic": True,
+    "last_activation": "linear",
+    "loss": "laplace",
+    "split": "tail",
+}
+
+# What the 2019 study says of the paper's 30h06, beside its 400 steps per epoch (section 3.5).
+STEPS_2019 = 400
+SAID_2019 = "the 2019 study says 'around 1800' steps and '10 times more' than its 400"
+
+
+def replication_table(
+    scores: pd.DataFrame,
+    study: Study,
+    published: pd.DataFrame,
+    dataset: str,
+    metrics: Sequence[str] = METRICS,
+) -> pd.DataFrame:
+    """Input, non-local means and every model tested on `dataset`, ours and published.
+
+    PSNR is left out by default: under the paper protocol it is the NRMSE in decibels.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        This study's scores, a value a row.
+    study : mapping
+        The resolved study. Of `datasets`, `conditions` (best first) and `published` (the published
+        dataset to compare with; by default of the same name; None for none) are read; `models` too.
+    published : DataFrame
+        `resources/published_scores.csv`, as `statistics.read_tidy` gives it.
+    dataset : str
+        The test set.
+    metrics : sequence of str
+        The metrics shown.
+
+    Returns
+    -------
+    DataFrame
+        Columns protocol, method, source, epochs, steps_per_epoch, batch_size, n, seeds, then
+        `c<condition>_<metric>_mean` and `_sd`, and note. `n` counts test volumes.
+    """
+    ours = _ours(scores, study)
+    ours = ours[ours["tested_on"] == dataset]
+    theirs = _published(published, study, dataset)
+    wanted = theirs["method"].isin([*ours["method"], *study["models"]])
+    rows = pd.concat([ours, theirs[wanted | (theirs["study"] == "replication")]])
+    names = ["protocol", "method", "source", *SETTINGS, "n", "seeds"]
+    table = _wide(rows, names, condition_names(study, dataset), metrics)
+    return _sorted(table, study, published)
+
+
+def generalization_table(
+    scores: pd.DataFrame,
+    study: Study,
+    published: pd.DataFrame,
+    metrics: Sequence[str] = METRICS,
+) -> pd.DataFrame:
+    """Each model on each test set, with its difference from the test organism's own model.
+
+    The reference of a row is the model trained on the tested organism with as many epochs, of the
+    same source and protocol; `c<condition>_<metric>_percent` is the difference in percent of it.
+
+    Parameters
+    ----------
+    scores, study, published, metrics
+        As in `replication_table`. The models are those of `statistics.compared_models`.
+
+    Returns
+    -------
+    DataFrame
+        Columns protocol, tested_on, method, trained_on, source, epochs, steps_per_epoch, batch_size,
+        reference, then `_mean`, `_sd` and `_percent` by condition and metric, and note.
+    """
+    models = compared_models(scores, study)
+    theirs = [_published(published, study, dataset) for dataset in study["datasets"]]
+    rows = pd.concat([_ours(scores, study), *theirs])
+    rows = _with_reference(rows[rows["method"].isin(models)], models)
+    conditions = [name for dataset in study["datasets"] for name in condition_names(study, dataset)]
+    names = ["protocol", "tested_on", "method", "trained_on", "source", *SETTINGS, "reference"]
+    table = _wide(rows, names, list(dict.fromkeys(conditions)), metrics)
+    return _sorted(table, study, published)
+
+
+def hyperparameters_table(study: Study, published: pd.DataFrame) -> pd.DataFrame:
+    """A row a model, a column a setting; `<setting>_published` holds the published value, if any.
+
+    Parameters
+    ----------
+    study : mapping
+        `models` is read: every setting of every model, lists written as 16x64x64.
+    published : DataFrame
+        `resources/published_scores.csv`: a model's epochs, steps per epoch and batch size.
+    """
+    known = published[published["source"].str.startswith("2019")]
+    known = known.drop_duplicates("model").set_index("model")[list(SETTINGS)]
+    rows = []
+    for model, settings in study["models"].items():
+        theirs = {**PUBLISHED_TRAINING, **known.loc[model]} if model in known.index else {}
+        row: dict[str, Any] = {"model": model}
+        for key, value in sorted(_flat(settings).items(), key=_leading):
+            row[key] = value
+            if key in (*PUBLISHED_TRAINING, *SETTINGS):
+                row[f"{key}_published"] = theirs.get(key)
+        rows.append(row)
+    return pd.DataFrame(rows).convert_dtypes()
+
+
+def runtimes_table(histories: Mapping[str, str | Path], study: Study, published: pd.DataFrame) -> pd.DataFrame:
+    """Training time of every run, ours and published.
+
+    Parameters
+    ----------
+    histories : mapping
+        Model to the path of its `history.csv`.
+    study : mapping
+        The resolved study: `models` is read.
+    published : DataFrame
+        `resources/published_runtimes.csv`, as `statistics.read_tidy` gives it.
+
+    Returns
+    -------
+    DataFrame
+        Columns model, source, trained_on, epochs, steps_per_epoch, batch_size, hours,
+        seconds_per_epoch (ours: median over epochs; published: hours by epochs) and note.
+    """
+    table = pd.concat([our_runtimes(histories, study), published_runtimes(published)])
+    names = ["model", "source", "trained_on", *SETTINGS, "hours", "seconds_per_epoch", "note"]
+    order = list(dict.fromkeys([*study["models"], *published["model"]]))
+    rank = table["model"].map(order.index)
+    table = table.assign(rank=rank).sort_values("rank", kind="stable")
+    return _whole(table.loc[:, names].reset_index(drop=True))
+
+
+def runtime_lines_table(histories: Mapping[str, str | Path], study: Study, published: pd.DataFrame) -> pd.DataFrame:
+    """The lines of training time against steps per epoch, and what they say of the paper's times.
+
+    A line runs through the runs of one source that differ in nothing but steps per epoch. The
+    paper's hours are read off the published lines only: ours were drawn on another machine.
+
+    Parameters
+    ----------
+    histories, study, published
+        As in `runtimes_table`.
+
+    Returns
+    -------
+    DataFrame
+        Columns source, trained_on, epochs, batch_size, steps (of the runs), seconds_per_step,
+        overhead_seconds (of an epoch), paper_hours, implied_steps_200_epochs,
+        implied_steps_100_epochs and note.
+    """
+    groups = line_groups(published_runtimes(published)) + line_groups(our_runtimes(histories, study))
+    rows = [_line_row(group, published) for group in groups]
+    names = ["source", "trained_on", "epochs", "batch_size", "steps", "seconds_per_step"]
+    names += ["overhead_seconds", "paper_hours"]
+    names += ["implied_steps_200_epochs", "implied_steps_100_epochs", "note"]
+    return _whole(pd.DataFrame(rows, columns=names))
+
+
+def write_table(table: pd.DataFrame, csv_path: str | Path, md_path: str | Path, title: str, note: str) -> None:
+    """Write `table` as plain CSV and as readable Markdown, each complete or not at all.
+
+    A table with a column `protocol` becomes one pipe table a protocol in the Markdown.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of this module's functions, or any other.
+    csv_path, md_path : path
+        The files; their folders are made.
+    title : str
+        The heading of the Markdown.
+    note : str
+        The study's note, under the heading.
+    """
+    _write(Path(csv_path), table.to_csv(index=False, lineterminator="\n", float_format="%.8g"))
+    parts = [f"# {title}", *([f"> {note}"] if note else []), *_legend(table)]
+    if "protocol" in table.columns:
+        for protocol, block in table.groupby("protocol", sort=False):
+            meaning = PROTOCOLS.get(protocol)
+            parts.append(f"## Protocol {protocol}" + (f"\n\nTruth {meaning}." if meaning else ""))
+            parts.append(_pipe_table(block.drop(columns="protocol")))
+    else:
+        parts.append(_pipe_table(table))
+    _write(Path(md_path), "\n\n".join(parts) + "\n")
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """`table` as strings for a reader: merged columns, rounded numbers, no empty columns."""
+    columns: dict[str, list[str]] = {}
+    for name in table.columns:
+        if re.search(r"_(sd|percent|published)$", name):
+            continue
+        stem, _, end = name.rpartition("_")
+        if end == "mean":
+            columns[_metric_heading(stem)] = _cells(table, stem)
+        elif f"{name}_published" in table.columns:
+            columns[_heading(name)] = _beside(table[name], table[f"{name}_published"])
+        elif name in SETTINGS and set(SETTINGS) <= set(table.columns) and _has_means(table):
+            columns["epochs × steps × batch"] = _training(table)
+        else:
+            columns[_heading(name)] = [_plain(value) for value in table[name]]
+    return pd.DataFrame({name: cells for name, cells in columns.items() if any(cells)})
+
+
+def _ours(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Our means, a row each, with the settings of each model."""
+    table = summarise(scores)
+    settings = pd.DataFrame(
+        [{"model": model, **{key: each.get(key) for key in SETTINGS}} for model, each in study["models"].items()],
+        columns=["model", *SETTINGS],
+    )
+    unknown = set(table["model"]) - {*study["models"], ""}
+    if unknown:
+        raise ValueError(f"scores of {sorted(unknown)}, which the study's models do not name")
+    table = table.merge(settings, on="model", how="left")
+    label = table["output"].map({"nlm": NLM, "input": "input"})
+    runs = table["seeds"].where(table["output"] == "network")
+    named = table.assign(method=label.fillna(table["model"]), seeds=runs)
+    return named.assign(source=OURS, note="", study="")
+
+
+def _published(published: pd.DataFrame, study: Study, dataset: str) -> pd.DataFrame:
+    """The published scores that belong beside `dataset`, named as in `_ours`.
+
+    A published model's name begins with its organism.
+    """
+    name = study["datasets"][dataset].get("published", dataset)
+    rows = published[published["tested_on"] == name]
+    label = rows["model"].where(rows["output"] == "network", rows["output"])
+    organism = rows["model"].str.split("-").str[0].replace({name: dataset})
+    return rows.assign(tested_on=dataset, method=label, trained_on=organism, n=np.nan, seeds=np.nan)
+
+
+def _with_reference(rows: pd.DataFrame, models: list[str]) -> pd.DataFrame:
+    """Add `reference` and `percent`: the difference from the tested organism's own model."""
+    rows = rows.assign(family=rows["source"].str.split(",").str[0])
+    alike = ["family", "protocol", "tested_on", "epochs", "condition", "metric"]
+    own = rows[rows["trained_on"] == rows["tested_on"]].dropna(subset=["epochs"])
+    own = own.sort_values("method", key=lambda names: names.map(models.index), kind="stable")
+    own = own.drop_duplicates(alike)[[*alike, "method", "mean"]]
+    own = own.rename(columns={"method": "reference", "mean": "reference_mean"})
+    rows = rows.merge(own, on=alike, how="left")
+    cross = rows["trained_on"] != rows["tested_on"]
+    percent = relative_difference(rows["mean"], rows["reference_mean"])
+    return rows.assign(reference=rows["reference"].where(cross).fillna(""), percent=percent.where(cross))
+
+
+def _wide(rows: pd.DataFrame, names: list[str], conditions: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
+    """One row for each set of `names`; means, deviations and percentages side by side."""
+    values = [name for name in ("mean", "sd", "percent") if name in rows.columns]
+    names = [*names, "note"]
+    table = rows[names].drop_duplicates().reset_index(drop=True)
+    for metric in metrics:
+        for condition in conditions:
+            one = rows[(rows["metric"] == metric) & (rows["condition"] == str(condition))]
+            one = one[[*names, *values]].rename(
+                columns={name: f"{_short(condition)}_{metric}_{name}" for name in values}
+            )
+            table = table.merge(one, on=names, how="left", validate="one_to_one")
+    table = table.dropna(how="all", subset=[name for name in table if name.endswith("_mean")])
+    return _whole(table[[name for name in table if name != "note"] + ["note"]])
+
+
+def _sorted(table: pd.DataFrame, study: Study, published: pd.DataFrame) -> pd.DataFrame:
+    """Order by protocol, test set, method (references, then models), ours before published."""
+    known = ["input", NLM, *study["models"], *published["model"].unique()]
+    ranks = {
+        "protocol": list(PROTOCOLS),
+        "tested_on": list(study["datasets"]),
+        "method": list(dict.fromkeys(known)),
+        "source": [OURS],
+    }
+    keys = pd.DataFrame(
+        {
+            name: table[name].map({value: i for i, value in enumerate(order)}).fillna(len(order))
+            for name, order in ranks.items()
+            if name in table.columns
+        }
+    )
+    order = keys.sort_values(list(keys.columns), kind="stable").index
+    return table.loc[order].reset_index(drop=True)
+
+
+def _line_row(group: pd.DataFrame, published: pd.DataFrame) -> dict[str, Any]:
+    """One row of `runtime_lines_table`."""
+    line = group_line(group)
+    first = group.iloc[0]
+    row = {
+        **first[["source", "trained_on", "epochs", "batch_size"]],
+        "steps": ", ".join(f"{steps:g}" for steps in sorted(group["steps_per_epoch"])),
+        **line._asdict(),
+        "note": "",
+    }
+    paper = published[published["source"].str.startswith(PAPER) & (published["trained_on"] == row["trained_on"])]
+    if row["source"] == OURS or paper.empty or line.seconds_per_step <= 0:
+        return row
+    row["paper_hours"] = hours = paper["hours"].iloc[0]
+    times = []
+    for epochs in (200, 100):
+        steps = implied_steps(hours, epochs, line)
+        row[f"implied_steps_{epochs}_epochs"] = round(steps)
+        times.append(f"{steps / STEPS_2019:.1f} times {STEPS_2019} at {epochs} epochs")
+    said = f"; {SAID_2019}" if row["trained_on"] == "planaria" else ""
+    row["note"] = f"implied: {', '.join(times)}{said}"
+    return row
+
+
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings one level deep: nested names joined, lists written as 16x64x64."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{key}_{inner}": each for inner, each in _flat(value).items()}
+        elif isinstance(value, list | tuple):
+            flat[key] = "x".join(str(each) for each in value)
+        else:
+            flat[key] = value
+    return flat
+
+
+def _leading(setting: tuple[str, Any]) -> int:
+    """Sort key: what the studies vary comes first."""
+    first = ("trained_on", *SETTINGS, "learning_rate")
+    return first.index(setting[0]) if setting[0] in first else len(first)
+
+
+def _whole(table: pd.DataFrame) -> pd.DataFrame:
+    """Counts as whole numbers, missing ones left empty."""
+    counts = [name for name in table if name in (*SETTINGS, "n", "seeds") or "steps_" in name]
+    counts = [name for name in counts if name != "seconds_per_step"]
+    return table.astype(dict.fromkeys(counts, "Int64"))
+
+
+def _short(condition: str) -> str:
+    """A condition in a column's name: c1 for condition 1."""
+    return f"c{condition}" if str(condition).isdigit() else str(condition)
+
+
+def _heading(name: str) -> str:
+    """A column's name for a reader."""
+    units = {
+        "hours": "time (h)",
+        "seconds_per_epoch": "time per epoch (s)",
+        "seconds_per_step": "time per step (s)",
+        "overhead_seconds": "overhead per epoch (s)",
+        "paper_hours": "paper's time (h)",
+        "n": "test volumes",
+    }
+    return units.get(name, name.replace("_", " "))
+
+
+def _metric_heading(stem: str) -> str:
+    """`c1_nrmse` as NRMSE C1; PSNR with its unit."""
+    condition, _, metric = stem.rpartition("_")
+    condition = condition.upper() if re.fullmatch(r"c\d+", condition) else condition
+    return f"{metric.upper()} {condition}" + (" (dB)" if metric == "psnr" else "")
+
+
+def _has_means(table: pd.DataFrame) -> bool:
+    return any(name.endswith("_mean") for name in table.columns)
+
+
+def _cells(table: pd.DataFrame, stem: str) -> list[str]:
+    """Mean, standard deviation and percentage of one metric on one condition, as text."""
+    digits = DECIMALS.get(stem.rpartition("_")[2], 4)
+    empty = pd.Series(np.nan, index=table.index)
+    columns = (table[f"{stem}_mean"], table.get(f"{stem}_sd", empty))
+    cells = []
+    for mean, sd, percent in zip(*columns, table.get(f"{stem}_percent", empty), strict=True):
+        cell = "" if pd.isna(mean) else f"{mean:.{digits}f}"
+        cell += "" if pd.isna(sd) else f" ± {sd:.{digits}f}"
+        cells.append(cell + ("" if pd.isna(percent) else f" ({percent:+.1f} %)"))
+    return cells
+
+
+def _beside(ours: pd.Series, theirs: pd.Series) -> list[str]:
+    """Our values, the published ones in brackets where they differ."""
+    cells = []
+    for mine, other in zip(ours, theirs, strict=True):
+        same = pd.isna(other) or mine == other
+        cells.append(_plain(mine) if same else f"{_plain(mine)} ({_plain(other)})")
+    return cells
+
+
+def _training(table: pd.DataFrame) -> list[str]:
+    """Epochs, steps per epoch and batch size of each row in one cell."""
+    rows = [[_plain(value) for value in row] for row in table[list(SETTINGS)].to_numpy(object)]
+    return [" × ".join(cell or "?" for cell in row) if any(row) else "" for row in rows]
+
+
+def _plain(value: Any) -> str:
+    """One value as text: four digits, nothing for nothing."""
+    if pd.isna(value):
+        return ""
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, float | np.floating) and not float(value).is_integer():
+        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"
+    if isinstance(value, int | float | np.integer | np.floating):
+        return f"{int(value)}"
+    return str(value)
+
+
+def _legend(table: pd.DataFrame) -> list[str]:
+    """How to read the merged columns."""
+    lines = []
+    if _has_means(table):
+        lines.append("Mean ± sample standard deviation over test volumes.")
+    if any(name.endswith("_percent") for name in table.columns):
+        lines.append("In brackets: difference from the reference model, in percent of it.")
+    if any(name.endswith("_published") for name in table.columns):
+        lines.append("In brackets: the published value, where it differs.")
+    return [" ".join(lines)] if lines else []
+
+
+def _pipe_table(table: pd.DataFrame) -> str:
+    """A Markdown pipe table of `readable(table)`."""
+    text = readable(table)
+    text = text.map(lambda cell: cell.replace("|", r"\|"))
+    return text.to_markdown(index=False, disable_numparse=True)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole: to a neighbour first, then in its place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

@@ -1,0 +1,26 @@
+"""Score one method's restorations of one test set under every protocol."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from denoising.logs import open_log
+from denoising.metrics import COLUMNS, score_pair
+from denoising.volumes import paired
+
+with open_log(snakemake.log[0]):
+    method, dataset, model = snakemake.wildcards.method, snakemake.wildcards.dataset, snakemake.params.model
+    known = {
+        "model": method if model else "",
+        "seed": model["seed"] if model else "",
+        "trained_on": model["trained_on"] if model else "",
+        "tested_on": dataset,
+        "output": "network" if model else method,
+    }
+    restored = Path(snakemake.input.restored) if snakemake.input.get("restored") else None
+    rows = [
+        known | row
+        for pair in paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions)
+        for row in score_pair(pair, restored, snakemake.params.protocols)
+    ]
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(snakemake.output.scores, index=False)

@@ -1,0 +1,13 @@
+"""Keep a few training and validation patches for figure 1."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from denoising.logs import open_log
+from denoising.patches import example_patches
+
+with open_log(snakemake.log[0]):
+    split = pd.read_csv(snakemake.input.split)
+    np.savez(snakemake.output.examples, **example_patches(Path(snakemake.input.X).parent, split))

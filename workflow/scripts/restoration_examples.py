@@ -1,0 +1,17 @@
+"""Keep one section of one test volume, as input, restorations and ground truth, for figure 2."""
+
+from pathlib import Path
+
+import numpy as np
+
+from denoising.logs import open_log
+from denoising.volumes import example_sections
+
+with open_log(snakemake.log[0]):
+    sections = example_sections(
+        Path(snakemake.input.volumes),
+        snakemake.params.conditions,
+        {"nlm": Path(snakemake.input.nlm), "restored": Path(snakemake.input.restored)},
+    )
+    size = snakemake.params.voxel_size
+    np.savez(snakemake.output.examples, **sections, pixel_size_um=size[-1] if size else np.nan)

@@ -1,0 +1,17 @@
+"""Restore every test volume of a dataset, in all its conditions, with one model."""
+
+from pathlib import Path
+
+from denoising.logs import open_log
+from denoising.network import load_model, use_device
+from denoising.restoration import compiled, restore
+from denoising.volumes import normalise_input, paired, read_volume, write_volume
+
+with open_log(snakemake.log[0]):
+    use_device(snakemake.params.device, snakemake.threads)
+    model = load_model(Path(snakemake.input.config).parent)
+    forward = compiled(model)
+    for pair in paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions):
+        image = normalise_input(read_volume(pair.image, pair.axes))
+        restored = restore(forward, model.config, image, snakemake.params.max_tile_voxels)
+        write_volume(Path(snakemake.output.restored) / pair.condition / f"{pair.volume}.tif", restored, pair.axes)

@@ -1,0 +1,18 @@
+"""Simulate specimens and archive them in the published layout."""
+
+from pathlib import Path
+
+from denoising.archives import record_archive
+from denoising.logs import open_log
+from denoising.specimens import simulate_archive
+
+with open_log(snakemake.log[0]):
+    archive = Path(snakemake.output.archive)
+    simulate_archive(
+        archive,
+        **snakemake.params.simulation,
+        patch_shape=tuple(snakemake.params.patch_shape),
+        seed=snakemake.params.seed,
+    )
+    source = f"simulated {snakemake.params.simulation['species']}, seed {snakemake.params.seed}"
+    record_archive(archive, source, None, Path(snakemake.output.record))

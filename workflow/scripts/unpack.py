@@ -1,0 +1,16 @@
+"""Unpack an archive into a folder of volumes, checking every array."""
+
+from pathlib import Path
+
+from denoising.archives import unpack
+from denoising.logs import open_log
+
+with open_log(snakemake.log[0]):
+    unpack(
+        Path(snakemake.input.archive),
+        snakemake.params.layout,
+        snakemake.params.truth,
+        snakemake.params.conditions,
+        snakemake.params.stratum,
+        Path(snakemake.output.volumes),
+    )
