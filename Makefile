@@ -1,7 +1,7 @@
 # make demo: the default study, and a check of its results. make test: the test suite.
 # Needs Python 3.11 or 3.12 (PYTHON=/path/to/python names another than the one found).
 
-PYTHON ?= $(shell command -v python3.12 || command -v python3.11 || command -v python3)
+PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c "" 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 

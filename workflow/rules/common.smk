@@ -1,5 +1,6 @@
 # What the rules share: the resolved study, the patterns of the wildcards, and the functions that find inputs.
 
+import re
 import sys
 from pathlib import Path
 
@@ -27,7 +28,7 @@ TRAINED_ON = sorted({values["trained_on"] for values in MODELS.values()})
 
 def one_of(names):
     """A wildcard constraint: one of `names`, or nothing at all."""
-    return "|".join(names) or "(?!)"
+    return "|".join(re.escape(name) for name in names) or "(?!)"
 
 
 def with_source(source):
@@ -40,7 +41,6 @@ wildcard_constraints:
     model=one_of(MODELS),
     method=one_of([*MODELS, "nlm", "input"]),
     split="tail|random|by-volume",
-    table=one_of([dataset["table"] for dataset in DATASETS.values()]),
 
 
 def code_version(script):
@@ -94,13 +94,23 @@ def pair_names(wildcards):
 def batch_sizes(wildcards):
     """Batch size and split of every model trained on the dataset."""
     trained = studies.training_sets(STUDY, wildcards.dataset)
-    return {name: [values["batch_size"], values["split"]] for name, values in trained.items()}
+    return {
+        name: [values["batch_size"], values["split"]]
+        for name, values in trained.items()
+    }
 
 
 def splits_of(wildcards):
     """Every split of the dataset that a model trains on."""
-    how = sorted({values["split"] for values in studies.training_sets(STUDY, wildcards.dataset).values()})
-    return expand("results/splits/{dataset}/{split}.csv", dataset=wildcards.dataset, split=how)
+    how = sorted(
+        {
+            values["split"]
+            for values in studies.training_sets(STUDY, wildcards.dataset).values()
+        }
+    )
+    return expand(
+        "results/splits/{dataset}/{split}.csv", dataset=wildcards.dataset, split=how
+    )
 
 
 def split_of_model(wildcards):
@@ -110,12 +120,18 @@ def split_of_model(wildcards):
 
 def of_trained_dataset(pattern):
     """A path with the dataset that the model of the wildcards is trained on."""
-    return lambda wildcards: pattern.format(dataset=MODELS[wildcards.model]["trained_on"])
+    return lambda wildcards: pattern.format(
+        dataset=MODELS[wildcards.model]["trained_on"]
+    )
 
 
 def restored_volumes(wildcards):
     """What a method restored; the input has nothing but its volumes."""
-    return [] if wildcards.method == "input" else f"results/restored/{wildcards.method}/{wildcards.dataset}"
+    return (
+        []
+        if wildcards.method == "input"
+        else f"results/restored/{wildcards.method}/{wildcards.dataset}"
+    )
 
 
 def tested_on(model):
@@ -130,9 +146,15 @@ def tested_datasets():
 
 def all_scores():
     """The scores of every method on every dataset that it is tested on."""
-    baselines = expand("results/scores/{method}/{dataset}.csv", method=["input", "nlm"], dataset=tested_datasets())
+    baselines = expand(
+        "results/scores/{method}/{dataset}.csv",
+        method=["input", "nlm"],
+        dataset=tested_datasets(),
+    )
     return baselines + [
-        f"results/scores/{model}/{dataset}.csv" for model in MODELS for dataset in tested_on(model)
+        f"results/scores/{model}/{dataset}.csv"
+        for model in MODELS
+        for dataset in tested_on(model)
     ]
 
 
@@ -157,7 +179,49 @@ def all_tables():
 
 
 def all_figures():
-    names = ["fig1_patches", "fig2_restoration", "learning_curves", "runtimes", *studies.sweeps(STUDY)]
+    names = [
+        "fig1_patches",
+        "fig2_restoration",
+        "learning_curves",
+        "runtimes",
+        *studies.sweeps(STUDY),
+    ]
     if studies.cross_tested(STUDY):
         names.append("fig3_generalization")
     return expand("results/figures/{name}.{kind}", name=names, kind=["pdf", "png"])
+
+
+def described():
+    """The part of the study that tables and figures speak of."""
+    datasets = {
+        name: {
+            "label": dataset["label"],
+            "conditions": studies.conditions(STUDY, name),
+            "table": dataset["table"],
+            "published": dataset["published"],
+        }
+        for name, dataset in DATASETS.items()
+    }
+    return {
+        key: STUDY[key] for key in ("title", "note", "models", "tests", "studies")
+    } | {"datasets": datasets}
+
+
+def report_table(path, caption, subcategory):
+    """A table that `snakemake --report` shows."""
+    return report(
+        path,
+        caption=f"../report/{caption}.rst",
+        category="Tables",
+        subcategory=subcategory,
+    )
+
+
+def report_figure(path, caption, subcategory):
+    """A figure that `snakemake --report` shows."""
+    return report(
+        path,
+        caption=f"../report/{caption}.rst",
+        category="Figures",
+        subcategory=subcategory,
+    )

@@ -76,7 +76,10 @@ rule provenance:
     """Record beside the results what made them: config, versions, commit, inputs."""
     input:
         results=["results/scores.csv", *all_tables(), *all_figures()],
-        records=expand("results/archives/{dataset}.json", dataset=sorted({*tested_datasets(), *TRAINED_ON})),
+        records=expand(
+            "results/archives/{dataset}.json",
+            dataset=sorted({*tested_datasets(), *TRAINED_ON}),
+        ),
     output:
         record="results/provenance.json",
         config="results/config.yaml",

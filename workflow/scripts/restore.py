@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from tqdm import tqdm
+
 from denoising.logs import open_log
 from denoising.network import load_model, use_device
 from denoising.restoration import compiled, restore
@@ -11,7 +13,8 @@ with open_log(snakemake.log[0]):
     use_device(snakemake.params.device, snakemake.threads)
     model = load_model(Path(snakemake.input.config).parent)
     forward = compiled(model)
-    for pair in paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions):
+    pairs = list(paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions))
+    for pair in tqdm(pairs, desc="restored", unit="volume"):
         image = normalise_input(read_volume(pair.image, pair.axes))
         restored = restore(forward, model.config, image, snakemake.params.max_tile_voxels)
         write_volume(Path(snakemake.output.restored) / pair.condition / f"{pair.volume}.tif", restored, pair.axes)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from skimage.restoration import denoise_nl_means, estimate_sigma
+from tqdm import tqdm
 
 from denoising.volumes import Pair, normalise_input, paired, read_volume, write_volume
 
@@ -44,7 +45,8 @@ def restore_all(volumes: Path, conditions: list[str], folder: Path, settings: di
     """Denoise every test volume under `volumes`, one a process, and write {condition}/{volume}.tif under `folder`."""
     pairs = list(paired(volumes, "test", conditions))
     with ProcessPoolExecutor(workers) as pool:
-        list(pool.map(partial(_restore_pair, folder=folder, settings=settings), pairs))
+        done = pool.map(partial(_restore_pair, folder=folder, settings=settings), pairs)
+        list(tqdm(done, desc="denoised", unit="volume", total=len(pairs)))
 
 
 def _restore_pair(pair: Pair, folder: Path, settings: dict) -> None:

@@ -2,19 +2,21 @@
 
 An archive is a `.tar.gz` with one top folder in the layout of its species:
 
-    Denoising_Planaria/                         Denoising_Tribolium/
-      Readme.md  poster.png                       Readme.md  poster.png
-      train_data/data_label.npz                   train_data/data_label.npz
-      train_data/{GT,condition_1..3}/NAME.tif     test_data/NAME.tif    CZYX, 4 channels: conditions, GT
-      test_data/{GT,condition_1..3}/NAME.tif      (condition 1, channel 0, is the NOISIEST)
-      (ZYX; condition 1 is the CLEANEST)
+    Denoising_Planaria/                        Denoising_Tribolium/
+      Readme.md  poster.png                      Readme.md  poster.png
+      train_data/data_label.npz                  train_data/data_label.npz
+      train_data/{GT,condition_1..3}/NAME.tif    test_data/NAME.tif
+      test_data/{GT,condition_1..3}/NAME.tif
+
+    planaria    ZYX; condition 1 is the CLEANEST. The training volumes are our addition.
+    tribolium   CZYX, channels 0 to 2 conditions 1 to 3, channel 3 the ground truth;
+                condition 1 is the NOISIEST.
 
 TIFF files are uncompressed uint16 with axes in the metadata. `data_label.npz` holds X and Y, float32
-SCZYX of shape (n, 1, *patch_shape), normalised, conditions and volumes mixed, without an `axes` key.
-The training volumes of planaria are ours: the published archive has none.
+SCZYX (n, 1, *patch_shape), normalised, conditions and volumes mixed, and no `axes`.
 
-Light is counted in photons per voxel, what the objective collects while the ground truth is exposed.
-Lengths are in micrometres, axes are Z, Y, X, and Z is the depth below the stack's first plane, which
+Light is counted in photons per voxel: what the objective collects at the ground truth's exposure.
+Lengths are in micrometres. Axes are Z, Y, X; Z is the depth below the stack's first plane, which
 lies next to the objective.
 """
 
@@ -28,9 +30,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import imageio.v3 as imageio
 import numpy as np
 from numpy.lib.format import open_memmap
+from PIL import Image
 from scipy import fft
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
@@ -40,14 +42,14 @@ from scipy.special import j0, j1, ndtri
 from denoising.patches import cut_patches
 from denoising.volumes import write_volume
 
-EPOCH = 315532800  # 1980-01-01, the earliest date that a zip file can give: the date of every entry
-TRAINING_NUMBERS = 1000  # added to the numbers in training volumes' names, so that none is a test volume's
+EPOCH = 315532800  # 1980-01-01, the earliest date that a zip file can give: that of every entry
+TRAINING_NUMBERS = 1000  # added to the numbers in names of training volumes, to tell them apart
 CONDITIONS = ("condition_1", "condition_2", "condition_3")
 
 
 @dataclass(frozen=True)
 class Microscope:
-    """A confocal microscope and its detector; electrons are photoelectrons, before multiplication."""
+    """A confocal microscope and its detector. Electrons are counted before multiplication."""
 
     name: str
     voxel_um: tuple[float, float, float]
@@ -59,7 +61,7 @@ class Microscope:
     crosstalk: float  # light through neighbouring pinholes, as a share of the light in focus
     crosstalk_um: float  # standard deviation of the defocused light that makes the crosstalk
     quantum_efficiency: float  # electrons per photon
-    excess_noise: float  # variance of the multiplied signal over that of shot noise alone (F squared)
+    excess_noise: float  # variance after multiplication over that of shot noise alone (F squared)
     dark_electrons: float  # per voxel: dark current and spurious charge
     read_noise_electrons: float  # standard deviation
     electrons_per_adu: float
@@ -107,7 +109,7 @@ class Species:
     # the body: an ellipsoid, nearly flat on the scale of a stack
     body_um: tuple[float, float, float]  # semi-axes along Z, across and along
     aside: tuple[float, float]  # where the stack lies across the body, in semi-axes
-    surface: tuple[float, float]  # depth of the body's surface in mid-field, as a share of the stack's depth
+    surface: tuple[float, float]  # where it crosses mid-field, in depths of the stack
     roughness_um: float
     # the nuclei
     radii_um: tuple[float, ...]
@@ -116,7 +118,7 @@ class Species:
     gap_um: float  # least distance between nuclei
     attempts_per_um3: float  # nuclei that try to find a place
     layer_um: tuple[float, float]  # below the surface, where nuclei have their centres
-    empty: tuple[float, float]  # share of the tissue without nuclei, and the size of such places, um
+    empty: tuple[float, float]  # share of tissue without nuclei, and grain, um
     spread: float  # of brightness among nuclei: standard deviation of its logarithm
     condensed: tuple[float, float]  # share of dividing nuclei, and their brightness
     texture: tuple[float, float]  # of chromatin: standard deviation of its logarithm, and grain, um
@@ -130,10 +132,10 @@ class Species:
 
 
 # A disk with 50 um pinholes 250 um apart, a 20x immersion objective and an EMCCD of 13 um pixels: hence
-# pinhole and pixel. (50 / 250)**2 = 4 % of the light of a plane out of focus passes other pinholes;
-# from the ten planes or so within `crosstalk_um` that makes 0.4. The noise of a long multiplication register
-# doubles the variance (Robbins and Hadwen, IEEE Trans. Electron Devices 50, 1227, 2003), and read
-# noise, divided by the multiplication, is less than an electron.
+# pinhole and pixel. (50 / 250)**2 = 4 % of the light of a plane out of focus passes other pinholes; from
+# the ten planes or so within `crosstalk_um` that makes 0.4. A long multiplication register doubles the
+# variance (Robbins and Hadwen, IEEE Trans. Electron Devices 50, 1227, 2003), and read noise, divided by
+# the multiplication, is less than an electron.
 SPINNING_DISK = Microscope(
     name="spinning disk confocal, 20x/0.75 immersion, EMCCD",
     voxel_um=(2.0, 0.65, 0.65),
@@ -173,8 +175,8 @@ POINT_SCANNING = Microscope(
     offset_adu=50.0,
 )
 
-# Sizes and brightness are of the order seen in such specimens, and were set so that inputs score about as the
-# published ones do. Aberration by uneven refractive index widens the PSF; how much is assumed.
+# Sizes and brightness are of the order seen in such specimens, and set so that inputs score about as the
+# published ones do. An uneven refractive index widens the PSF; how much is assumed.
 SPECIES = {
     # A flat worm, seen at its margin. Small nuclei (4 to 7 um) of stem cells and their progeny crowd the
     # parenchyma; gut branches have few. A DNA dye shows the grain of chromatin, and dividing nuclei
@@ -190,7 +192,7 @@ SPECIES = {
             Preparation("EXP280_Smed_live_RedDot1_sub_5_N7_m{:04d}", brightness=0.8, background=1.5),
         ),
         exposures=(1 / 30, 1 / 60, 1 / 150),  # about the 60-fold less light of the CARE paper
-        photons=300.0,
+        photons=350.0,
         body_um=(100.0, 300.0, 2000.0),
         aside=(0.72, 0.88),
         surface=(0.0, 0.3),
@@ -202,7 +204,7 @@ SPECIES = {
         attempts_per_um3=0.06,
         layer_um=(2.0, np.inf),
         empty=(0.15, 12.0),
-        spread=0.4,
+        spread=0.5,
         condensed=(0.02, 3.0),
         texture=(0.35, 0.6),
         cytoplasm=0.06,
@@ -213,8 +215,8 @@ SPECIES = {
         aberration=1.5,
     ),
     # An egg whose surface curves through the stack: a shell of large smooth nuclei (8 to 10 um), one or
-    # two deep, around yolk that glows by itself and scatters. The protein is expressed unevenly, and
-    # leaves a nucleus that divides, so none is far brighter. Exposures are the laser powers in the names.
+    # two deep, around yolk that glows by itself and scatters. The label is expressed unevenly, but leaves
+    # a nucleus that divides, so none is far brighter. Exposures are the laser powers in the file names.
     "tribolium": Species(
         name="tribolium",
         archive="Denoising_Tribolium",
@@ -222,10 +224,10 @@ SPECIES = {
         microscope=POINT_SCANNING,
         preparations=(Preparation("nGFP_0.1_0.2_0.5_20_{}_late", first=13),),
         exposures=(0.1 / 20, 0.2 / 20, 0.5 / 20),
-        photons=1200.0,
+        photons=900.0,
         body_um=(150.0, 150.0, 300.0),
         aside=(-0.3, 0.3),
-        surface=(0.05, 0.25),
+        surface=(-0.1, 0.2),
         roughness_um=0.8,
         radii_um=(5.2, 4.6, 4.0),
         radii_share=(0.2, 0.4, 0.4),
@@ -287,7 +289,7 @@ def simulate_specimen(
 
 
 def _depth_below_surface(species: Species, shape: tuple[int, int, int], rng: np.random.Generator) -> np.ndarray:
-    """Depth of each voxel below the body's surface, um, negative outside; near the surface exact."""
+    """Depth of each voxel below the body's surface, um; negative outside, exact near the surface."""
     voxel = species.microscope.voxel_um
     z, y, x = np.ogrid[tuple(slice(n) for n in shape)]
     y, x = (y - shape[1] / 2) * voxel[1], (x - shape[2] / 2) * voxel[2]
@@ -305,7 +307,7 @@ def _depth_below_surface(species: Species, shape: tuple[int, int, int], rng: np.
 
 
 def _place_nuclei(species: Species, depth: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Centres (n, 3) in um and mean radii (n,) of nuclei, by random sequential addition, largest first."""
+    """Centres (n, 3) and mean radii (n,) of nuclei, um: random sequential addition, largest first."""
     voxel = np.array(species.microscope.voxel_um)
     margin = max(species.radii_um)  # nuclei half in the stack are seen
     size = depth.shape * voxel + 2 * margin
@@ -326,7 +328,7 @@ def _place_nuclei(species: Species, depth: np.ndarray, rng: np.random.Generator)
 
 
 def _without_overlaps(centres: np.ndarray, reach: np.ndarray, gap: float) -> np.ndarray:
-    """Which spheres stay if each removes all later ones that come closer than `gap` (boolean, (n,))."""
+    """Which spheres stay (boolean, (n,)) if each removes all later ones closer than `gap`."""
     pairs = cKDTree(centres).query_pairs(2 * reach.max(initial=0) + gap, output_type="ndarray")
     distance = np.linalg.norm(centres[pairs[:, 0]] - centres[pairs[:, 1]], axis=1)
     pairs = pairs[distance < reach[pairs].sum(axis=1) + gap]
@@ -346,11 +348,11 @@ def _draw_nuclei(
     radii: np.ndarray,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Draw ellipsoids in random directions, each voxel by the share of it that lies within (float32)."""
+    """Draw ellipsoids in random directions, light relative to a typical nucleus (float32)."""
     voxel = np.array(species.microscope.voxel_um)
     n = len(radii)
     stretch = rng.uniform(1, species.elongation, n)
-    axes = radii[:, None] * np.stack([stretch ** (2 / 3), stretch ** (-1 / 3), stretch ** (-1 / 3)], 1)
+    axes = radii[:, None] * stretch[:, None] ** np.array([2 / 3, -1 / 3, -1 / 3])  # of one volume
     turns = Rotation.random(n, rng).as_matrix() if n else np.empty((0, 3, 3))
     forms = np.einsum("nki,nk,nkj->nij", turns, axes**-2.0, turns)  # x' form x = 1 on the surface
     share, gain = species.condensed
@@ -359,21 +361,26 @@ def _draw_nuclei(
     for centre, reach, form, level in zip(centres, axes.max(1), forms, light, strict=True):
         first = np.maximum(np.floor((centre - reach) / voxel).astype(int), 0)
         last = np.minimum(np.ceil((centre + reach) / voxel).astype(int) + 1, shape)
-        if (last <= first).any():
-            continue
-        window = tuple(map(slice, first, last))
-        x = [a * h - c for a, h, c in zip(np.ogrid[window], voxel, centre, strict=True)]
-        slopes = [row[0] * x[0] + row[1] * x[1] + row[2] * x[2] for row in form]
-        r = np.sqrt(sum(s * d for s, d in zip(slopes, x, strict=True))) + 1e-6
-        extent = sum(abs(s) * h for s, h in zip(slopes, voxel, strict=True)) / r
-        image[window] += level * np.clip(0.5 + (1 - r) / (extent + 1e-6), 0, 1)
+        if (first < last).all():
+            window = tuple(map(slice, first, last))
+            image[window] += level * _share_within(window, centre, form, voxel)
     return image
 
 
+def _share_within(window: tuple[slice, ...], centre: np.ndarray, form: np.ndarray, voxel: np.ndarray) -> np.ndarray:
+    """Share of each voxel in `window` within an ellipsoid x' form x < 1, its surface taken as flat."""
+    x = [a * h - c for a, h, c in zip(np.ogrid[window], voxel, centre, strict=True)]
+    slopes = [row[0] * x[0] + row[1] * x[1] + row[2] * x[2] for row in form]
+    radius = np.sqrt(sum(s * d for s, d in zip(slopes, x, strict=True))) + 1e-6  # 1 on the surface
+    extent = sum(abs(s) * h for s, h in zip(slopes, voxel, strict=True)) / radius  # of a voxel
+    return np.clip(0.5 + (1 - radius) / (extent + 1e-6), 0, 1)
+
+
 def _noise(shape: tuple, scale_um: float, voxel_um: Sequence[float], rng) -> np.ndarray:
-    """Gaussian noise of variance 1, smoothed by a Gaussian of standard deviation `scale_um` (float32)."""
+    """Noise of variance 1 (float32), smoothed by a Gaussian of standard deviation `scale_um`."""
     sigma = [scale_um / v for v in voxel_um]
-    padded = [fft.next_fast_len(n + int(2 * s), real=True) for n, s in zip(shape, sigma, strict=True)]
+    # the transform is periodic: what is added keeps opposite faces apart
+    padded = [fft.next_fast_len(n + int(3 * s)) for n, s in zip(shape, sigma, strict=True)]
     noise = fft.rfftn(rng.standard_normal(padded, dtype=np.float32))
     power = 1.0
     for axis, (n, s) in enumerate(zip(padded, sigma, strict=True)):
@@ -395,9 +402,10 @@ def _speckle(shape: tuple, contrast: float, scale_um: float, voxel_um, rng) -> n
 def acquire(photons: np.ndarray, species: Species, exposures: Sequence[float], rng: np.random.Generator) -> np.ndarray:
     """Image one specimen with the species' microscope, once for each exposure.
 
-    Light fades with depth as exp(-z / attenuation), is blurred by the confocal PSF (and the crosstalk of a
-    disk), and is counted: Poisson photoelectrons, multiplied with gamma statistics (for an excess noise of 2 those of
-    Basden, Haniff and Mackay, MNRAS 345, 985, 2003), then read noise, gain, offset and rounding.
+    Light fades with depth as exp(-z / attenuation_um), is blurred by the confocal PSF and a disk's
+    crosstalk, and makes photoelectrons, a Poisson number. Their multiplication is a gamma variate of the
+    same mean (at an excess noise of 2 the law of Basden, Haniff and Mackay, MNRAS 345, 985, 2003). Read
+    noise, gain and offset follow.
 
     Parameters
     ----------
@@ -414,11 +422,12 @@ def acquire(photons: np.ndarray, species: Species, exposures: Sequence[float], r
         ADU.
     """
     scope = species.microscope
-    z = np.arange(photons.shape[0])[:, None, None] * scope.voxel_um[0]
+    z = np.arange(len(photons))[:, None, None] * scope.voxel_um[0]
     light = (photons * np.exp(-z / species.attenuation_um)).astype(np.float32)
-    image = gaussian_filter(light, species.aberration * scope.psf_um() / scope.voxel_um)
+    voxel = np.array(scope.voxel_um)
+    image = gaussian_filter(light, species.aberration * scope.psf_um() / voxel)
     if scope.crosstalk:
-        image += scope.crosstalk * gaussian_filter(light, scope.crosstalk_um / np.array(scope.voxel_um))
+        image += scope.crosstalk * gaussian_filter(light, scope.crosstalk_um / voxel, truncate=3)
     electrons = scope.quantum_efficiency * image
     return np.stack([_detect(share * electrons, scope, rng) for share in exposures])
 
@@ -429,7 +438,8 @@ def _detect(electrons: np.ndarray, scope: Microscope, rng: np.random.Generator) 
     if excess > 0:
         counts = rng.standard_gamma(counts / excess, dtype=np.float32) * excess
     counts += scope.read_noise_electrons * rng.standard_normal(counts.shape, dtype=np.float32)
-    return np.rint(np.clip(scope.offset_adu + counts / scope.electrons_per_adu, 0, 65535)).astype(np.uint16)
+    adu = scope.offset_adu + counts / scope.electrons_per_adu
+    return np.rint(np.clip(adu, 0, 65535)).astype(np.uint16)
 
 
 # Archives
@@ -449,7 +459,7 @@ def simulate_archive(
     """Write an archive of simulated data, in the published layout of its species.
 
     Every volume is a specimen of its own, drawn from `seed` and its number alone. Patches are spread
-    evenly over training volumes and conditions, then shuffled. One acquired volume is in memory at a time.
+    evenly over training volumes and conditions, then shuffled. One volume's images are in memory at a time.
 
     Parameters
     ----------
@@ -468,9 +478,10 @@ def simulate_archive(
     ValueError
         If an argument is not of the kind above, or a patch does not fit a volume.
     """
-    path, shape, patch_shape = Path(path), tuple(shape), tuple(patch_shape)
+    path = Path(path)
     counts = {"train_volumes": train_volumes, "test_volumes": test_volumes, "patches": patches}
     _check(path, species, shape, patch_shape, counts, seed)
+    shape, patch_shape = tuple(map(int, shape)), tuple(map(int, patch_shape))
     kind = SPECIES[species]
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as scratch:
@@ -480,7 +491,7 @@ def simulate_archive(
             name, stack = _acquired_volume(kind, shape, "test", i, seed)
             _write_acquired(top / "test_data", kind, name, stack)
             if i == 0:
-                imageio.imwrite(top / "poster.png", _poster(stack))
+                Image.fromarray(_poster(stack)).save(top / "poster.png")
         (top / "Readme.md").write_text(_readme(kind, shape, patch_shape, counts, seed))
         _pack(top, Path(scratch, "packed"))
         os.replace(Path(scratch, "packed"), path)
@@ -497,11 +508,11 @@ def _check(path: Path, species: str, shape: tuple, patch_shape: tuple, counts: d
     if species not in SPECIES:
         refuse("species", species, f"one of {', '.join(SPECIES)}", "correct the name")
     for what, sizes in (("shape", shape), ("patch_shape", patch_shape)):
-        if len(sizes) != 3 or not all(whole(n, 1) for n in sizes):
+        if not isinstance(sizes, Sequence) or len(sizes) != 3 or not all(whole(n, 1) for n in sizes):
             expected = "three whole numbers of voxels (Z, Y, X)"
             refuse(what, sizes, expected, "give it as, say, (16, 64, 64)")
     if any(p > n for p, n in zip(patch_shape, shape, strict=True)):
-        expected = f"at least patch_shape {patch_shape} along every axis"
+        expected = f"at least patch_shape {patch_shape!r} along every axis"
         refuse("shape", shape, expected, "enlarge it, or cut smaller patches")
     for what, count in counts.items():
         if not whole(count, 1):
@@ -518,7 +529,7 @@ def _rng(seed: int, *words: str | int) -> np.random.Generator:
 def _acquired_volume(
     species: Species, shape: tuple[int, int, int], part: str, i: int, seed: int
 ) -> tuple[str, np.ndarray]:
-    """Name and images of volume `i`: uint16 (4, Z, Y, X), conditions 1 to 3, then the ground truth."""
+    """Name and images of volume `i`: uint16 (4, Z, Y, X), conditions 1 to 3 and ground truth."""
     turn, which = divmod(i, len(species.preparations))
     preparation = species.preparations[which]
     number = preparation.first + turn + (TRAINING_NUMBERS if part == "train" else 0)
@@ -559,7 +570,12 @@ def _write_training(
             stop = next(limits)
             if stop > start:
                 rng = _rng(seed, species.name, "patches", i, condition)
-                cut = cut_patches(stack[-1], image, patch_shape, int(stop - start), rng)
+                try:
+                    cut = cut_patches(stack[-1], image, patch_shape, int(stop - start), rng)
+                except ValueError as error:
+                    raise ValueError(
+                        f"simulated training volume {i}, {shape}: {error} Or enlarge shape, or change the seed."
+                    ) from None
                 X[order[start:stop], 0], Y[order[start:stop], 0] = cut
             start = stop
     X.flush()
@@ -603,10 +619,10 @@ def _readme(species: Species, shape: tuple, patch_shape: tuple, counts: dict, se
     exposures = ", ".join(f"1/{round(1 / share)}" for share in species.exposures)
     return f"""# {species.archive}: simulated
 
-These data are SIMULATED, in the layout of the published archive of this name: no specimen was imaged.
+These data are SIMULATED, in the layout of the published archive of this name: nothing was imaged.
 
-- `train_data/data_label.npz`: X (low SNR) and Y (ground truth), float32, axes SCZYX.
-  {counts["patches"]} patches of {patch_shape}, normalised by percentiles, the conditions mixed.
+- `train_data/data_label.npz`: X (low SNR) and Y (ground truth), float32, axes SCZYX;
+  {counts["patches"]} patches of {patch_shape}, normalised by percentiles, conditions mixed.
 {LAYOUTS[species.layout]}
 - `poster.png`: one plane of conditions 1, 2, 3 and of the ground truth.
 

@@ -43,6 +43,7 @@ RUNTIME_COLUMNS = (
 )
 NUMBERS = ("value", "mean", "sd", "hours", "epochs", "batch_size", "steps_per_epoch")
 OURS = "ours"
+PAPER = "CARE paper"
 
 
 class RuntimeLine(NamedTuple):
@@ -50,6 +51,14 @@ class RuntimeLine(NamedTuple):
 
     seconds_per_step: float
     overhead_seconds: float
+
+
+class PaperPoint(NamedTuple):
+    """Where a line reaches the CARE paper's hours, if those were `epochs` epochs."""
+
+    epochs: int
+    steps: float
+    seconds: float
 
 
 def read_tidy(path: str | Path) -> pd.DataFrame:
@@ -241,10 +250,24 @@ def line_groups(runtimes: pd.DataFrame) -> list[pd.DataFrame]:
     alike = ["source", "trained_on", "epochs", "batch_size"]
     known = runtimes.dropna(subset=["steps_per_epoch", "seconds_per_epoch"])
     groups = [group for _, group in known.groupby(alike, sort=False)]
-    return [group for group in groups if group["steps_per_epoch"].nunique() > 1]
+    return [group for group in groups if len(group["steps_per_epoch"].unique()) > 1]
 
 
 def group_line(group: pd.DataFrame) -> RuntimeLine:
     """The line through one of `line_groups`."""
     seconds = group["seconds_per_epoch"].to_numpy()
     return runtime_line(group["steps_per_epoch"], seconds / 3600, 1)
+
+
+def implied_for_paper(group: pd.DataFrame, published: pd.DataFrame) -> list[PaperPoint]:
+    """What a published line says of the CARE paper's hours, for 200 and for 100 epochs.
+
+    The paper does not tell its steps per epoch here. Empty for our own lines, which another machine
+    drew, and where the paper gives no hours for the group's dataset.
+    """
+    first, line = group.iloc[0], group_line(group)
+    rows = published["source"].str.startswith(PAPER) & (published["trained_on"] == first["trained_on"])
+    if first["source"] == OURS or not rows.any() or line.seconds_per_step <= 0:
+        return []
+    hours = float(published.loc[rows, "hours"].iloc[0])
+    return [PaperPoint(each, implied_steps(hours, each, line), hours * 3600 / each) for each in (200, 100)]

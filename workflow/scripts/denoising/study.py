@@ -186,9 +186,8 @@ def _resolve_models(name: str, entry: dict, study: dict, schema: dict) -> None:
     key, base = f"studies.{name}", study["training"]
     if entry["base"] is not None:
         if entry["base"] not in study["models"]:
-            raise StudyError(
-                f"{key}.base is {entry['base']}, expected a model of an earlier study: {', '.join(study['models']) or 'there is none'}."
-            )
+            earlier = ", ".join(study["models"]) or "there is none"
+            raise StudyError(f"{key}.base is {entry['base']}, expected a model of an earlier study: {earlier}.")
         base = study["models"][entry["base"]]
     for model, differences in entry["models"].items():
         if model in study["models"] or model in RESERVED:
@@ -239,13 +238,13 @@ def _check_model(name: str, values: dict, study: dict) -> None:
     multiple = 2 ** values["depth"]
     if any(size % multiple for size in trained["patches"]["shape"]):
         raise StudyError(
-            f"datasets.{values['trained_on']}.patches.shape is {trained['patches']['shape']}, but model {name} of depth "
-            f"{values['depth']} needs every edge divisible by {multiple}."
+            f"datasets.{values['trained_on']}.patches.shape is {trained['patches']['shape']}, but model {name} "
+            f"of depth {values['depth']} needs every edge divisible by {multiple}."
         )
     if values["split"] == "by-volume" and trained["patches"]["source"] == "npz":
         raise StudyError(
-            f"model {name}: split is by-volume, but the published npz of {values['trained_on']} does not tell the volumes of "
-            "its patches: use tail or random."
+            f"model {name}: split is by-volume, but the published npz of {values['trained_on']} does not tell the "
+            "volumes of its patches: use tail or random."
         )
     for dataset in study["tests"][name]:
         if datasets[dataset]["axes"] != trained["axes"]:

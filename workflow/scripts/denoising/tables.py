@@ -18,7 +18,7 @@ from denoising.statistics import (
     compared_models,
     condition_names,
     group_line,
-    implied_steps,
+    implied_for_paper,
     line_groups,
     our_runtimes,
     published_runtimes,
@@ -32,7 +32,6 @@ NLM = "non-local means"
 METRICS = ("nrmse", "ssim")
 DECIMALS = {"nrmse": 4, "ssim": 4, "psnr": 2}
 SETTINGS = ("epochs", "steps_per_epoch", "batch_size")
-PAPER = "CARE paper"
 
 PROTOCOLS = {
     "paper": "scaled to its 0.1 and 99.9 percentiles; means subtracted, input and "
@@ -123,8 +122,8 @@ def generalization_table(
     Returns
     -------
     DataFrame
-        Columns protocol, tested_on, method, trained_on, source, epochs, steps_per_epoch, batch_size,
-        reference, then `_mean`, `_sd` and `_percent` by condition and metric, and note.
+        Columns protocol, tested_on, method, trained_on, source, epochs, steps_per_epoch,
+        batch_size, reference, then `_mean`, `_sd` and `_percent` by condition and metric, and note.
     """
     models = compared_models(scores, study)
     theirs = [_published(published, study, dataset) for dataset in study["datasets"]]
@@ -347,15 +346,12 @@ def _line_row(group: pd.DataFrame, published: pd.DataFrame) -> dict[str, Any]:
         **line._asdict(),
         "note": "",
     }
-    paper = published[published["source"].str.startswith(PAPER) & (published["trained_on"] == row["trained_on"])]
-    if row["source"] == OURS or paper.empty or line.seconds_per_step <= 0:
+    points = implied_for_paper(group, published)
+    if not points:
         return row
-    row["paper_hours"] = hours = paper["hours"].iloc[0]
-    times = []
-    for epochs in (200, 100):
-        steps = implied_steps(hours, epochs, line)
-        row[f"implied_steps_{epochs}_epochs"] = round(steps)
-        times.append(f"{steps / STEPS_2019:.1f} times {STEPS_2019} at {epochs} epochs")
+    row["paper_hours"] = points[0].seconds * points[0].epochs / 3600
+    row |= {f"implied_steps_{each.epochs}_epochs": round(each.steps) for each in points}
+    times = [f"{each.steps / STEPS_2019:.1f} times {STEPS_2019} at {each.epochs} epochs" for each in points]
     said = f"; {SAID_2019}" if row["trained_on"] == "planaria" else ""
     row["note"] = f"implied: {', '.join(times)}{said}"
     return row
@@ -416,6 +412,10 @@ def _has_means(table: pd.DataFrame) -> bool:
     return any(name.endswith("_mean") for name in table.columns)
 
 
+def _any_value(table: pd.DataFrame, ending: str) -> bool:
+    return any(table[name].notna().any() for name in table.columns if name.endswith(ending))
+
+
 def _cells(table: pd.DataFrame, stem: str) -> list[str]:
     """Mean, standard deviation and percentage of one metric on one condition, as text."""
     digits = DECIMALS.get(stem.rpartition("_")[2], 4)
@@ -462,9 +462,9 @@ def _legend(table: pd.DataFrame) -> list[str]:
     lines = []
     if _has_means(table):
         lines.append("Mean ± sample standard deviation over test volumes.")
-    if any(name.endswith("_percent") for name in table.columns):
+    if _any_value(table, "_percent"):
         lines.append("In brackets: difference from the reference model, in percent of it.")
-    if any(name.endswith("_published") for name in table.columns):
+    if _any_value(table, "_published"):
         lines.append("In brackets: the published value, where it differs.")
     return [" ".join(lines)] if lines else []
 

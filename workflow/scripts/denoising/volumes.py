@@ -130,9 +130,8 @@ def paired(folder: Path, part: str, conditions: list[str]) -> Iterator[Pair]:
     for volume, files in table.groupby("volume", sort=True):
         by_condition = files.set_index("condition")
         for condition in conditions:
-            row = by_condition.loc[condition]
-            truth = folder / by_condition.loc[TRUTH, "path"]
-            yield Pair(volume, row.stratum, condition, row.axes, folder / row.path, truth)
+            row, truth = by_condition.loc[condition], by_condition.loc[TRUTH]
+            yield Pair(volume, row["stratum"], condition, row["axes"], folder / row["path"], folder / truth["path"])
 
 
 def normalise(image: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -1,0 +1,95 @@
+"""Check the results of a study: all there, complete, and the replication models ahead of input and non-local means.
+
+Usage: python tests/check_results.py RESULTS
+"""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+KEYS = ["model", "tested_on", "condition", "volume", "output", "protocol", "metric"]
+METRICS = {"paper": {"nrmse", "psnr", "ssim"}, "study2019": {"nrmse", "ssim"}}
+
+
+def problems(results: Path) -> list[str]:
+    """What is missing or wrong, a sentence each."""
+    if not (results / "config.yaml").exists():
+        return [f"{results}/config.yaml is missing: the run has not finished."]
+    study = yaml.safe_load((results / "config.yaml").read_text())
+    found = [f"{path} is missing or empty." for path in expected_files(study, results) if not _filled(path)]
+    if (results / "scores.csv").exists():
+        scores = pd.read_csv(results / "scores.csv", dtype={"condition": str}, keep_default_na=False)
+        found += incomplete(scores, study) + not_ahead(scores, study)
+    found += [
+        f"{path} does not carry the study's note."
+        for path in sorted((results / "tables").glob("*.md"))
+        if study["note"].split(":")[0] not in path.read_text()
+    ]
+    return found
+
+
+def expected_files(study: dict, results: Path) -> list[Path]:
+    tables = [dataset["table"] for dataset in study["datasets"].values()]
+    tables += ["hyperparameters", "generalization", "runtimes"]
+    figures = [entry["figure"] for entry in study["studies"].values() if entry["varies"]]
+    figures += ["fig1_patches", "fig2_restoration", "fig3_generalization", "learning_curves", "runtimes"]
+    return [
+        results / "scores.csv",
+        results / "provenance.json",
+        *(results / "tables" / f"{name}.{kind}" for name in tables for kind in ("csv", "md")),
+        *(results / "figures" / f"{name}.{kind}" for name in figures for kind in ("pdf", "png")),
+        *(
+            results / "models" / model / name
+            for model in study["models"]
+            for name in ("config.json", "weights_best.h5", "history.csv")
+        ),
+    ]
+
+
+def _filled(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
+
+
+def incomplete(scores: pd.DataFrame, study: dict) -> list[str]:
+    """Every model in every condition on the same volumes, under every protocol, finite, once."""
+    found = [f"scores.csv: {int(scores.duplicated(KEYS).sum())} values stand twice."] * scores.duplicated(KEYS).any()
+    if not scores["value"].map(lambda value: abs(value) < float("inf")).all():
+        found.append("scores.csv: some values are not finite.")
+    for tested_on, rows in scores.groupby("tested_on"):
+        volumes = rows["volume"].nunique()
+        conditions = len(study["datasets"][tested_on]["conditions"])
+        values = sum(len(METRICS[protocol]) for protocol in study["evaluation"]["protocols"])
+        for (model, output), mine in rows.groupby(["model", "output"]):
+            if len(mine) != volumes * conditions * values:
+                found.append(
+                    f"scores.csv: {model or output} on {tested_on} has {len(mine)} values, "
+                    f"expected {volumes * conditions * values}."
+                )
+    missing = set(study["models"]) - set(scores["model"])
+    return found + [f"scores.csv: model {model} is missing." for model in sorted(missing)]
+
+
+def not_ahead(scores: pd.DataFrame, study: dict) -> list[str]:
+    """Where a replication model does not beat input and non-local means on its own organism's test volumes."""
+    paper = scores[(scores["protocol"] == "paper") & scores["metric"].isin(["nrmse", "ssim"])]
+    means = paper.groupby(["tested_on", "metric", "condition", "output", "model"])["value"].mean()
+    found = []
+    for model in study["studies"]["replication"]["models"]:
+        dataset = study["models"][model]["trained_on"]
+        for metric, sign in (("nrmse", -1), ("ssim", 1)):
+            for condition in (each["name"] for each in study["datasets"][dataset]["conditions"]):
+                ours = means[dataset, metric, condition, "network", model]
+                for other in ("input", "nlm"):
+                    theirs = means[dataset, metric, condition, other, ""]
+                    if not sign * ours > sign * theirs:
+                        scored = f"{metric} is {ours:.4f}, not ahead of {other} with {theirs:.4f}"
+                        found.append(f"{model}, condition {condition}: {scored}.")
+    return found
+
+
+if __name__ == "__main__":
+    wrong = problems(Path(sys.argv[1]))
+    print("\n".join(wrong) or f"{sys.argv[1]}: complete, and the replication models lead in every condition.")
+    sys.exit(bool(wrong))

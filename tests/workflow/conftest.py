@@ -1,0 +1,75 @@
+"""Runs of the real workflow, in folders of their own."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+
+
+@dataclass
+class Workflow:
+    """A copy of the workflow at `root`, run in it by the command line that users type."""
+
+    root: Path
+
+    def run(self, *arguments, check=True):
+        command = [sys.executable, "-m", "snakemake", *map(str, arguments)]
+        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, env=environment)
+        done.said = done.stdout + done.stderr
+        if check:
+            assert done.returncode == 0, done.said
+        return done
+
+    def jobs(self, *arguments):
+        """How many jobs of each rule a dry run would run."""
+        said = self.run("-n", "--quiet", "progress", *arguments).said
+        table = re.search(r"^job +count\n-[- ]+\n(.*?)^total", said, re.M | re.S)
+        rows = [line.split() for line in table.group(1).splitlines()] if table else []
+        return Counter({rule: int(count) for rule, count in rows})
+
+    def write_config(self, config, name="study.yaml"):
+        path = self.root / name
+        path.write_text(yaml.safe_dump(config, sort_keys=False))
+        return path
+
+
+def copy_workflow(root):
+    """What git keeps of the workflow, without results."""
+    for name in ("Snakefile", "workflow", "config", "envs", "profiles", "resources"):
+        source = ROOT / name
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(source, root / name, ignore=ignore) if source.is_dir() else shutil.copy(source, root / name)
+    return Workflow(root)
+
+
+@pytest.fixture(scope="session")
+def workflow(tmp_path_factory):
+    """The workflow without results; tests only dry-run it."""
+    return copy_workflow(tmp_path_factory.mktemp("workflow"))
+
+
+@pytest.fixture(scope="session")
+def miniature(tmp_path_factory):
+    """The workflow with the miniature study, run from end to end once."""
+    flow = copy_workflow(tmp_path_factory.mktemp("miniature"))
+    flow.config = HERE / "miniature.yaml"
+    flow.arguments = ["--cores", "2", "--resources", "gpu=1", "--configfile", flow.config]
+    flow.first = flow.run(*flow.arguments)
+    return flow
+
+
+@pytest.fixture
+def miniature_config():
+    """The miniature study's config, to be changed."""
+    return yaml.safe_load((HERE / "miniature.yaml").read_text())

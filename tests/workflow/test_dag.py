@@ -1,0 +1,84 @@
+"""What would run, for each config: by dry run."""
+
+import pytest
+
+STUDY = {
+    "unpack": 2, "patches": 2, "split": 2, "check_batches": 2, "train": 9, "restore": 13, "baseline": 2,
+    "evaluate": 17, "gather_scores": 1, "score_table": 2, "generalization": 1, "hyperparameters": 1, "runtimes": 1,
+    "patch_examples": 2, "restoration_examples": 2, "fig1_patches": 1, "fig2_restoration": 1,
+    "fig3_generalization": 1, "sweep_figure": 2, "learning_curves": 1, "runtimes_figure": 1, "provenance": 1, "all": 1,
+}  # fmt: skip
+
+
+def test_default_study_simulates_its_specimens(workflow):
+    assert workflow.jobs() == {**STUDY, "simulate": 2}
+
+
+def test_published_study_is_the_same_graph_on_downloaded_archives(workflow):
+    assert workflow.jobs("--configfile", "config/paper.yaml") == {**STUDY, "download": 2}
+
+
+def test_a_study_file_is_self_contained(workflow, miniature_config):
+    """Nothing of the default study survives, though `--configfile` merges."""
+    del miniature_config["datasets"]["tribolium"], miniature_config["studies"]["generalization"]
+    miniature_config["studies"]["batch_size"] = {"models": {"mine": {"trained_on": "planaria"}}}
+    jobs = workflow.jobs("--configfile", workflow.write_config(miniature_config))
+    assert (jobs["train"], jobs["restore"], jobs["simulate"], jobs["sweep_figure"]) == (1, 1, 1, 0)
+
+
+def test_single_values_can_be_set_on_the_command_line(workflow):
+    assert workflow.jobs("--config", "seed=7") == workflow.jobs()
+
+
+def test_one_figure_needs_only_what_it_shows(workflow):
+    jobs = workflow.jobs("results/figures/fig4_batch_size.pdf")
+    assert jobs["sweep_figure"] == 1
+    assert not set(jobs) & {"fig1_patches", "score_table", "learning_curves", "provenance"}
+
+
+def test_a_sixth_batch_size_is_one_line(workflow, miniature_config):
+    miniature_config["studies"]["batch_size"]["models"]["planaria-batch3"] = {"batch_size": 3}
+    jobs = workflow.jobs("--configfile", workflow.write_config(miniature_config))
+    assert (jobs["train"], jobs["sweep_figure"]) == (4, 1)
+
+
+def test_a_third_organism_is_a_few_lines(workflow, miniature_config):
+    third = {
+        "archive": {"url": "https://example.org/yeast.tar.gz"},
+        "conditions": [{"name": "a", "source": "half"}, {"name": "b", "source": "tenth"}],
+        "patches": {"source": "npz", "shape": [8, 16, 16]},
+    }
+    miniature_config["datasets"]["yeast"] = third
+    miniature_config["studies"]["more"] = {
+        "tested_on": ["yeast", "planaria"],
+        "models": {"yeast": {"trained_on": "yeast"}},
+    }
+    jobs = workflow.jobs("--configfile", workflow.write_config(miniature_config))
+    assert (jobs["download"], jobs["simulate"], jobs["score_table"], jobs["train"]) == (1, 2, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("sede", 3, "the config has no key sede: did you mean seed?"),
+        ("training", {"trained_on": "mouse"}, "trained_on is mouse, which is no dataset"),
+        ("training", {"trained_on": "planaria", "depth": 5}, "needs every edge divisible by 32"),
+    ],
+)
+def test_a_wrong_config_ends_in_one_sentence_before_any_job(workflow, miniature_config, key, value, said):
+    miniature_config[key] = value
+    miniature_config["studies"]["batch_size"] = {"models": {"mine": {}}}
+    done = workflow.run("-n", "--configfile", workflow.write_config(miniature_config), check=False)
+    assert done.returncode != 0
+    assert said in done.said
+    assert len([line for line in done.said.splitlines() if line.strip()]) <= 4
+
+
+def test_lone_pairs_are_refused_before_any_job(workflow, miniature_config):
+    miniature_config["datasets"] = {
+        "mine": {"pairs": {"low": "nowhere/*_low.tif", "high": "nowhere/*_high.tif"}, "patches": {"shape": [8, 16, 16]}}
+    }
+    miniature_config["studies"] = {"mine": {"models": {"mine-care": {"trained_on": "mine"}}}}
+    done = workflow.run("-n", "--configfile", workflow.write_config(miniature_config), check=False)
+    assert done.returncode != 0
+    assert "datasets.mine.pairs.low: nowhere/*_low.tif matches no file" in done.said

@@ -1,0 +1,161 @@
+"""A miniature study from end to end, and what runs again after it."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+import yaml
+
+COLUMNS = [
+    "model",
+    "seed",
+    "trained_on",
+    "tested_on",
+    "condition",
+    "volume",
+    "stratum",
+    "output",
+    "protocol",
+    "metric",
+    "value",
+]
+
+
+def test_scores_are_tidy_and_complete(miniature):
+    scores = pd.read_csv(miniature.root / "results/scores.csv", dtype={"condition": str}, keep_default_na=False)
+    assert list(scores.columns) == COLUMNS
+    assert set(scores["output"]) == {"input", "network", "nlm"}
+    # 2 volumes, 3 conditions, 3 + 2 values; 5 model tests, input and non-local means on both test sets
+    assert len(scores) == 2 * 3 * 5 * (5 + 2 + 2)
+    assert not scores.duplicated(COLUMNS[:-1]).any()
+    unnamed = scores[scores["output"] != "network"]
+    assert (unnamed[["model", "seed", "trained_on"]] == "").all(axis=None)
+    assert set(scores.loc[scores["tested_on"] == "planaria", "stratum"]) == {"fixed", "live"}
+
+
+@pytest.mark.parametrize(
+    "name", ["table1_planaria", "table2_tribolium", "generalization", "hyperparameters", "runtimes"]
+)
+def test_tables_say_what_they_are_made_of(miniature, name):
+    assert len(pd.read_csv(miniature.root / f"results/tables/{name}.csv")) > 0
+    assert "its numbers mean nothing" in (miniature.root / f"results/tables/{name}.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["fig1_patches", "fig2_restoration", "fig3_generalization", "fig4_batch_size", "learning_curves", "runtimes"],
+)
+def test_figures_are_there(miniature, name):
+    assert (miniature.root / f"results/figures/{name}.pdf").read_bytes().startswith(b"%PDF")
+    assert (miniature.root / f"results/figures/{name}.png").stat().st_size > 10_000
+
+
+def test_model_folders_are_csbdeeps(miniature):
+    folder = miniature.root / "results/models/planaria-batch8"
+    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "history.csv", "weights_best.h5"]
+    assert json.loads((folder / "config.json").read_text())["train_batch_size"] == 1
+    history = pd.read_csv(folder / "history.csv")
+    assert list(history["samples_seen"]) == [4, 8]
+
+
+def test_logs_name_the_device(miniature):
+    for job in ("train/planaria-100.log", "restore/planaria-100-tribolium.log"):
+        assert "device: CPU" in (miniature.root / "logs" / job).read_text()
+
+
+def test_provenance_stands_beside_the_results(miniature):
+    record = json.loads((miniature.root / "results/provenance.json").read_text())
+    assert record["packages"]["tensorflow"]["installed_here"] == record["packages"]["tensorflow"]["pinned"]
+    assert re.fullmatch("[0-9a-f]{64}", record["inputs"]["planaria"]["sha256"])
+    config = yaml.safe_load((miniature.root / "results/config.yaml").read_text())
+    assert config["models"]["planaria-batch8"]["batch_size"] == 1
+    assert config["validation_fraction"] == 0.2
+
+
+def test_restorations_are_temporary_unless_kept(miniature):
+    assert not list((miniature.root / "results/restored").rglob("*.tif"))
+
+
+def test_never_two_gpu_jobs_at_once(miniature):
+    """Trainings and restorations, one after another, with `--resources gpu=1` and two cores."""
+    running, most = set(), 0
+    events = re.findall(r"^(?:local)?rule (\w+):|^ +jobid: (\d+)|^Finished jobid: (\d+)", miniature.first.said, re.M)
+    rule = None
+    for started, jobid, finished in events:
+        rule = started or rule
+        if jobid and rule in ("train", "restore"):
+            running.add(jobid)
+            most = max(most, len(running))
+        running.discard(finished)
+    assert most == 1
+
+
+def test_nothing_runs_twice(miniature):
+    assert not miniature.jobs(*miniature.arguments)
+
+
+def edited(miniature, module, before, after):
+    """Jobs of a dry run after one edit to the library, which is undone."""
+    path = miniature.root / "workflow/scripts/denoising" / f"{module}.py"
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after, 1))
+    try:
+        return set(miniature.jobs(*miniature.arguments))
+    finally:
+        path.write_text(text)
+
+
+TABLES = {"score_table", "generalization", "hyperparameters", "runtimes"}
+FIGURES = {
+    "fig1_patches", "fig2_restoration", "fig3_generalization", "sweep_figure", "learning_curves", "runtimes_figure"
+}  # fmt: skip
+LAST = {"provenance", "all"}
+
+
+def test_an_edit_to_code_reruns_the_rules_that_use_it(miniature):
+    assert edited(miniature, "figures", "import ", "import math\nimport ") == FIGURES | LAST
+    assert edited(miniature, "specimens", "EPOCH = 315532800", "EPOCH = 315619200") >= {"simulate", "train", "evaluate"}
+    again = edited(miniature, "metrics", "SSIM_WINDOW = 7", "SSIM_WINDOW = 5")
+    # restorations were temporary, so scoring needs them again; training is never touched
+    assert again >= {"evaluate", "restore", "baseline", "gather_scores", "score_table", "sweep_figure"}
+    assert not again & {"train", "patches", "unpack", "simulate"}
+
+
+def test_an_edit_to_comments_or_docstrings_reruns_nothing(miniature):
+    assert not edited(miniature, "training", "import logging", "# Why, not what\n\nimport logging")
+    assert not edited(miniature, "metrics", '"""Scores of a restoration', '"""Scores and more of a restoration')
+
+
+def test_one_figure_redraws_alone(miniature):
+    figure = "results/figures/fig4_batch_size.pdf"
+    assert not miniature.jobs(*miniature.arguments, "--", figure)
+    (miniature.root / figure).unlink()
+    assert miniature.jobs(*miniature.arguments, "--", figure) == {"sweep_figure": 1}
+    miniature.run(*miniature.arguments, "--", figure)
+    assert (miniature.root / figure).exists()
+
+
+def test_another_models_batch_does_not_retrain_this_one(miniature, miniature_config):
+    miniature_config["studies"]["batch_size"]["models"]["planaria-batch8"]["batch_size"] = 3
+    config = miniature.write_config(miniature_config)
+    jobs = miniature.jobs("--cores", "2", "--configfile", config)
+    assert jobs["train"] == 1
+
+
+def test_a_batch_larger_than_the_training_set_ends_before_training(miniature, miniature_config):
+    miniature_config["studies"]["batch_size"]["models"]["planaria-batch8"]["batch_size"] = 64
+    config = miniature.write_config(miniature_config)
+    done = miniature.run("--cores", "2", "--configfile", config, check=False)
+    assert done.returncode != 0
+    assert "model planaria-batch8: batch_size is 64, but its training set has" in done.said
+    assert "rule train" not in done.said
+    miniature.run(*miniature.arguments)
+
+
+def test_report_works_offline(miniature):
+    miniature.run(*miniature.arguments, "--report", "report.html")
+    report = (miniature.root / "report.html").read_text()
+    assert "fig4_batch_size.png" in report
+    assert "table1_planaria.csv" in report

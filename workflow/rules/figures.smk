@@ -1,0 +1,262 @@
+# Needs: scores, training histories, examples, published numbers. Makes: tables and figures, each by a rule of its own.
+
+
+rule score_table:
+    """Scores on one test set beside the published ones, by protocol."""
+    input:
+        scores="results/scores.csv",
+        published=RESOURCES / "published_scores.csv",
+    output:
+        csv=report_table("results/tables/{table}.csv", "score_table", "Scores"),
+        markdown="results/tables/{table}.md",
+    wildcard_constraints:
+        table=one_of(dataset["table"] for dataset in DATASETS.values()),
+    log:
+        "logs/score_table/{table}.log",
+    benchmark:
+        "benchmarks/score_table/{table}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        dataset=lambda wildcards: next(
+            name for name in DATASETS if DATASETS[name]["table"] == wildcards.table
+        ),
+        study=described(),
+        code=code_version("score_table.py"),
+    script:
+        "../scripts/score_table.py"
+
+
+rule hyperparameters:
+    """What every model was trained with."""
+    input:
+        published=RESOURCES / "published_scores.csv",
+    output:
+        csv=report_table(
+            "results/tables/hyperparameters.csv", "hyperparameters", "Training"
+        ),
+        markdown="results/tables/hyperparameters.md",
+    log:
+        "logs/hyperparameters.log",
+    benchmark:
+        "benchmarks/hyperparameters.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        study=described(),
+        code=code_version("hyperparameters.py"),
+    script:
+        "../scripts/hyperparameters.py"
+
+
+rule generalization:
+    """Every model on every test set, with the differences that the 2019 study quotes."""
+    input:
+        scores="results/scores.csv",
+        published=RESOURCES / "published_scores.csv",
+    output:
+        csv=report_table(
+            "results/tables/generalization.csv", "generalization", "Scores"
+        ),
+        markdown="results/tables/generalization.md",
+    log:
+        "logs/generalization.log",
+    benchmark:
+        "benchmarks/generalization.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        study=described(),
+        code=code_version("generalization.py"),
+    script:
+        "../scripts/generalization.py"
+
+
+rule runtimes:
+    """Runtimes beside the published ones, and what they say of the paper's."""
+    input:
+        histories=expand("results/models/{model}/history.csv", model=MODELS),
+        published=RESOURCES / "published_runtimes.csv",
+    output:
+        csv=report_table("results/tables/runtimes.csv", "runtimes", "Training"),
+        markdown="results/tables/runtimes.md",
+        lines_csv=report_table(
+            "results/tables/runtime_lines.csv", "runtime_lines", "Training"
+        ),
+        lines_markdown="results/tables/runtime_lines.md",
+    log:
+        "logs/runtimes.log",
+    benchmark:
+        "benchmarks/runtimes.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        study=described(),
+        code=code_version("runtimes.py"),
+    script:
+        "../scripts/runtimes.py"
+
+
+rule fig1_patches:
+    """Training and validation patches, inputs over targets."""
+    input:
+        expand("results/examples/patches-{dataset}.npz", dataset=TRAINED_ON),
+    output:
+        pdf="results/figures/fig1_patches.pdf",
+        png=report_figure("results/figures/fig1_patches.png", "fig1_patches", "Data"),
+    log:
+        "logs/fig1_patches.log",
+    benchmark:
+        "benchmarks/fig1_patches.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        datasets=TRAINED_ON,
+        study=described(),
+        code=code_version("fig1_patches.py"),
+    script:
+        "../scripts/fig1_patches.py"
+
+
+rule fig2_restoration:
+    """One section of a test volume as input, restored, and ground truth."""
+    input:
+        [
+            f"results/examples/{example_of(dataset)}-on-{dataset}.npz"
+            for dataset in tested_datasets()
+        ],
+    output:
+        pdf="results/figures/fig2_restoration.pdf",
+        png=report_figure(
+            "results/figures/fig2_restoration.png", "fig2_restoration", "Restorations"
+        ),
+    log:
+        "logs/fig2_restoration.log",
+    benchmark:
+        "benchmarks/fig2_restoration.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        shown=[[example_of(dataset), dataset] for dataset in tested_datasets()],
+        study=described(),
+        code=code_version("fig2_restoration.py"),
+    script:
+        "../scripts/fig2_restoration.py"
+
+
+rule fig3_generalization:
+    """Every model on every test set."""
+    input:
+        scores="results/scores.csv",
+    output:
+        pdf="results/figures/fig3_generalization.pdf",
+        png=report_figure(
+            "results/figures/fig3_generalization.png", "fig3_generalization", "Scores"
+        ),
+    log:
+        "logs/fig3_generalization.log",
+    benchmark:
+        "benchmarks/fig3_generalization.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        study=described(),
+        code=code_version("fig3_generalization.py"),
+    script:
+        "../scripts/fig3_generalization.py"
+
+
+rule sweep_figure:
+    """Scores against the one value that a study varies: figures 4 and 5."""
+    input:
+        scores="results/scores.csv",
+    output:
+        pdf="results/figures/{figure}.pdf",
+        png=report_figure("results/figures/{figure}.png", "sweep_figure", "Scores"),
+    wildcard_constraints:
+        figure=one_of(studies.sweeps(STUDY)),
+    log:
+        "logs/sweep_figure/{figure}.log",
+    benchmark:
+        "benchmarks/sweep_figure/{figure}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        sweep=lambda wildcards: studies.sweeps(STUDY)[wildcards.figure],
+        study=described(),
+        code=code_version("sweep_figure.py"),
+    script:
+        "../scripts/sweep_figure.py"
+
+
+rule learning_curves:
+    """Training and validation loss of every model, epoch by epoch."""
+    input:
+        expand("results/models/{model}/history.csv", model=MODELS),
+    output:
+        pdf="results/figures/learning_curves.pdf",
+        png=report_figure(
+            "results/figures/learning_curves.png", "learning_curves", "Training"
+        ),
+    log:
+        "logs/learning_curves.log",
+    benchmark:
+        "benchmarks/learning_curves.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        study=described(),
+        code=code_version("learning_curves.py"),
+    script:
+        "../scripts/learning_curves.py"
+
+
+rule runtimes_figure:
+    """Runtime of every model, and runtime against steps per epoch."""
+    input:
+        histories=expand("results/models/{model}/history.csv", model=MODELS),
+        published=RESOURCES / "published_runtimes.csv",
+    output:
+        pdf="results/figures/runtimes.pdf",
+        png=report_figure("results/figures/runtimes.png", "runtimes", "Training"),
+    log:
+        "logs/runtimes_figure.log",
+    benchmark:
+        "benchmarks/runtimes_figure.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        study=described(),
+        code=code_version("runtimes_figure.py"),
+    script:
+        "../scripts/runtimes_figure.py"

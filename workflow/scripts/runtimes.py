@@ -1,0 +1,15 @@
+"""Runtimes beside the published ones, and what they say of the paper's."""
+
+from denoising.logs import open_log
+from denoising.statistics import read_tidy
+from denoising.tables import runtime_lines_table, runtimes_table, write_table
+
+with open_log(snakemake.log[0]):
+    study, published = snakemake.params.study, read_tidy(snakemake.input.published)
+    histories = dict(zip(study["models"], snakemake.input.histories, strict=True))
+    table = runtimes_table(histories, study, published)
+    title = f"{study['title']}: runtimes"
+    write_table(table, snakemake.output.csv, snakemake.output.markdown, title, study["note"])
+    lines = runtime_lines_table(histories, study, published)
+    title = f"{study['title']}: runtime against steps per epoch"
+    write_table(lines, snakemake.output.lines_csv, snakemake.output.lines_markdown, title, study["note"])

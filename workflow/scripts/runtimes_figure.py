@@ -1,0 +1,11 @@
+"""Draw runtimes, and runtime against steps per epoch."""
+
+from denoising.figures import fig_runtimes
+from denoising.logs import open_log
+from denoising.statistics import read_tidy
+
+with open_log(snakemake.log[0]):
+    study = snakemake.params.study
+    histories = dict(zip(study["models"], snakemake.input.histories, strict=True))
+    published = read_tidy(snakemake.input.published)
+    fig_runtimes(histories, study, published, snakemake.output.pdf, snakemake.output.png)

@@ -1,0 +1,9 @@
+"""Draw the scores of one sweep against the value that it varies."""
+
+from denoising.figures import fig_sweep
+from denoising.logs import open_log
+from denoising.statistics import read_tidy
+
+with open_log(snakemake.log[0]):
+    scores, sweep = read_tidy(snakemake.input.scores), snakemake.params.sweep
+    fig_sweep(scores, snakemake.params.study, sweep, snakemake.output.pdf, snakemake.output.png)
