@@ -33,7 +33,7 @@ class Workflow:
 
     def jobs(self, *arguments):
         """How many jobs of each rule a dry run would run."""
-        said = self.run("-n", "--quiet", "progress", *arguments).said
+        said = self.run("-n", "--quiet=rules", *arguments).said
         table = re.search(r"^job +count\n-[- ]+\n(.*?)^total", said, re.M | re.S)
         rows = [line.split() for line in table.group(1).splitlines()] if table else []
         return Counter({rule: int(count) for rule, count in rows})

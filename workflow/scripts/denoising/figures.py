@@ -119,6 +119,12 @@ LOSSES = {
     "mse": "mean squared error (squared fraction of range)",
 }
 CONTRAST = (1.0, 99.8)
+INSET, ZOOM = 0.4, 2.5
+SOURCES = {
+    OURS: {"marker": "o", "label": "ours"},
+    "2019 study": {"marker": "o", "fillstyle": "none", "label": "2019 study"},
+    "CARE paper": {"marker": "D", "fillstyle": "none", "label": "CARE paper"},
+}
 
 
 class Panel(NamedTuple):
@@ -222,11 +228,13 @@ def fig_restoration(
     ValueError
         If the sections of one dataset differ in conditions or shape.
     """
-    blocks = {dataset: _section_columns(examples, dataset, study) for _, dataset in examples}
+    datasets = dict.fromkeys(dataset for _, dataset in examples)
+    blocks = {dataset: _section_columns(examples, dataset, study) for dataset in datasets}
     left, gap, head = 6.0, 1.2, 11.0
     sizes = {d: _panel_size(block, left, gap, 218.0, head, len(blocks)) for d, block in blocks.items()}
     heights = {d: head + len(b.names) * (sizes[d][1] + gap) for d, b in blocks.items()}
-    lines = [_contrast_note() + " Insets, enlarged from the small frames, as their panels."]
+    inset = any(_busiest(block.columns["target"]) for block in blocks.values())
+    lines = [_contrast_note() + (" Insets, enlarged from the small frames, as their panels." if inset else "")]
     figure = _page(sum(heights.values()), [*lines, study.get("note", "")], layout=None)
     top = 0.0
     for dataset, block in blocks.items():
@@ -347,7 +355,9 @@ def fig_learning_curves(
     unit = " (nats per voxel)" if "nats" in loss else ""
     curves = {"loss": f"training loss{unit}", "val_loss": f"validation loss{unit}"}
     curves["learning_rate"] = "learning rate (per step)"
-    lines = [f"Loss: {loss}; training averaged over an epoch, validation after it. {_cut_note(runs)}"]
+    cut = any(_loss_limits([runs[model] for model in members])[2] for members in groups.values())
+    lines = [f"Loss: {loss}; training averaged over an epoch, validation after it."]
+    lines[0] += " The first epochs lie above the frame." if cut else ""
     figure = _page(46.0 * len(groups) + 16, [*lines, study.get("note", "")])
     axes = figure.subplots(len(groups), len(curves), squeeze=False, sharex=True)
     for (dataset, members), row in zip(groups.items(), axes, strict=True):
@@ -475,6 +485,7 @@ def _save(figure: Figure, pdf_path: PathLike, png_path: PathLike) -> Figure:
         partial = path.with_name(path.name + ".partial")
         figure.savefig(partial, format=kind, metadata=metadata[kind])
         partial.replace(path)
+        figure.set_layout_engine("none")  # laid out once, so that both files are alike
     return figure
 
 
@@ -517,9 +528,16 @@ def _show(ax: Axes, image: np.ndarray) -> tuple[float, float]:
     """Draw an image in grey between its percentiles, which are returned."""
     low, high = (float(value) for value in np.percentile(image, CONTRAST))
     high = high if high > low else low + 1
-    ax.imshow(image, cmap="gray", vmin=low, vmax=high, interpolation="nearest", aspect="auto")
+    _grey(ax, image, (low, high), ax.get_position().width)
     ax.set_axis_off()
     return low, high
+
+
+def _grey(ax: Axes, image: np.ndarray, limits: tuple[float, float], share: float) -> None:
+    """An image on axes that span a `share` of the page: pixels as they are, or averaged if finer than print."""
+    finer = image.shape[1] > share * WIDTH * MM * 300
+    look = {"vmin": limits[0], "vmax": limits[1], "interpolation": "antialiased" if finer else "nearest"}
+    ax.imshow(image, cmap="gray", aspect="auto", **look)
 
 
 def _section_columns(examples: Mapping[tuple[str, str], PathLike], dataset: str, study: Study) -> _Block:
@@ -532,7 +550,7 @@ def _section_columns(examples: Mapping[tuple[str, str], PathLike], dataset: str,
         with np.load(path) as archive:
             names, order = _condition_order(archive["conditions"], dataset, study)
             for key in ("input", "nlm"):
-                if key in archive and key not in columns:
+                if key in archive and REFERENCES[key] not in columns:
                     columns[REFERENCES[key]] = archive[key][order]
             columns[model] = archive["restored"][order]
             target, pixel = archive["truth"][order], float(archive["pixel_size_um"])
@@ -542,7 +560,8 @@ def _section_columns(examples: Mapping[tuple[str, str], PathLike], dataset: str,
                 f"{path}: sections of conditions {names} and shape {target.shape} differ from those "
                 f"of another model on {dataset}; make all examples of a dataset alike"
             )
-    return _Block(first.names, {**columns, "target": target}, first.pixel_size)
+    shown = {name: columns.pop(name) for name in REFERENCES.values() if name in columns}
+    return _Block(first.names, {**shown, **columns, "target": target}, first.pixel_size)
 
 
 def _condition_order(found: np.ndarray, dataset: str, study: Study) -> tuple[list[str], list[int]]:
@@ -589,9 +608,6 @@ def _draw_block(
         _text_at(figure, corner[0] - 1, y, text, rotation=90, ha="right", va="center", fontsize=6.5)
 
 
-INSET, ZOOM = 0.4, 2.5
-
-
 def _busiest(images: np.ndarray) -> tuple[slice, slice] | None:
     """The window of the inset: where the target varies most; None where images are too small."""
     height, width = images.shape[-2:]
@@ -610,7 +626,7 @@ def _busiest(images: np.ndarray) -> tuple[slice, slice] | None:
 
 
 def _on_left(image: np.ndarray, frame: tuple[slice, slice]) -> bool:
-    """Whether the inset is in the right half, where the frame is not."""
+    """Whether the frame is in the left half; the inset is in the other."""
     return (frame[1].start + frame[1].stop) / 2 < image.shape[1] / 2
 
 
@@ -622,14 +638,7 @@ def _draw_inset(ax: Axes, image: np.ndarray, frame: tuple[slice, slice] | None, 
     x = 1 - INSET if _on_left(image, frame) else 0.0
     y = 0.0 if (rows.start + rows.stop) / 2 < image.shape[0] / 2 else 1 - INSET
     inset = ax.inset_axes((x, y, INSET, INSET))
-    inset.imshow(
-        image[frame],
-        cmap="gray",
-        vmin=limits[0],
-        vmax=limits[1],
-        interpolation="nearest",
-        aspect="auto",
-    )
+    _grey(inset, image[frame], limits, INSET * ax.get_position().width)
     inset.set(xticks=[], yticks=[])
     inset.grid(False)
     for spine in inset.spines.values():
@@ -689,6 +698,8 @@ def _grid(summary: pd.DataFrame, rows: list[list[Panel]]) -> list[list[Panel]]:
 
 def _scale_rows(axes: np.ndarray, grid: list[list[Panel]], summary: pd.DataFrame) -> None:
     """Scale and label the y axes: panels of one protocol and metric in a row share their scale."""
+    for column in axes.T:
+        column[0].figure.align_ylabels(column)
     for row, places in zip(grid, axes, strict=True):
         for ax in places[len(row) :]:
             ax.set_axis_off()
@@ -745,11 +756,9 @@ def _title_panels(axes: np.ndarray, grid: list[list[Panel]], name: Callable[[Pan
             above = grid[i - 1][j] if i and j < len(grid[i - 1]) else None
             if above and panel._replace(metric="") == above._replace(metric=""):
                 continue
-            axes[i, j].set_title(name(panel), loc="left" if _across(row) else "center")
-            if _across(row) or j == 0:
+            axes[i, j].set_title(name(panel))
+            if j == 0 or _across(row):
                 axes[i, j].set_title(PROTOCOLS[panel.protocol] + "\n", loc="left", weight="bold")
-            if _across(row):
-                axes[i, j].set_title(name(panel), loc="center")
 
 
 def _draw_conditions(ax: Axes, shown: pd.DataFrame, keys: Sequence[str], conditions: list[str], study: Study) -> None:
@@ -816,7 +825,8 @@ def _marker_note(models: Sequence[str], study: Study) -> str:
     """What each marker's shape stands for."""
     shapes = {markers(study)[model]: study["models"][model]["trained_on"] for model in models}
     names = [f"{MARKERS[shape]}, trained on {_label(study, name)}" for shape, name in shapes.items()]
-    return "; ".join(names).capitalize() + "."
+    text = "; ".join(names)
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _samples_note(models: Sequence[str], study: Study) -> str:
@@ -824,10 +834,10 @@ def _samples_note(models: Sequence[str], study: Study) -> str:
     settings = [study["models"][model] for model in models]
     seen = [s["epochs"] * s["steps_per_epoch"] * s["batch_size"] for s in settings]
     if len(set(seen)) == 1:
-        return f"Every model saw {seen[0]:,} training patches."
+        return f"Every model saw {seen[0]:,} patches in training, repeats counted."
     return (
-        f"The models saw unequal numbers of training patches, {min(seen):,} to {max(seen):,}: the "
-        "varied value and the length of training are confounded."
+        f"The models saw {min(seen):,} to {max(seen):,} patches in training, repeats counted: the varied value and the "
+        "amount of training are confounded."
     )
 
 
@@ -900,22 +910,12 @@ def _scale_curves(row: Sequence[Axes], runs: list[pd.DataFrame]) -> None:
     row[2].yaxis.set_minor_locator(NullLocator())
 
 
-def _cut_note(runs: Mapping[str, pd.DataFrame]) -> str:
-    return "The first epochs lie above the frame." if _loss_limits(runs.values())[2] else ""
-
-
 def _curve_handle(model: str, study: Study) -> Line2D:
     look = {"color": palette(study)[model], "linestyle": _line_styles(study)[model]}
     return Line2D([], [], label=model, **look)
 
 
 # Runtimes
-
-SOURCES = {
-    OURS: {"marker": "o", "label": "ours"},
-    "2019 study": {"marker": "o", "fillstyle": "none", "label": "2019 study"},
-    "CARE paper": {"marker": "D", "fillstyle": "none", "label": "CARE paper"},
-}
 
 
 def _source_look(source: str) -> dict[str, Any]:

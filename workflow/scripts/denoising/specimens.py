@@ -131,14 +131,14 @@ class Species:
     aberration: float  # width of the PSF in tissue over that of diffraction alone
 
 
-# A disk with 50 um pinholes 250 um apart, a 20x immersion objective and an EMCCD of 13 um pixels: hence
+# A disk with 50 um pinholes 250 um apart, a 20x immersion objective and an EMCCD of 16 um pixels: hence
 # pinhole and pixel. (50 / 250)**2 = 4 % of the light of a plane out of focus passes other pinholes; from
 # the ten planes or so within `crosstalk_um` that makes 0.4. A long multiplication register doubles the
 # variance (Robbins and Hadwen, IEEE Trans. Electron Devices 50, 1227, 2003), and read noise, divided by
 # the multiplication, is less than an electron.
 SPINNING_DISK = Microscope(
     name="spinning disk confocal, 20x/0.75 immersion, EMCCD",
-    voxel_um=(2.0, 0.65, 0.65),
+    voxel_um=(2.0, 0.8, 0.8),
     numerical_aperture=0.75,
     refractive_index=1.33,
     excitation_um=0.640,
@@ -159,7 +159,7 @@ SPINNING_DISK = Microscope(
 # electronic noise is far less than an electron (Pawley, Handbook of Biological Confocal Microscopy).
 POINT_SCANNING = Microscope(
     name="point scanning confocal, 25x/0.8 immersion, photomultiplier",
-    voxel_um=(2.0, 0.7, 0.7),
+    voxel_um=(2.0, 1.0, 1.0),
     numerical_aperture=0.8,
     refractive_index=1.33,
     excitation_um=0.488,
@@ -204,7 +204,7 @@ SPECIES = {
         attempts_per_um3=0.06,
         layer_um=(2.0, np.inf),
         empty=(0.15, 12.0),
-        spread=0.5,
+        spread=0.4,
         condensed=(0.02, 3.0),
         texture=(0.35, 0.6),
         cytoplasm=0.06,
@@ -236,7 +236,7 @@ SPECIES = {
         attempts_per_um3=0.04,
         layer_um=(5.0, 15.0),
         empty=(0.05, 20.0),
-        spread=0.5,
+        spread=0.4,
         condensed=(0.0, 1.0),
         texture=(0.12, 1.2),
         cytoplasm=0.06,

@@ -1,0 +1,161 @@
+"""One table of versions: pip locks and conda environments repeat it, and no environment lacks or spares a package."""
+
+import ast
+import re
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = ROOT / "workflow" / "scripts"
+ENVS = sorted(path.name for path in (ROOT / "envs").glob("*.yaml"))
+
+CONDA_NAMES = {"matplotlib-base": "matplotlib"}
+IMPORT_NAMES = {"yaml": "pyyaml", "skimage": "scikit-image", "PIL": "pillow"}
+# Packages that are needed without being imported: by the name in our code that brings them in
+BROUGHT_IN = {"CARE": {"h5py", "keras"}, "estimate_sigma": {"pywavelets"}, "to_markdown": {"tabulate"}}
+
+
+def pins(text):
+    """Versions by package, lower case; a package may have several, by platform."""
+    found = {}
+    for name, version in re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^\s;\\]+)", text, re.M):
+        found.setdefault(name.lower(), set()).add(version)
+    return found
+
+
+@cache
+def read(name):
+    return (ROOT / "envs" / name).read_text()
+
+
+def requirements(name):
+    """A lock file's requirements, each with its hashes."""
+    return set(re.sub(r"\\\n\s+", " ", read(name)).splitlines())
+
+
+@cache
+def conda(name):
+    """Versions by package in a conda environment, by the names that pip has for them."""
+    listed = dict(entry.split("=") for entry in yaml.safe_load(read(name))["dependencies"])
+    return {CONDA_NAMES.get(package, package): version for package, version in listed.items()}
+
+
+VERSIONS = pins(read("versions.txt"))
+
+
+# Versions
+
+
+def test_every_version_is_exact():
+    lines = [line for line in read("versions.txt").splitlines() if line and not line.startswith("#")]
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==\d[\d.]*", line) for line in lines)
+    assert len(lines) == len(VERSIONS)
+
+
+@pytest.mark.parametrize("lock", ["lock.txt", "lock-gpu.txt"])
+def test_lock_holds_the_table(lock):
+    locked = pins(read(lock))
+    assert {package: locked.get(package) for package in VERSIONS} == VERSIONS
+
+
+@pytest.mark.parametrize("lock", ["lock.txt", "lock-gpu.txt"])
+def test_lock_has_hashes_and_no_address(lock):
+    assert "://" not in read(lock)
+    assert all(re.match(r"\S+==\S+( ; [^\\]+?)?( +--hash=sha256:[0-9a-f]{64})+$", line) for line in requirements(lock))
+
+
+def test_gpu_lock_only_adds_cuda():
+    assert requirements("lock.txt") <= requirements("lock-gpu.txt")
+    added = requirements("lock-gpu.txt") - requirements("lock.txt")
+    assert {line.split("==")[0].split("-")[0] for line in added} == {"nvidia"}
+
+
+@pytest.mark.parametrize("env", ENVS)
+def test_conda_environment_repeats_the_table(env):
+    repeated = {package: {version} for package, version in conda(env).items() if package != "python"}
+    assert repeated == {package: VERSIONS.get(package) for package in repeated}
+
+
+def test_conda_environments_have_one_python_and_no_other_channels():
+    listed = [yaml.safe_load(read(env)) for env in ENVS]
+    assert {conda(env)["python"] for env in ENVS} == {"3.12"}
+    assert all(env["channels"] == ["conda-forge", "nodefaults"] for env in listed)
+    assert all(isinstance(entry, str) for env in listed for entry in env["dependencies"])
+
+
+def test_every_version_is_used():
+    """By an environment, by the workflow itself, or in development."""
+    own = {"snakemake", "jsonschema", "pyyaml", "pygments", "pytest", "ruff", "snakefmt"}
+    assert set(VERSIONS) == own.union(*map(conda, ENVS)) - {"python"}
+
+
+# What scripts import
+
+
+def rules():
+    """(rule, environment, script) of every rule that runs a script."""
+    for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")):
+        for rule, body in re.findall(r"^rule (\w+):\n((?:[ \t]+.*\n|\n)*)", path.read_text(), re.M):
+            found = {key: re.search(rf'^    {key}:\s+"([^"]+)"', body, re.M) for key in ("conda", "script")}
+            if found["script"]:
+                assert found["conda"], f"rule {rule} has no conda environment"
+                yield rule, Path(found["conda"].group(1)).name, Path(found["script"].group(1)).name
+
+
+RULES = list(rules())
+
+
+@cache
+def needs(path):
+    """Third-party packages that a file needs, by itself and through the modules of `denoising` that it imports."""
+    imported, named = set(), set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported |= {f"{node.module}.{alias.name}" for alias in node.names}
+            named |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.Attribute):
+            named.add(node.attr)
+    tops = {name.split(".")[0] for name in imported} - set(sys.stdlib_module_names) - {"denoising"}
+    packages = {IMPORT_NAMES.get(top, top) for top in tops}
+    packages = packages.union(*(BROUGHT_IN[name] for name in named & set(BROUGHT_IN)))
+    modules = {name.split(".")[1] for name in imported if name.startswith("denoising.")}
+    files = [SCRIPTS / "denoising" / f"{module}.py" for module in modules]
+    return packages.union(*(needs(file) for file in files if file.exists()))
+
+
+def test_every_script_belongs_to_a_rule():
+    assert {script for _, _, script in RULES} == {path.name for path in SCRIPTS.glob("*.py")}
+
+
+def known_fault(reason, *values, at):
+    """A parameter set that is expected to fail where its first value is `at`."""
+    marks = [pytest.mark.xfail(strict=True, reason=reason)] if values[0] == at else []
+    return pytest.param(*values, marks=marks, id=values[0])
+
+
+@pytest.mark.parametrize(
+    ("rule", "env", "script"),
+    [known_fault("its environment, care, lacks pyyaml", *rule, at="provenance") for rule in RULES],
+)
+def test_environment_has_what_the_script_imports(rule, env, script):
+    assert needs(SCRIPTS / script) <= set(conda(env))
+
+
+@pytest.mark.parametrize(
+    "env", [known_fault("scipy, seaborn and pyyaml are not imported", env, at="analysis.yaml") for env in ENVS]
+)
+def test_environment_has_nothing_that_no_script_imports(env):
+    imported = set().union(*(needs(SCRIPTS / script) for _, used, script in RULES if used == env))
+    assert set(conda(env)) - {"python"} <= imported
+
+
+def test_needs_are_found_through_other_modules():
+    assert {"requests", "numpy", "pandas", "tifffile"} <= needs(SCRIPTS / "unpack.py")
+    assert {"tensorflow", "csbdeep", "keras", "h5py"} <= needs(SCRIPTS / "restore.py")
+    assert {"scikit-image", "pywavelets"} <= needs(SCRIPTS / "baseline.py")

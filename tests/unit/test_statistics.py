@@ -1,0 +1,187 @@
+"""Statistics over test volumes, and the line of training time against steps."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from denoising.statistics import (
+    compared_models,
+    condition_names,
+    group_line,
+    implied_for_paper,
+    implied_steps,
+    line_groups,
+    our_runtimes,
+    published_runtimes,
+    read_tidy,
+    relative_difference,
+    runtime_line,
+    summarise,
+)
+
+
+def scores(values, seed="0", model="planaria", **changes):
+    """Scores of one model, a volume a value."""
+    row = {
+        "model": model,
+        "seed": seed,
+        "trained_on": "planaria",
+        "tested_on": "planaria",
+        "condition": "1",
+        "stratum": "",
+        "output": "network",
+        "protocol": "paper",
+        "metric": "nrmse",
+    } | changes
+    return pd.DataFrame([{**row, "volume": f"v{i}", "value": value} for i, value in enumerate(values)])
+
+
+def test_mean_and_sample_deviation_over_volumes():
+    (row,) = summarise(scores([1.0, 2.0, 3.0, 6.0])).to_dict("records")
+    assert row["mean"] == 3.0
+    assert row["sd"] == pytest.approx(np.sqrt(14 / 3))  # n - 1, not n
+    assert (row["n"], row["seeds"]) == (4, 1)
+    assert np.isnan(row["sd_seeds"])
+
+
+def test_protocols_conditions_and_references_stay_apart():
+    parts = [
+        scores([1.0, 3.0]),
+        scores([5.0, 7.0], protocol="study2019"),
+        scores([2.0, 2.0], condition="2"),
+        scores([9.0, 9.0], seed=np.nan, model=np.nan, trained_on=np.nan, output="input"),
+    ]
+    table = summarise(pd.concat(parts))
+    assert table["mean"].tolist() == [2.0, 6.0, 2.0, 9.0]
+    assert table["model"].tolist() == ["planaria", "planaria", "planaria", ""]
+
+
+def test_a_volume_counts_once_however_many_seeds():
+    both = pd.concat([scores([1.0, 3.0], seed="0"), scores([3.0, 5.0], seed="1")])
+    (row,) = summarise(both).to_dict("records")
+    assert (row["mean"], row["n"], row["seeds"]) == (3.0, 2, 2)
+    assert row["sd"] == pytest.approx(np.sqrt(2))  # of the volumes' means 2 and 4
+    assert row["sd_seeds"] == pytest.approx(np.sqrt(2))  # of the runs' means 2 and 4
+
+
+def test_one_volume_has_no_deviation():
+    (row,) = summarise(scores([0.5])).to_dict("records")
+    assert (row["mean"], row["n"]) == (0.5, 1)
+    assert np.isnan(row["sd"])
+
+
+def test_strata_on_request():
+    mixed = pd.concat([scores([1.0], stratum="live"), scores([3.0], stratum="fixed").replace("v0", "v1")])
+    keys = ("model", "stratum", "metric")
+    assert summarise(mixed, keys)["mean"].tolist() == [1.0, 3.0]
+    assert summarise(mixed)["mean"].tolist() == [2.0]
+
+
+def test_repeated_rows_count_once_but_contradictions_are_refused():
+    once = scores([1.0, 2.0])
+    assert summarise(pd.concat([once, once]))["n"].tolist() == [2]
+    with pytest.raises(ValueError, match="2 volumes and 1 seeds, found 4"):
+        summarise(pd.concat([once, scores([1.5, 2.5])]))
+
+
+def test_runs_must_share_their_volumes():
+    with pytest.raises(ValueError, match="same volumes"):
+        summarise(pd.concat([scores([1.0, 2.0], seed="0"), scores([1.0], seed="1")]))
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (scores([1.0]).drop(columns="protocol"), "lack the columns"),
+        (scores([1.0, np.nan]), "1 scores are not numbers"),
+    ],
+)
+def test_incomplete_scores_are_refused(broken, message):
+    with pytest.raises(ValueError, match=message):
+        summarise(broken)
+
+
+def test_line_of_the_published_runtimes():
+    line = runtime_line([25, 100, 400], [51 / 60, 89 / 60, 4], 100)
+    assert line.seconds_per_step == pytest.approx(0.30, abs=0.005)
+    assert line.overhead_seconds == pytest.approx(23, abs=0.5)
+    assert round(implied_steps(30.1, 200, line)) == 1716
+    assert round(implied_steps(30.1, 100, line)) == 3508
+
+
+def test_line_is_exact_where_time_is_linear():
+    steps, epochs = np.array([10, 20, 40]), np.array([5, 10, 20])
+    line = runtime_line(steps, (2 + 0.5 * steps) * epochs / 3600, epochs)
+    assert line == pytest.approx((0.5, 2.0))
+    assert implied_steps(7 * 10 / 3600, 10, line) == pytest.approx(10)
+
+
+def test_line_needs_two_numbers_of_steps():
+    with pytest.raises(ValueError, match="two numbers of steps"):
+        runtime_line([400, 400], [4, 4.1], 100)
+    with pytest.raises(ValueError, match="grow"):
+        implied_steps(1, 1, runtime_line([1, 2], [2, 1], 1))
+
+
+def test_relative_difference_is_in_percent():
+    assert relative_difference(1.5, 1.0) == 50
+    assert relative_difference(0.5, 1.0) == -50
+
+
+@pytest.fixture
+def published():
+    columns = ["source", "model", "trained_on", "epochs", "batch_size", "steps_per_epoch", "hours"]
+    rows = [("2019 study", f"planaria-{n}", "planaria", 100, 16, n, h) for n, h in ((25, 1), (400, 4))]
+    rows += [("2019 study", "planaria-8", "planaria", 100, 8, 400, 2)]
+    rows += [("CARE paper, second-hand", "planaria", "planaria", np.nan, np.nan, np.nan, 30.1)]
+    return pd.DataFrame(rows, columns=columns).assign(note="")
+
+
+def test_a_line_joins_runs_that_differ_in_steps_alone(published):
+    (group,) = line_groups(published_runtimes(published))
+    assert group["steps_per_epoch"].tolist() == [25, 400]
+    assert group_line(group).seconds_per_step == pytest.approx(3 * 36 / 375)
+    points = implied_for_paper(group, published)
+    assert [point.epochs for point in points] == [200, 100]
+    assert points[0].seconds == pytest.approx(30.1 * 18)
+    assert implied_for_paper(group.assign(source="ours"), published) == []
+
+
+def test_our_runtimes_sum_hours_and_leave_start_up_out_of_an_epoch(tmp_path):
+    history = tmp_path / "history.csv"
+    pd.DataFrame({"epoch": [1, 2, 3], "seconds": [50.0, 10.0, 12.0]}).to_csv(history, index=False)
+    study = {"models": {"m": {"trained_on": "d", "batch_size": 4, "steps_per_epoch": 8}, "n": {}}}
+    (row,) = our_runtimes({"m": history}, study).to_dict("records")
+    assert row["hours"] == pytest.approx(72 / 3600)
+    assert (row["seconds_per_epoch"], row["epochs"], row["source"]) == (12.0, 3, "ours")
+    with pytest.raises(ValueError, match="do not name"):
+        our_runtimes({"other": history}, study)
+
+
+def test_conditions_by_name_or_with_a_source():
+    study = {"datasets": {"a": {"conditions": ["2", "1"]}, "b": {"conditions": [{"name": "low", "source": 0}]}}}
+    assert condition_names(study, "a") == ["2", "1"]
+    assert condition_names(study, "b") == ["low"]
+
+
+def test_compared_models_are_those_of_plain_studies_or_cross_tested():
+    table = pd.concat([scores([1.0], model=model) for model in ("base", "swept", "wanderer")])
+    table = pd.concat([table, scores([1.0], model="wanderer", tested_on="tribolium")])
+    study = {
+        "models": dict.fromkeys(("wanderer", "swept", "base", "unscored")),
+        "studies": {"a": {"models": ["base", "unscored"]}, "b": {"models": ["swept"], "varies": "epochs"}},
+    }
+    assert compared_models(table, study) == ["wanderer", "base"]
+    assert compared_models(table[table["model"] == "swept"], study) == ["swept"]
+
+
+def test_tidy_files_keep_names_as_text(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("model,condition,value\n,01,0.5\nNA,2,\n")
+    table = read_tidy(path)
+    assert table["condition"].tolist() == ["01", "2"]
+    assert table["model"].tolist() == ["", "NA"]
+    assert table["value"].dtype == float
+    path.write_text("value\nhigh\n")
+    with pytest.raises(ValueError, match="table.csv.*value"):
+        read_tidy(path)

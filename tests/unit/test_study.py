@@ -1,0 +1,488 @@
+"""What a config means: the published study, what resolves by config alone, and what is refused in one sentence."""
+
+import copy
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from denoising.study import SOURCES, StudyError, conditions, cross_tested, resolve, sweeps, training_sets
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = ("config/config.yaml", "config/paper.yaml")
+
+# Name: dataset, batch size, steps per epoch, epochs
+PUBLISHED = {
+    "planaria": ("planaria", 16, 400, 200),
+    "tribolium": ("tribolium", 16, 400, 200),
+    "planaria-100": ("planaria", 16, 400, 100),
+    "tribolium-100": ("tribolium", 16, 400, 100),
+    "planaria-batch8": ("planaria", 8, 400, 100),
+    "planaria-batch32": ("planaria", 32, 400, 100),
+    "planaria-batch64": ("planaria", 64, 400, 100),
+    "planaria-steps25": ("planaria", 16, 25, 100),
+    "planaria-steps100": ("planaria", 16, 100, 100),
+}
+VARIED = ("trained_on", "batch_size", "steps_per_epoch", "epochs")
+BATCHES = ["planaria-batch8", "planaria-100", "planaria-batch32", "planaria-batch64"]
+STEPS = ["planaria-steps25", "planaria-steps100", "planaria-100"]
+
+SMALL = """
+title: A small study
+datasets:
+  worms:
+    archive: {path: worms.tar.gz}
+    conditions: [{name: "1", source: low}]
+    patches: {shape: [16, 32, 32]}
+  flies:
+    archive: {url: "https://example.org/flies.tar.gz"}
+    layout: stacks
+    truth: 1
+    conditions: [{name: "1", source: 0}]
+    patches: {shape: [16, 32, 32], source: npz}
+  beads:
+    simulate: {species: planaria}
+    conditions: [{name: "1", source: condition_1}]
+    patches: {shape: [16, 32, 32]}
+  own:
+    pairs: {low: "raw/*.tif", high: "clean/*.tif", axes: YX}
+    patches: {shape: [64, 64]}
+studies:
+  main:
+    models:
+      worms: {trained_on: worms}
+      flies: {trained_on: flies}
+      own: {trained_on: own}
+  batches:
+    base: worms
+    varies: batch_size
+    models:
+      worms-32: {batch_size: 32}
+      worms-4: {batch_size: 4}
+"""
+
+
+def read(name):
+    return yaml.safe_load((ROOT / name).read_text())
+
+
+@pytest.fixture(scope="module")
+def schema():
+    return read("workflow/schemas/config.schema.yaml")
+
+
+@pytest.fixture
+def config():
+    return yaml.safe_load(SMALL)
+
+
+@pytest.fixture(scope="module")
+def published(schema):
+    return resolve(read("config/paper.yaml"), schema)
+
+
+@pytest.fixture(scope="module")
+def default(schema):
+    return resolve(read("config/config.yaml"), schema)
+
+
+def change(config, changes):
+    """Set values by dotted path; None takes the key away."""
+    for path, value in changes.items():
+        *above, key = path.split(".")
+        place = config
+        for step in above:
+            place = place.setdefault(step, {}) if isinstance(place, dict) else place[int(step)]
+        if value is None:
+            place.pop(key)
+        else:
+            place[int(key) if isinstance(place, list) else key] = value
+    return config
+
+
+# The shipped studies
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_configs_resolve(name, schema):
+    study = resolve(read(name), schema)
+    assert set(study["models"]) == set(study["tests"]) == set(PUBLISHED)
+    assert list(study["datasets"]) == ["planaria", "tribolium"]
+
+
+def test_published_models_have_the_published_values(published):
+    found = {name: tuple(values[key] for key in VARIED) for name, values in published["models"].items()}
+    assert found == PUBLISHED
+
+
+def test_published_models_have_the_rest_in_common(published):
+    common = {
+        "width": 32, "depth": 2, "kernel": 3, "residual": True, "last_activation": "linear", "loss": "laplace",
+        "learning_rate": 4e-4, "plateau_factor": 0.5, "plateau_patience": 10, "plateau_min_delta": 0,
+        "split": "tail", "seed": 0,
+    }  # fmt: skip
+    for name, values in published["models"].items():
+        assert {key: value for key, value in values.items() if key not in VARIED} == common, name
+    assert published["validation_fraction"] == 0.2
+
+
+def test_published_archives(published):
+    planaria, tribolium = published["datasets"].values()
+    assert planaria["archive"]["url"] == "https://edmond.mpg.de/api/access/datafile/264085"
+    assert planaria["archive"]["sha256"] is None
+    assert tribolium["archive"]["url"] == "https://edmond.mpg.de/api/access/datafile/264091"
+    assert tribolium["archive"]["sha256"] == "d6ae165eb94c68fdc4af16796fb12c4c36ad3c23afb3dd791e725069874b2e97"
+    for dataset in (planaria, tribolium):
+        assert dataset["patches"]["source"] == "npz"
+        assert dataset["patches"]["axes"] == "SCZYX"
+        assert dataset["patches"]["shape"] == [16, 64, 64]
+
+
+def test_published_protocols_and_baseline(published):
+    assert published["evaluation"]["protocols"] == ["paper", "study2019"]
+    assert published["baseline"] == {"strength": 0.8, "patch_size": 5, "patch_distance": 6}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_conditions_are_the_cleanest_first(name, schema):
+    """Condition 1 is planaria's cleanest and tribolium's noisiest."""
+    study = resolve(read(name), schema)
+    planaria, tribolium = study["datasets"].values()
+    assert (planaria["layout"], planaria["truth"]) == ("folders", "GT")
+    assert [(c["name"], c["source"]) for c in planaria["conditions"]] == [(n, f"condition_{n}") for n in "123"]
+    assert (tribolium["layout"], tribolium["truth"]) == ("stacks", 3)
+    assert [(c["name"], c["source"]) for c in tribolium["conditions"]] == [("3", 2), ("2", 1), ("1", 0)]
+    assert conditions(study, "tribolium") == ["3", "2", "1"]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_sweeps_stand_in_order_with_their_base(name, schema):
+    study = resolve(read(name), schema)
+    assert study["studies"]["batch_size"]["models"] == BATCHES
+    assert study["studies"]["steps_per_epoch"]["models"] == STEPS
+    assert sweeps(study) == {"fig4_batch_size": "batch_size", "fig5_steps_per_epoch": "steps_per_epoch"}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_organisms_models_meet_both_test_sets(name, schema):
+    study = resolve(read(name), schema)
+    for model in ("planaria", "tribolium", "planaria-100", "tribolium-100"):
+        assert study["tests"][model] == ["planaria", "tribolium"]
+    assert all(study["tests"][model] == ["planaria"] for model in BATCHES + STEPS if model != "planaria-100")
+    assert cross_tested(study)
+
+
+def test_default_study_keeps_the_published_ratios(default):
+    """Batch 8:16:32:64, steps 25:100:400, epochs 100:200; one thing varies at a time."""
+    models = default["models"]
+    batch, steps, epochs = (models["planaria-100"][key] for key in VARIED[1:])
+    for name, (dataset, *values) in PUBLISHED.items():
+        expected = [values[0] * batch / 16, values[1] * steps / 400, values[2] * epochs / 100]
+        assert [models[name][key] for key in VARIED] == [dataset, *expected], name
+
+
+def test_default_study_needs_no_download(default):
+    assert all("simulate" in dataset for dataset in default["datasets"].values())
+
+
+# What resolves by config alone
+
+
+def test_third_organism(schema):
+    config = read("config/paper.yaml")
+    config["datasets"]["zebrafish"] = config["datasets"]["planaria"] | {
+        "table": "table3_zebrafish",
+        "published": None,
+        "conditions": [{"name": "dim", "source": "laser_1"}, {"name": "dimmer", "source": "laser_2"}],
+    }
+    config["studies"]["generalization"]["tested_on"].append("zebrafish")
+    config["studies"]["generalization"]["models"]["zebrafish-100"] = {"trained_on": "zebrafish"}
+    study = resolve(config, schema)
+    assert conditions(study, "zebrafish") == ["dim", "dimmer"]
+    assert study["tests"]["zebrafish-100"] == ["planaria", "tribolium", "zebrafish"]
+    assert list(training_sets(study, "zebrafish")) == ["zebrafish-100"]
+
+
+def test_further_batch_size_takes_its_place_in_the_sweep(schema):
+    config = read("config/paper.yaml")
+    config["studies"]["batch_size"]["models"] |= {
+        "planaria-batch24": {"batch_size": 24},
+        "planaria-batch4": {"batch_size": 4},
+    }
+    study = resolve(config, schema)
+    expected = ["planaria-batch4", *BATCHES[:2], "planaria-batch24", *BATCHES[2:]]
+    assert study["studies"]["batch_size"]["models"] == expected
+    assert study["models"]["planaria-batch24"] == study["models"]["planaria-100"] | {"batch_size": 24}
+
+
+def test_sample_matched_sweep(schema):
+    """Fewer steps for larger batches: every model sees the same number of patches."""
+    config = read("config/paper.yaml")
+    models = {f"matched{n}": {"batch_size": n, "steps_per_epoch": 6400 // n} for n in (8, 32, 64)}
+    config["studies"]["matched"] = {"base": "planaria-100", "varies": "batch_size", "models": models}
+    study = resolve(config, schema)
+    found = [study["models"][name] for name in study["studies"]["matched"]["models"]]
+    assert [values["batch_size"] for values in found] == [8, 16, 32, 64]
+    assert {values["batch_size"] * values["steps_per_epoch"] for values in found} == {6400}
+
+
+def test_own_pairs_in_two_dimensions(config, schema):
+    study = resolve(config, schema)
+    assert study["datasets"]["own"]["axes"] == "YX"
+    assert conditions(study, "own") == ["low"]
+    assert study["datasets"]["worms"]["axes"] == "ZYX"
+
+
+# How values are found
+
+
+def test_model_starts_from_training_or_base_and_changes_what_it_names(config, schema):
+    change(config, {"training.epochs": 7, "training.width": 16, "studies.main.models.worms.width": 4})
+    models = resolve(config, schema)["models"]
+    assert (models["flies"]["epochs"], models["flies"]["width"]) == (7, 16)
+    assert (models["worms-4"]["epochs"], models["worms-4"]["width"], models["worms-4"]["batch_size"]) == (7, 4, 4)
+    assert models["worms-4"]["trained_on"] == "worms"
+
+
+def test_model_takes_the_studys_seed_unless_it_gives_one(config, schema):
+    models = resolve(change(config, {"seed": 5, "studies.main.models.flies.seed": 8}), schema)["models"]
+    assert (models["worms"]["seed"], models["worms-4"]["seed"], models["flies"]["seed"]) == (5, 5, 8)
+
+
+def test_names_default_to_the_datasets_and_the_studys(config, schema):
+    study = resolve(config, schema)
+    assert (study["datasets"]["worms"]["label"], study["datasets"]["worms"]["table"]) == ("worms", "table_worms")
+    assert sweeps(study) == {"batches": "batches"}
+
+
+def test_models_are_tested_where_they_were_trained_by_default(config, schema):
+    study = resolve(config, schema)
+    assert study["tests"] == {
+        "worms": ["worms"], "flies": ["flies"], "own": ["own"], "worms-32": ["worms"], "worms-4": ["worms"],
+    }  # fmt: skip
+    assert not cross_tested(study)
+    assert list(training_sets(study, "worms")) == ["worms", "worms-32", "worms-4"]
+
+
+def test_neither_config_nor_schema_is_changed(config, schema):
+    before = copy.deepcopy((config, schema))
+    resolve(config, schema)
+    assert (config, schema) == before
+
+
+def test_resolving_twice_gives_the_same(config, schema):
+    assert resolve(config, schema) == resolve(config, schema)
+
+
+def test_defaults_do_not_leak_between_datasets(config, schema):
+    config["datasets"]["more"] = copy.deepcopy(config["datasets"]["own"])
+    study = resolve(config, schema)
+    study["datasets"]["own"]["conditions"].append("changed")
+    study["datasets"]["worms"]["archive"]["sha256"] = "changed"
+    study["evaluation"]["protocols"].append("changed")
+    assert len(study["datasets"]["more"]["conditions"]) == 1
+    assert study["datasets"]["flies"]["archive"]["sha256"] is None
+    again = resolve(config, schema)
+    assert len(again["datasets"]["own"]["conditions"]) == 1
+    assert again["datasets"]["worms"]["archive"]["sha256"] is None
+    assert again["evaluation"]["protocols"] == ["paper", "study2019"]
+
+
+@pytest.mark.xfail(strict=True, reason="a dataset repeated by a YAML anchor takes the first one's label and table")
+def test_datasets_may_repeat_one_another_by_yaml_anchors(schema):
+    text = SMALL.replace("  worms:\n", "  worms: &same\n").replace("  flies:\n", "  again: *same\n  flies:\n")
+    datasets = resolve(yaml.safe_load(text), schema)["datasets"]
+    assert (datasets["worms"]["table"], datasets["again"]["table"]) == ("table_worms", "table_again")
+
+
+# What is refused
+
+BUG = pytest.mark.xfail(strict=True, reason="accepted, and fails or misleads later")
+
+REFUSED = {
+    "misspelt key": ({"sede": 3}, ["sede", "did you mean seed?"]),
+    "misspelt required key": ({"title": None, "titel": "A study"}, ["titel", "did you mean title?"]),
+    "misspelt value of training": ({"training.epoch": 3}, ["training", "epoch", "did you mean epochs?"]),
+    "misspelt value of a model": (
+        {"studies.main.models.worms.batchsize": 3},
+        ["studies.main.models.worms", "batchsize", "did you mean batch_size?"],
+    ),
+    "misspelt key of a dataset": (
+        {"datasets.worms.patches.shpe": [4]},
+        ["datasets.worms.patches", "did you mean shape?"],
+    ),
+    "unknown key like no other": ({"xyzzy": 1}, ["xyzzy", "title, note, seed"]),
+    "missing key": ({"datasets.worms.patches": None}, ["datasets.worms", "patches", "missing"]),
+    "no datasets": ({"datasets": {}}, ["datasets"]),
+    "unknown dataset to train on": (
+        {"studies.main.models.worms.trained_on": "wurms"},
+        ["worms", "trained_on", "wurms"],
+    ),
+    "unknown dataset to test on": ({"studies.main.tested_on": ["wurms"]}, ["tested_on", "wurms", "worms, flies"]),
+    "no dataset to train on": ({"studies.main.models.worms": {}}, ["studies.main.models.worms", "trained_on"]),
+    "patch edge not divisible by 4": (
+        {"datasets.worms.patches.shape": [16, 32, 30]},
+        ["datasets.worms.patches.shape", "[16, 32, 30]", "divisible by 4"],
+    ),
+    "patch edge not divisible by 8 in a deeper network": (
+        {"studies.main.models.worms.depth": 3, "datasets.worms.patches.shape": [12, 32, 32]},
+        ["datasets.worms.patches.shape", "depth 3", "divisible by 8"],
+    ),
+    "two sources": (
+        {"datasets.worms.simulate": {"species": "planaria"}},
+        ["datasets.worms", "simulate and archive", "exactly one"],
+    ),
+    "no source": ({"datasets.worms.archive": None}, ["datasets.worms", "no source", "simulate, archive, pairs"]),
+    "url and path": (
+        {"datasets.worms.archive.url": "https://example.org/a"},
+        ["datasets.worms.archive", "url and path"],
+    ),
+    "neither url nor path": ({"datasets.worms.archive": {}}, ["datasets.worms.archive", "neither url nor path"]),
+    "url of no web server": ({"datasets.flies.archive.url": "ftp://example.org"}, ["datasets.flies.archive.url"]),
+    "checksum of another kind": ({"datasets.worms.archive.sha256": "12ab"}, ["datasets.worms.archive.sha256", "12ab"]),
+    "text for a number": ({"training.epochs": "many"}, ["training.epochs", "'many'", "integer"]),
+    "fraction for a whole number": ({"training.epochs": 1.5}, ["training.epochs", "1.5", "integer"]),
+    "yes for a number": ({"training.batch_size": True}, ["training.batch_size", "True", "integer"]),
+    "number for a name": ({"datasets.worms.conditions.0.name": 1}, ["datasets.worms.conditions.0.name", "string"]),
+    "wrong type in a model": (
+        {"studies.main.models.worms.width": "wide"},
+        ["studies.main.models.worms.width", "'wide'", "integer"],
+    ),
+    "zero epochs": ({"training.epochs": 0}, ["training.epochs", "0"]),
+    "unknown loss": ({"training.loss": "huber"}, ["training.loss", "huber", "laplace, mae, mse"]),
+    "unknown species": ({"datasets.beads.simulate.species": "fly"}, ["datasets.beads.simulate.species", "planaria"]),
+    "whole set to validate on": ({"validation_fraction": 1}, ["validation_fraction"]),
+    "unknown base": ({"studies.batches.base": "wurms"}, ["studies.batches.base", "wurms", "worms, flies, own"]),
+    "base of its own study": ({"studies.batches.base": "worms-4"}, ["studies.batches.base", "worms-4"]),
+    "duplicate model": ({"studies.batches.models.flies": {}}, ["studies.batches.models.flies", "taken"]),
+    "model named input": ({"studies.batches.models.input": {}}, ["studies.batches.models.input", "nlm"]),
+    "model named nlm": ({"studies.batches.models.nlm": {}}, ["studies.batches.models.nlm"]),
+    "model named truth": ({"studies.batches.models.truth": {}}, ["studies.batches.models.truth"]),
+    "model no file can be named for": ({"studies.batches.models.a/b": {}}, ["studies.batches.models", "a/b"]),
+    "dataset no file can be named for": ({"datasets.my data": {}}, ["datasets", "my data"]),
+    "condition named truth": ({"datasets.worms.conditions.0.name": "truth"}, ["datasets.worms.conditions", "truth"]),
+    "conditions of one name": (
+        {"datasets.worms.conditions": [{"name": "1", "source": "a"}, {"name": "1", "source": "b"}]},
+        ["datasets.worms.conditions", "1, 1", "differ"],
+    ),
+    "no conditions": ({"datasets.worms.conditions": []}, ["datasets.worms.conditions", "empty"]),
+    "conditions of pairs": (
+        {"datasets.own.conditions": [{"name": "1", "source": "a"}]},
+        ["datasets.own.conditions", "pairs"],
+    ),
+    "by-volume of published patches": (
+        {"studies.main.models.flies.split": "by-volume"},
+        ["flies", "by-volume", "npz", "tail or random"],
+    ),
+    "npz of pairs": ({"datasets.own.patches.source": "npz"}, ["datasets.own.patches.source", "npz", "pairs"]),
+    "2D model on 3D test set": ({"studies.main.tested_on": ["own", "worms"]}, ["axes ZYX", "own", "axes YX"]),
+    "3D patches of 2D images": ({"datasets.own.patches.shape": [4, 8, 8]}, ["datasets.own.patches.shape", "axes YX"]),
+    "2D patches of volumes": ({"datasets.worms.patches.shape": [8, 8]}, ["datasets.worms.patches.shape", "axes ZYX"]),
+    "voxel of two edges": ({"datasets.worms.voxel_size": [0.2, 0.2]}, ["datasets.worms.voxel_size", "axes ZYX"]),
+    "sweep over a word": ({"studies.batches.varies": "loss"}, ["studies.batches.varies", "loss", "not a number"]),
+    "sweep over yes and no": ({"studies.batches.varies": "residual"}, ["studies.batches.varies", "not a number"]),
+    "sweep over an unknown value": (
+        {"studies.batches.varies": "batchsize"},
+        ["studies.batches.varies", "did you mean batch_size?"],
+    ),
+    "channel in the folders layout": (
+        {"datasets.worms.conditions.0.source": 1},
+        ["datasets.worms.conditions.0.source", "1", "folder"],
+    ),
+    "folder in the stacks layout": ({"datasets.flies.truth": "GT"}, ["datasets.flies.truth", "GT", "channel"]),
+    "negative channel": ({"datasets.flies.truth": -1}, ["datasets.flies.truth", "-1", "channel"]),
+    "truth among the conditions": ({"datasets.flies.truth": 0}, ["datasets.flies", "truth", "different sources"]),
+    "layout other than the species'": (
+        {"datasets.beads.simulate.species": "tribolium"},
+        ["datasets.beads.layout", "folders", "stacks"],
+    ),
+    "patch larger than the simulated volume": (
+        {"datasets.beads.simulate.shape": [8, 64, 64]},
+        ["datasets.beads.patches.shape", "[8, 64, 64]"],
+    ),
+    "two tables of one name": ({"datasets.flies.table": "table_worms"}, ["table", "table_worms"]),
+    "table named as a fixed one": ({"datasets.flies.table": "runtimes"}, ["table", "runtimes"]),
+    "figure named as a fixed one": ({"studies.batches.figure": "fig1_patches"}, ["figure", "fig1_patches"]),
+    "protocol twice": ({"evaluation.protocols": ["paper", "paper"]}, ["evaluation.protocols"]),
+}
+
+
+@pytest.mark.parametrize(("changes", "said"), REFUSED.values(), ids=REFUSED)
+def test_refused_in_one_sentence_that_names_the_key(changes, said, config, schema):
+    with pytest.raises(StudyError) as refused:
+        resolve(change(config, changes), schema)
+    message = str(refused.value)
+    assert all(words in message for words in said), message
+    assert "\n" not in message
+    assert message[-1] in ".?"
+
+
+MISSED = {
+    "dataset tested on twice": ({"studies.main.tested_on": ["worms", "worms"]}, ["studies.main.tested_on"]),
+    "stratum that is no regular expression": ({"datasets.worms.stratum": "_(fixed"}, ["datasets.worms.stratum"]),
+    "stratum without a group": ({"datasets.worms.stratum": "_fixed_"}, ["datasets.worms.stratum", "group"]),
+    "learning rate not a number": ({"training.learning_rate": float("nan")}, ["training.learning_rate"]),
+    "axes of no npz": ({"datasets.flies.patches.axes": "SCABC"}, ["datasets.flies.patches.axes"]),
+}
+
+
+@BUG
+@pytest.mark.parametrize(("changes", "said"), MISSED.values(), ids=MISSED)
+def test_refused_before_anything_runs(changes, said, config, schema):
+    with pytest.raises(StudyError) as refused:
+        resolve(change(config, changes), schema)
+    assert all(words in str(refused.value) for words in said)
+
+
+@BUG
+def test_whole_number_written_with_a_point_is_an_integer(config, schema):
+    """JSON schema takes 8.0 for an integer; numpy and range() do not."""
+    study = resolve(change(config, {"training.batch_size": 8.0}), schema)
+    assert isinstance(study["models"]["worms"]["batch_size"], int)
+
+
+@pytest.mark.parametrize("nothing", [None, [], "text", {}])
+def test_what_is_no_config_at_all(nothing, schema):
+    with pytest.raises(StudyError, match="the config"):
+        resolve(nothing, schema)
+
+
+# The schema
+
+
+def keys(schema, path=""):
+    """Every key that the schema describes, as (dotted path, its schema, whether it is required)."""
+    for name, below in schema.get("properties", {}).items():
+        yield f"{path}{name}", below, name in schema.get("required", [])
+        yield from keys(below, f"{path}{name}.")
+    for name, below in schema.get("$defs", {}).items():
+        yield from keys(below, f"{path}{name}.")
+    for place in ("items", "additionalProperties"):
+        if isinstance(schema.get(place), dict):
+            yield from keys(schema[place], path)
+
+
+def test_every_key_has_a_type_a_description_and_a_default(schema):
+    lacking = []
+    for path, key, required in keys(schema):
+        lacking += [f"{path}: type"] * ("type" not in key and "enum" not in key)
+        lacking += [f"{path}: description"] * (len(key.get("description", "")) < 10)
+        optional = not required and path not in {f"dataset.{source}" for source in SOURCES}  # exactly one is given
+        lacking += [f"{path}: default"] * (optional and "default" not in key)
+    assert not lacking
+
+
+def test_typos_are_errors_at_every_level(schema):
+    described = [("the config", schema), *((path, key) for path, key, _ in keys(schema)), *schema["$defs"].items()]
+    open_objects = [
+        path for path, key in described if "properties" in key and key.get("additionalProperties") is not False
+    ]
+    assert not open_objects
+
+
+def test_schema_is_valid_and_so_are_its_defaults(schema):
+    jsonschema.Draft202012Validator.check_schema(schema)
+    for path, key, _ in keys(schema):
+        if key.get("default") is not None:
+            assert jsonschema.Draft202012Validator(key).is_valid(key["default"]), path

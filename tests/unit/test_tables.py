@@ -1,0 +1,237 @@
+"""Tables: ours beside the published values, protocols apart, differences as they follow."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from denoising import tables
+from denoising.statistics import read_tidy
+
+RESOURCES = Path(__file__).parents[2] / "resources"
+STUDY = {
+    "datasets": {
+        "planaria": {"label": "planaria", "conditions": ["1", "2", "3"]},
+        "tribolium": {"label": "tribolium", "conditions": ["3", "2", "1"]},
+    },
+    "models": {
+        "planaria": {"trained_on": "planaria", "epochs": 40, "steps_per_epoch": 64, "batch_size": 4},
+        "planaria-100": {"trained_on": "planaria", "epochs": 20, "steps_per_epoch": 64, "batch_size": 4},
+        "tribolium-100": {"trained_on": "tribolium", "epochs": 20, "steps_per_epoch": 64, "batch_size": 4},
+        "planaria-steps25": {"trained_on": "planaria", "epochs": 20, "steps_per_epoch": 4, "batch_size": 4},
+    },
+    "studies": {
+        "replication": {"models": ["planaria"]},
+        "generalization": {"models": ["planaria-100", "tribolium-100"]},
+        "steps_per_epoch": {"models": ["planaria-steps25", "planaria-100"], "varies": "steps_per_epoch"},
+    },
+}
+NRMSE = {"input": 0.2, "nlm": 0.1, "planaria": 0.03, "planaria-100": 0.04, "tribolium-100": 0.05}
+
+
+def our_scores(volumes=(0.9, 1.1)):
+    """NRMSE of `NRMSE` and SSIM of one less, spread over two volumes; the same for all conditions."""
+    rows = []
+    for name, value in NRMSE.items():
+        settings = STUDY["models"].get(name, {})
+        for dataset, entry in STUDY["datasets"].items():
+            for condition in entry["conditions"]:
+                for protocol in ("paper", "study2019"):
+                    for i, factor in enumerate(volumes):
+                        row = {
+                            "model": name if settings else "",
+                            "seed": "0" if settings else "",
+                            "trained_on": settings.get("trained_on", ""),
+                            "tested_on": dataset,
+                            "condition": condition,
+                            "volume": f"v{i}",
+                            "stratum": "",
+                            "output": "network" if settings else name,
+                            "protocol": protocol,
+                        }
+                        nrmse = value * factor
+                        rows += [{**row, "metric": "nrmse", "value": nrmse}]
+                        rows += [{**row, "metric": "ssim", "value": 1 - nrmse}]
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture(scope="module")
+def scores():
+    return our_scores()
+
+
+@pytest.fixture(scope="module")
+def published():
+    return read_tidy(RESOURCES / "published_scores.csv")
+
+
+@pytest.fixture(scope="module")
+def runtimes():
+    return read_tidy(RESOURCES / "published_runtimes.csv")
+
+
+@pytest.fixture
+def histories(tmp_path):
+    paths = {}
+    for model, seconds in (("planaria-100", 34.0), ("planaria-steps25", 4.0)):
+        paths[model] = tmp_path / f"{model}.csv"
+        pd.DataFrame({"epoch": range(1, 21), "seconds": seconds}).to_csv(paths[model], index=False)
+    return paths
+
+
+def one(table, **where):
+    """The single row of `table` with these values."""
+    for column, value in where.items():
+        table = table[table[column] == value]
+    assert len(table) == 1
+    return table.iloc[0]
+
+
+def test_replication_sets_ours_beside_the_published(scores, published):
+    table = tables.replication_table(scores, STUDY, published, "planaria")
+    ours = one(table, protocol="study2019", method="planaria-100", source="ours")
+    assert ours["c1_nrmse_mean"] == pytest.approx(0.04)
+    assert ours["c1_nrmse_sd"] == pytest.approx(0.04 * np.sqrt(0.02))
+    assert (ours["epochs"], ours["n"], ours["seeds"]) == (20, 2, 1)
+    theirs = one(table, protocol="study2019", method="planaria-100", source="2019 study, Table 1")
+    assert (theirs["c1_nrmse_mean"], theirs["c1_nrmse_sd"]) == (0.02666, 0.0051)
+    assert (theirs["c3_ssim_mean"], theirs["epochs"]) == (0.79344, 100)
+    assert pd.isna(theirs["n"])
+    paper = one(table, protocol="paper", method="input", source="CARE paper, as the 2019 study quotes it")
+    assert paper["c2_ssim_mean"] == 0.170711
+
+
+def test_replication_never_mixes_protocols(scores, published):
+    table = tables.replication_table(scores, STUDY, published, "planaria")
+    assert table["protocol"].drop_duplicates().tolist() == ["paper", "study2019"]
+    assert (table["protocol"] == "paper").sum() == (table["protocol"] == "paper").idxmin()
+    paper = table[table["protocol"] == "paper"]
+    assert not paper["source"].str.startswith("2019").any()
+    assert table["method"].iloc[:3].tolist() == ["input", "input", "non-local means"]
+
+
+def test_replication_notes_swapped_roles(scores, published):
+    table = tables.replication_table(scores, STUDY, published, "tribolium")
+    study2019 = table[table["source"].str.startswith("2019")]
+    assert study2019["note"].str.contains("truth and input swapped").all()
+    assert (table.loc[table["source"] == "ours", "note"] == "").all()
+    means = [name for name in table if name.endswith("nrmse_mean")]
+    assert means == ["c3_nrmse_mean", "c2_nrmse_mean", "c1_nrmse_mean"]  # best first
+
+
+def test_replication_without_published_values(scores, published):
+    own = {"datasets": {"planaria": {"conditions": ["1"], "published": None}}, "models": STUDY["models"]}
+    part = scores[(scores["tested_on"] == "planaria") & (scores["condition"] == "1")]
+    table = tables.replication_table(part, own, published, "planaria")
+    assert set(table["source"]) == {"ours"}
+    assert [name for name in table if name.endswith("_mean")] == ["c1_nrmse_mean", "c1_ssim_mean"]
+
+
+def test_a_dataset_of_another_name_is_compared_as_the_config_says(scores, published):
+    renamed = scores.replace({"tested_on": {"planaria": "worms"}, "trained_on": {"planaria": "worms"}})
+    renamed = renamed[renamed["tested_on"] == "worms"]
+    models = {name: {**m, "trained_on": "worms"} for name, m in STUDY["models"].items() if "plan" in name}
+    renamed = renamed[renamed["model"].isin(["", *models])]
+    study = {"datasets": {"worms": {"conditions": ["1"], "published": "planaria"}}, "models": models}
+    table = tables.replication_table(renamed, study, published, "worms")
+    assert "2019 study, Table 1" in set(table["source"])
+
+
+def test_unknown_models_are_refused(scores, published):
+    stray = scores.replace({"model": {"planaria": "planaira"}})
+    with pytest.raises(ValueError, match="planaira"):
+        tables.replication_table(stray, STUDY, published, "planaria")
+
+
+def test_generalization_of_the_published_numbers(scores, published):
+    table = tables.generalization_table(scores, STUDY, published)
+    row = one(table, tested_on="planaria", method="tribolium-100", source="2019 study")
+    assert row["reference"] == "planaria-100"
+    ssim = [row[f"c{condition}_ssim_percent"] for condition in "123"]
+    assert [round(value, 1) for value in ssim] == [-20.8, -22.3, -23.3]
+    nrmse = [row[f"c{condition}_nrmse_percent"] for condition in "123"]
+    assert [round(value) for value in nrmse] == [107, 88, 86]
+    row = one(table, tested_on="tribolium", method="planaria-100", source="2019 study")
+    assert row["reference"] == "tribolium-100"
+    assert round(row["c3_nrmse_percent"], 1) == -1.9
+
+
+def test_generalization_of_ours_compares_equal_epochs(scores, published):
+    table = tables.generalization_table(scores, STUDY, published)
+    for protocol in ("paper", "study2019"):
+        row = one(table, tested_on="planaria", method="tribolium-100", source="ours", protocol=protocol)
+        assert row["reference"] == "planaria-100"
+        assert row["c2_nrmse_percent"] == pytest.approx(25)
+    row = one(table, tested_on="tribolium", method="planaria", source="ours", protocol="paper")
+    assert row["reference"] == ""  # no tribolium model has 40 epochs
+    assert pd.isna(row["c1_nrmse_percent"])
+    assert "planaria-steps25" not in set(table["method"])
+
+
+def test_hyperparameters_beside_the_published(published):
+    models = {"planaria": {**STUDY["models"]["planaria"], "width": 8, "loss": "laplace", "patch": [8, 16]}}
+    models["mine"] = {**models["planaria"], "width": 4}
+    table = tables.hyperparameters_table({"models": models}, published)
+    first, second = table.to_dict("records")
+    assert (first["epochs"], first["epochs_published"], first["width_published"]) == (40, 200, 32)
+    assert first["patch"] == "8x16"
+    assert pd.isna(second["epochs_published"])
+    text = tables.readable(table)
+    assert text["epochs"].tolist() == ["40 (200)", "40"]
+    assert text["loss"].tolist() == ["laplace", "laplace"]
+
+
+def test_runtimes_ours_and_published(histories, runtimes):
+    table = tables.runtimes_table(histories, STUDY, runtimes)
+    ours = one(table, model="planaria-100", source="ours")
+    assert ours["hours"] == pytest.approx(34 * 20 / 3600)
+    assert one(table, model="planaria-100", source="2019 study")["seconds_per_epoch"] == 144
+    paper = one(table, model="planaria", source="CARE paper, as the 2019 study quotes it")
+    assert pd.isna(paper["seconds_per_epoch"])
+    assert len(table) == 14
+
+
+def test_runtime_lines(histories, runtimes):
+    table = tables.runtime_lines_table(histories, STUDY, runtimes)
+    theirs = one(table, source="2019 study", trained_on="planaria")
+    assert theirs["steps"] == "25, 100, 400"
+    assert round(theirs["seconds_per_step"], 2) == 0.30
+    assert round(theirs["overhead_seconds"]) == 23
+    assert (theirs["implied_steps_200_epochs"], theirs["implied_steps_100_epochs"]) == (1716, 3508)
+    assert "4.3 times 400 at 200 epochs" in theirs["note"]
+    ours = one(table, source="ours")
+    assert (ours["seconds_per_step"], ours["overhead_seconds"]) == pytest.approx((0.5, 2.0))
+    assert pd.isna(ours["implied_steps_200_epochs"])
+
+
+def test_written_tables(tmp_path, scores, published):
+    table = tables.generalization_table(scores, STUDY, published)
+    csv, md = tmp_path / "new" / "t.csv", tmp_path / "new" / "t.md"
+    tables.write_table(table, csv, md, "Generalization", "Reduced study.")
+    again = pd.read_csv(csv, dtype={"epochs": "Int64"})
+    assert list(again.columns) == list(table.columns)
+    np.testing.assert_allclose(again["c1_nrmse_mean"], table["c1_nrmse_mean"])
+    text = md.read_text(encoding="utf-8")
+    assert text.startswith("# Generalization\n\n> Reduced study.\n")
+    assert text.index("## Protocol paper") < text.index("## Protocol study2019")
+    assert "0.0551 ± 0.0108 (+106.8 %)" in text
+    assert "| 100 × 400 × 16" in text
+    assert "nan" not in text.lower().replace("planaria", "")
+    assert sorted(path.name for path in csv.parent.iterdir()) == ["t.csv", "t.md"]
+
+
+def test_markdown_is_a_sound_table_whatever_the_cells_hold(tmp_path):
+    table = pd.DataFrame({"a": ["x|y", None], "b": [1.0, np.nan], "c": [1e-5, 12345.6], "d": [None, None]})
+    tables.write_table(table, tmp_path / "t.csv", tmp_path / "t.md", "T", "")
+    lines = (tmp_path / "t.md").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "# T"
+    cells = [[cell.strip() for cell in line.replace(r"\|", "/").strip("|").split("|")] for line in lines[2:]]
+    assert cells[0] == ["a", "b", "c"]
+    assert cells[2:] == [["x/y", "1", "1e-05"], ["", "", "12346"]]
+
+
+def test_one_volume_shows_no_deviation(published):
+    table = tables.replication_table(our_scores((1.0,)), STUDY, published, "planaria")
+    text = tables.readable(table[table["source"] == "ours"])
+    assert text["NRMSE C1"].iloc[0] == "0.2000"
