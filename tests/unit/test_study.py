@@ -67,9 +67,12 @@ def read(name):
     return yaml.safe_load((ROOT / name).read_text())
 
 
-@pytest.fixture(scope="module")
+SCHEMA = read("workflow/schemas/config.schema.yaml")
+
+
+@pytest.fixture
 def schema():
-    return read("workflow/schemas/config.schema.yaml")
+    return copy.deepcopy(SCHEMA)
 
 
 @pytest.fixture
@@ -78,13 +81,13 @@ def config():
 
 
 @pytest.fixture(scope="module")
-def published(schema):
-    return resolve(read("config/paper.yaml"), schema)
+def published():
+    return resolve(read("config/paper.yaml"), copy.deepcopy(SCHEMA))
 
 
 @pytest.fixture(scope="module")
-def default(schema):
-    return resolve(read("config/config.yaml"), schema)
+def default():
+    return resolve(read("config/config.yaml"), copy.deepcopy(SCHEMA))
 
 
 def change(config, changes):
@@ -276,17 +279,24 @@ def test_resolving_twice_gives_the_same(config, schema):
 
 
 def test_defaults_do_not_leak_between_datasets(config, schema):
-    config["datasets"]["more"] = copy.deepcopy(config["datasets"]["own"])
+    config["datasets"]["more"] = copy.deepcopy(config["datasets"]["beads"])
+    config["datasets"]["others"] = copy.deepcopy(config["datasets"]["own"])
+    datasets = resolve(config, schema)["datasets"]
+    datasets["beads"]["simulate"]["shape"][0] = 99
+    datasets["own"]["conditions"].append("changed")
+    datasets["worms"]["archive"]["sha256"] = "changed"
+    assert datasets["more"]["simulate"]["shape"] == [16, 128, 128]
+    assert len(datasets["others"]["conditions"]) == 1
+    assert datasets["flies"]["archive"]["sha256"] is None
+
+
+def test_defaults_do_not_leak_into_the_next_study(config, schema):
     study = resolve(config, schema)
-    study["datasets"]["own"]["conditions"].append("changed")
-    study["datasets"]["worms"]["archive"]["sha256"] = "changed"
     study["evaluation"]["protocols"].append("changed")
-    assert len(study["datasets"]["more"]["conditions"]) == 1
-    assert study["datasets"]["flies"]["archive"]["sha256"] is None
+    study["training"]["epochs"] = "changed"
     again = resolve(config, schema)
-    assert len(again["datasets"]["own"]["conditions"]) == 1
-    assert again["datasets"]["worms"]["archive"]["sha256"] is None
     assert again["evaluation"]["protocols"] == ["paper", "study2019"]
+    assert again["training"]["epochs"] == 100
 
 
 @pytest.mark.xfail(strict=True, reason="a dataset repeated by a YAML anchor takes the first one's label and table")

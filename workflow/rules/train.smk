@@ -24,7 +24,7 @@ rule train:
         gpu=1,
         mem_mb=8000,
     params:
-        values=lambda wildcards: MODELS[wildcards.model],
+        model=lambda wildcards: MODELS[wildcards.model],
         device=STUDY["device"],
         code=code_version("train.py"),
     script:

@@ -11,7 +11,7 @@ from denoising.training import train
 with open_log(snakemake.log[0]):
     use_device(snakemake.params.device, snakemake.threads)
     train(
-        snakemake.params["values"],
+        snakemake.params.model,
         Path(snakemake.input.X).parent,
         pd.read_csv(snakemake.input.split),
         Path(snakemake.output.config).parent,

@@ -54,25 +54,28 @@ def download(url: str, path: Path, attempts: int = 8, wait: float = 2.0) -> None
     """
     partial = path.with_name(path.name + ".part")
     path.parent.mkdir(parents=True, exist_ok=True)
-    failures = 0
+    failures, furthest = 0, _size(partial)
     while True:
-        before = partial.stat().st_size if partial.exists() else 0
         try:
             _transfer(url, partial)
             break
         except requests.RequestException as error:
             refused = error.response is not None and 400 <= error.response.status_code < 500
-            have = partial.stat().st_size if partial.exists() else 0
-            failures = 1 if have > before else failures + 1
+            failures = 1 if _size(partial) > furthest else failures + 1
+            furthest = max(furthest, _size(partial))
             if refused or failures >= attempts:
                 raise ConnectionError(
-                    f"{url}: {error}; got {have} bytes, kept in {partial}. Check the address and the network, "
-                    "then run again: the download continues where it stopped."
+                    f"{url}: {error}; got {_size(partial)} bytes, kept in {partial}. Check the address and the "
+                    "network, then run again: the download continues where it stopped."
                 ) from None
-            log.warning("%s: %s; continuing from byte %d", url, error, have)
+            log.warning("%s: %s; continuing from byte %d", url, error, _size(partial))
             time.sleep(wait * 2 ** (failures - 1))
     _validator(partial).unlink(missing_ok=True)
     os.replace(partial, path)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _validator(partial: Path) -> Path:
@@ -81,7 +84,7 @@ def _validator(partial: Path) -> Path:
 
 def _transfer(url: str, partial: Path) -> None:
     """One request: append the rest of `url` to `partial`, or raise a RequestException."""
-    have = partial.stat().st_size if partial.exists() else 0
+    have = _size(partial)
     headers = {"Accept-Encoding": "identity"}
     if have and _validator(partial).exists():
         headers |= {"Range": f"bytes={have}-", "If-Range": _validator(partial).read_text()}
@@ -90,9 +93,10 @@ def _transfer(url: str, partial: Path) -> None:
             return
         response.raise_for_status()
         resumed = response.status_code == 206
-        name = response.headers.get("ETag") or response.headers.get("Last-Modified")
-        if name and not name.startswith("W/"):
-            _validator(partial).write_text(name)
+        names = [response.headers.get(header, "W/") for header in ("ETag", "Last-Modified")]
+        strong = [name for name in names if not name.startswith("W/")]
+        if strong:
+            _validator(partial).write_text(strong[0])
         else:
             _validator(partial).unlink(missing_ok=True)
         expected = (have if resumed else 0) + int(response.headers.get("Content-Length", -1))
