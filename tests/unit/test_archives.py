@@ -40,8 +40,8 @@ def server(monkeypatch):
         def do_GET(self):
             wanted = self.headers.get("Range")
             state.asked.append(wanted)
-            if state.errors:
-                return self.send_error(state.errors.pop(0))
+            if state.errors or len(state.asked) > 20:  # an endless download is a failed one
+                return self.send_error(state.errors.pop(0) if state.errors else 410)
             if self.headers.get("If-Range") != state.version[1] or not state.takes_ranges:
                 wanted = None
             start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
@@ -88,7 +88,7 @@ def fail_once(server, target):
 
 
 def test_download_leaves_the_file_and_nothing_else(server, target):
-    download(server.url, target)
+    download(server.url, target, wait=0)
     assert target.read_bytes() == server.body
     assert list(target.parent.iterdir()) == [target]
     assert server.asked == [None]
@@ -102,7 +102,6 @@ def test_broken_transfer_continues_where_it_stopped(version, server, target):
     assert server.asked[:2] == [None, f"bytes={2 * MIB}-"]
 
 
-@pytest.mark.xfail(strict=True, reason="what arrives of the last, broken MiB is thrown away: slow links never finish")
 def test_broken_transfer_keeps_every_byte(server, target):
     server.breaks = [MIB // 2]
     download(server.url, target, wait=0)
@@ -115,7 +114,7 @@ def test_next_run_continues_what_an_earlier_one_left(server, target):
     have = part_of(target).stat().st_size
     assert have >= 2 * MIB
     assert server.body.startswith(part_of(target).read_bytes())
-    download(server.url, target)
+    download(server.url, target, wait=0)
     assert server.asked == [None, f"bytes={have}-"]
     assert target.read_bytes() == server.body
 
@@ -130,7 +129,7 @@ def test_server_without_ranges_starts_over(server, target):
 def test_changed_file_starts_over(version, server, target):
     fail_once(server, target)
     server.version, server.body = version, server.body[::-1]
-    download(server.url, target)
+    download(server.url, target, wait=0)
     assert target.read_bytes() == server.body
 
 
@@ -138,7 +137,7 @@ def test_changed_file_starts_over(version, server, target):
 def test_file_whose_version_is_not_known_is_never_continued(version, server, target):
     server.version = version
     fail_once(server, target)
-    download(server.url, target)
+    download(server.url, target, wait=0)
     assert server.asked == [None, None]
     assert target.read_bytes() == server.body
 
@@ -168,7 +167,6 @@ def test_server_errors_are_tried_again(server, target):
     assert target.read_bytes() == server.body
 
 
-@pytest.mark.xfail(strict=True, reason="every 4xx fails at once, 429 and 408 too, which ask to come again later")
 @pytest.mark.parametrize("status", [408, 429])
 def test_busy_server_is_tried_again(status, server, target):
     server.errors = [status]
@@ -188,7 +186,6 @@ def test_attempts_with_progress_do_not_count(server, target):
     assert target.read_bytes() == server.body
 
 
-@pytest.mark.xfail(strict=True, reason="the file is decoded, so it never has the length promised")
 def test_file_sent_as_gzip_encoded_is_kept_as_it_is(server, target):
     """Web servers set up so announce any .gz file with this header, asked for or not."""
     server.encoding, server.body = "x-gzip", gzip.compress(b"an archive")
@@ -244,7 +241,7 @@ def test_local_archive_outlives_a_wrong_checksum(archive, tmp_path):
     link_local(archive, linked)
     with pytest.raises(ValueError, match="sha256"):
         record_archive(linked, "worms.tar.gz", "0" * 64, tmp_path / "worms.json")
-    assert archive.exists()
+    assert linked.samefile(archive)
 
 
 def test_missing_local_archive_is_named(tmp_path):
@@ -378,9 +375,7 @@ BELOW = LAST.removeprefix("Top/")
     [
         ("../evil.tif", b""),
         ("Top/test_data/../../../evil.tif", b""),
-        pytest.param(
-            "/test_data/notes.txt", b"", marks=pytest.mark.xfail(strict=True, reason="the leading slash is dropped")
-        ),
+        pytest.param("/test_data/notes.txt", b""),
         ("Top/test_data/GT/extra.tif", link(tarfile.SYMTYPE, "/etc/hosts")),
         ("Top/test_data/GT/extra.tif", link(tarfile.SYMTYPE, f"{NAMES[0]}.tif")),
         ("Top/test_data/GT/extra.tif", link(tarfile.LNKTYPE, f"Top/test_data/GT/{NAMES[0]}.tif")),
@@ -420,10 +415,9 @@ def test_faulty_volume_is_named(data, said, unpacked):
     assert all(words in str(refused.value) for words in ("worms.tar.gz", BELOW, said))
 
 
-@pytest.mark.xfail(strict=True, reason="tifffile's own ValueError passes through, which names no file")
 def test_volume_cut_short_is_named(unpacked):
     with pytest.raises(ValueError) as refused:
-        unpacked(folders() | {LAST: folders()[LAST][:-200]})
+        unpacked(folders() | {LAST: folders()[LAST][:400]})
     assert BELOW in str(refused.value)
 
 
@@ -460,7 +454,6 @@ def test_archive_cut_short(share, unpacked, tmp_path):
         unpacked(path, "stacks")
 
 
-@pytest.mark.xfail(strict=True, reason="tarfile takes a file that ends at or in a header for a whole archive")
 @pytest.mark.parametrize("into_header", [0, 100])
 @pytest.mark.parametrize("mode", ["w", "w:gz"])
 def test_archive_cut_between_volumes(mode, into_header, unpacked, tmp_path):
@@ -473,7 +466,6 @@ def test_archive_cut_between_volumes(mode, into_header, unpacked, tmp_path):
         unpacked(path, "stacks")
 
 
-@pytest.mark.xfail(strict=True, reason="tarfile does not compare gzip's checksum: without a sha256 nothing does")
 def test_damaged_archive_is_refused(unpacked, tmp_path):
     path = write_tar(tmp_path / "worms.tar.gz", stacks(), "w")
     damaged = bytearray(gzip.compress(path.read_bytes(), 0))
@@ -526,7 +518,6 @@ def test_missing_array_is_named(npz):
         npz_shape(npz, "Z")
 
 
-@pytest.mark.xfail(strict=True, reason="zipfile's own error passes through, which names no file")
 def test_what_is_no_npz_is_named(tmp_path):
     (tmp_path / "a.npz").write_bytes(b"no zip file")
     with pytest.raises(ValueError, match=r"a\.npz"):

@@ -133,23 +133,12 @@ def test_every_script_belongs_to_a_rule():
     assert {script for _, _, script in RULES} == {path.name for path in SCRIPTS.glob("*.py")}
 
 
-def known_fault(reason, *values, at):
-    """A parameter set that is expected to fail where its first value is `at`."""
-    marks = [pytest.mark.xfail(strict=True, reason=reason)] if values[0] == at else []
-    return pytest.param(*values, marks=marks, id=values[0])
-
-
-@pytest.mark.parametrize(
-    ("rule", "env", "script"),
-    [known_fault("its environment, care, lacks pyyaml", *rule, at="provenance") for rule in RULES],
-)
+@pytest.mark.parametrize(("rule", "env", "script"), RULES)
 def test_environment_has_what_the_script_imports(rule, env, script):
     assert needs(SCRIPTS / script) <= set(conda(env))
 
 
-@pytest.mark.parametrize(
-    "env", [known_fault("scipy, seaborn and pyyaml are not imported", env, at="analysis.yaml") for env in ENVS]
-)
+@pytest.mark.parametrize("env", ENVS)
 def test_environment_has_nothing_that_no_script_imports(env):
     imported = set().union(*(needs(SCRIPTS / script) for _, used, script in RULES if used == env))
     assert set(conda(env)) - {"python"} <= imported

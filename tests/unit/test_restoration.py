@@ -163,7 +163,7 @@ def test_tiles_are_of_one_size_on_the_grid_and_inside_the_volume(plan):
     for read, _, _ in tiles:
         assert all(axis.start % 4 == 0 for axis in read)
         assert tuple(axis.stop - axis.start for axis in read) == plan.tile
-        assert all(0 <= axis.start and axis.stop <= size for axis, size in zip(read, plan.shape, strict=True))
+        assert all(axis.start >= 0 and axis.stop <= size for axis, size in zip(read, plan.shape, strict=True))
 
 
 def test_each_part_is_taken_from_its_own_place_in_the_tile(plan):

@@ -88,7 +88,7 @@ rule provenance:
     benchmark:
         "benchmarks/provenance.tsv"
     conda:
-        "../../envs/care.yaml"
+        "../../envs/analysis.yaml"
     threads: 1
     resources:
         mem_mb=500,

@@ -9,20 +9,26 @@ An archive is a tar file with one top folder that holds `test_data/` and `train_
 Beside an archive stands a record of it, a JSON object with source, bytes, sha256 and verified.
 """
 
+import bz2
+import gzip
 import hashlib
 import json
 import logging
+import lzma
 import os
 import re
 import tarfile
 import tempfile
 import time
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import ClassVar
 
 import numpy as np
 import requests
+import urllib3
 
 from denoising.volumes import (
     TRUTH,
@@ -60,7 +66,8 @@ def download(url: str, path: Path, attempts: int = 8, wait: float = 2.0) -> None
             _transfer(url, partial)
             break
         except requests.RequestException as error:
-            refused = error.response is not None and 400 <= error.response.status_code < 500
+            status = 0 if error.response is None else error.response.status_code
+            refused = 400 <= status < 500 and status not in (408, 429)
             failures = 1 if _size(partial) > furthest else failures + 1
             furthest = max(furthest, _size(partial))
             if refused or failures >= attempts:
@@ -100,9 +107,13 @@ def _transfer(url: str, partial: Path) -> None:
         else:
             _validator(partial).unlink(missing_ok=True)
         expected = (have if resumed else 0) + int(response.headers.get("Content-Length", -1))
+        # The raw stream: as it is on the server, whatever encoding the header claims, and each piece as it comes
         with partial.open("ab" if resumed else "wb") as file:
-            for block in response.iter_content(1 << 20):
-                file.write(block)
+            try:
+                while block := response.raw.read1(1 << 20):
+                    file.write(block)
+            except urllib3.exceptions.HTTPError as error:
+                raise requests.ConnectionError(str(error)) from None
         if "Content-Length" in response.headers and partial.stat().st_size != expected:
             raise requests.ConnectionError(f"transfer ended at {partial.stat().st_size} of {expected} bytes")
 
@@ -200,23 +211,64 @@ def _extract(archive: Path, scratch: Path) -> dict[str, Path]:
     """Extract the data of `archive`; return its files by their name below the top folder."""
     files = {}
     try:
-        with tarfile.open(archive, "r|*") as tar:
-            for member in tar:
-                safe = tarfile.data_filter(member, str(scratch))
-                if not (safe.isfile() or safe.isdir()):
-                    raise ValueError(
-                        f"{archive}: entry {member.name} is a link, expected plain files; do not use this archive."
-                    )
-                name = _below_top(safe.name)
-                if safe.isfile() and name.startswith(("test_data/", "train_data/")):
-                    tar.extract(safe, scratch, filter="data")
-                    files[name] = scratch / safe.name
-    except tarfile.FilterError as error:
-        raise ValueError(f"{archive}: entry {error.tarinfo.name} leaves the folder it is unpacked to "
-                         "or is no plain file; do not use this archive.") from None  # fmt: skip
-    except (tarfile.TarError, EOFError, OSError) as error:
+        with _decompressed(archive) as stream:
+            with tarfile.open(fileobj=stream, mode="r|") as tar:
+                for member in tar:
+                    safe = _safe(archive, member, scratch)
+                    name = _below_top(safe.name)
+                    if safe.isfile() and name.startswith(("test_data/", "train_data/")):
+                        tar.extract(safe, scratch, filter="data")
+                        files[name] = scratch / safe.name
+            stream.check_end()
+    except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         raise ValueError(f"{archive}: not a complete tar archive ({error}); fetch it again.") from None
     return files
+
+
+def _safe(archive: Path, member: tarfile.TarInfo, scratch: Path) -> tarfile.TarInfo:
+    """The entry as it may be extracted, or a refusal that names it."""
+    try:
+        if member.name.startswith("/"):
+            raise tarfile.AbsolutePathError(member)
+        safe = tarfile.data_filter(member, str(scratch))
+    except tarfile.FilterError:
+        safe = None
+    if safe is None or not (safe.isfile() or safe.isdir()):
+        raise ValueError(
+            f"{archive}: entry {member.name} would leave the folder it is unpacked to, or is a link or device, "
+            "expected plain files below it; do not use this archive."
+        )
+    return safe
+
+
+class _decompressed:
+    """An archive's decompressed bytes, read once; tarfile by itself compares no checksum and misses no end."""
+
+    OPENERS: ClassVar = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
+
+    def __init__(self, path: Path):
+        with path.open("rb") as file:
+            magic = file.read(2)
+        self.file = self.OPENERS.get(magic, open)(path, "rb")
+        self.tail = b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+
+    def read(self, size: int) -> bytes:
+        data = self.file.read(size)
+        self.tail = (self.tail + data)[-2 * tarfile.BLOCKSIZE :] if data else self.tail
+        return data
+
+    def check_end(self) -> None:
+        """Read to the end, where decompressors compare checksums and a tar archive has two empty blocks."""
+        while self.read(1 << 20):
+            pass
+        if any(self.tail) or len(self.tail) < 2 * tarfile.BLOCKSIZE:
+            raise EOFError("it ends without the mark of its end")
 
 
 def _below_top(name: str) -> str:
@@ -301,13 +353,13 @@ def _stratum(pattern: str | None, volume: str) -> str:
 
 def npz_shape(path: Path, name: str) -> tuple[int, ...]:
     """Shape of array `name` in an npz file, from its header alone."""
-    with zipfile.ZipFile(path) as archive, _open_entry(archive, path, name) as file:
+    with _opened(path) as archive, _open_entry(archive, path, name) as file:
         return _read_header(file, path, name)[0]
 
 
 def npz_blocks(path: Path, name: str, block_bytes: int = 1 << 26) -> Iterator[np.ndarray]:
     """Array `name` of an npz file in blocks of whole first-axis items, about `block_bytes` each."""
-    with zipfile.ZipFile(path) as archive, _open_entry(archive, path, name) as file:
+    with _opened(path) as archive, _open_entry(archive, path, name) as file:
         shape, dtype = _read_header(file, path, name)
         item = int(np.prod(shape[1:])) * dtype.itemsize
         step = max(1, block_bytes // item)
@@ -317,6 +369,22 @@ def npz_blocks(path: Path, name: str, block_bytes: int = 1 << 26) -> Iterator[np
             if len(data) != count * item:
                 raise ValueError(f"{path}: array {name} ends early, at item {start}; fetch the archive again.")
             yield np.frombuffer(data, dtype).reshape(count, *shape[1:])
+
+
+def npz_text(path: Path, name: str) -> str | None:
+    """The text that scalar `name` of an npz file holds; None where there is no such array."""
+    with _opened(path) as archive:
+        if f"{name}.npy" not in archive.namelist():
+            return None
+        with archive.open(f"{name}.npy") as file:
+            return str(np.lib.format.read_array(file, allow_pickle=False))
+
+
+def _opened(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, FileNotFoundError) as error:
+        raise ValueError(f"{path}: no readable npz file ({error}); fetch the archive again.") from None
 
 
 def _open_entry(archive: zipfile.ZipFile, path: Path, name: str):

@@ -29,16 +29,19 @@ def non_local_means(image: np.ndarray, strength: float, patch_size: int, patch_d
     -------
     ndarray of float32
     """
-    sigma = float(estimate_sigma(image, channel_axis=None))
-    return denoise_nl_means(
-        image,
+    # scikit-image drops axes of length 1 itself, without giving them back
+    thick = np.squeeze(image)
+    sigma = float(estimate_sigma(thick, channel_axis=None))
+    restored = denoise_nl_means(
+        thick,
         patch_size=patch_size,
         patch_distance=patch_distance,
         h=strength * sigma,
         sigma=0.0,
         fast_mode=True,
         channel_axis=None,
-    ).astype(np.float32)
+    )
+    return restored.reshape(image.shape).astype(np.float32)
 
 
 def restore_all(volumes: Path, conditions: list[str], folder: Path, settings: dict, workers: int) -> None:

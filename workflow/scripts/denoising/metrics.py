@@ -18,6 +18,7 @@ from denoising.volumes import Pair, normalise, normalise_input, read_volume
 
 TRUTH_PERCENTILES = (0.1, 99.9)
 SSIM_WINDOW = 7
+SSIM_SLAB = 16  # planes
 # The tidy table of scores: a value a row
 COLUMNS = [
     "model", "seed", "trained_on", "tested_on", "condition", "volume", "stratum", "output", "protocol", "metric",
@@ -38,21 +39,26 @@ def scale_to(target: np.ndarray, image: np.ndarray) -> tuple[np.ndarray, np.ndar
         `y - mean(y)` and `a (q - mean(q))` with a = cov(q, y) / var(q), the sample covariance (n - 1) over
         the population variance (n): numpy's defaults for both.
     """
+    _refuse_constant(image)
     target, image = target - target.mean(), image - image.mean()
-    variance = np.mean(image**2)
-    if variance == 0:
-        raise ValueError("the image is constant, so it cannot be scaled to the ground truth.")
-    covariance = np.sum(image * target) / (image.size - 1)
-    return target, covariance / variance * image
+    covariance = np.vdot(image, target) / (image.size - 1)
+    image *= covariance / (np.vdot(image, image) / image.size)
+    return target, image
 
 
 def fit_to(target: np.ndarray, image: np.ndarray) -> np.ndarray:
     """The affine image `a q + b` of least squared error against `target` (csbdeep's `normalize_minmse`)."""
-    centred = image - image.mean()
-    variance = np.mean(centred**2)
-    if variance == 0:
-        raise ValueError("the image is constant, so it cannot be fitted to the ground truth.")
-    return np.mean(centred * (target - target.mean())) / variance * centred + target.mean()
+    _refuse_constant(image)
+    mean = target.mean()
+    fitted = image - image.mean()
+    fitted *= np.vdot(fitted, target - mean) / np.vdot(fitted, fitted)
+    fitted += mean
+    return fitted
+
+
+def _refuse_constant(image: np.ndarray) -> None:
+    if image.min() == image.max():
+        raise ValueError("the image is constant, so it cannot be scaled to the ground truth.")
 
 
 def nrmse(target: np.ndarray, image: np.ndarray) -> float:
@@ -70,7 +76,17 @@ def ssim(target: np.ndarray, image: np.ndarray, data_range: float) -> float:
     """Structural similarity: uniform window of 7 along every axis, sample covariance, K1 0.01, K2 0.03,
     mean over the image less a border of 3 (scikit-image's defaults; Wang et al. 2004).
     """
-    return float(structural_similarity(target, image, win_size=SSIM_WINDOW, data_range=data_range))
+    border = SSIM_WINDOW // 2
+    inside = (slice(border, -border),) * target.ndim
+    total = 0.0
+    # Slabs along the first axis with the windows' reach around them: memory does not grow with the volume
+    for start in range(border, len(target) - border, SSIM_SLAB):
+        slab = slice(start - border, min(start + SSIM_SLAB, len(target) - border) + border)
+        _, local = structural_similarity(
+            target[slab], image[slab], win_size=SSIM_WINDOW, data_range=data_range, full=True
+        )
+        total += local[inside].sum()
+    return float(total / np.prod([size - 2 * border for size in target.shape]))
 
 
 def score_paper(truth: np.ndarray, image: np.ndarray, is_input: bool) -> dict[str, float]:

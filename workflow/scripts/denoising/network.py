@@ -89,6 +89,9 @@ def care_config(values: dict, axes: str) -> Config:
 
 def load_model(folder: Path) -> CARE:
     """Load a model folder (config.json, weights_best.h5), as stock csbdeep would."""
+    weights = folder / "weights_best.h5"
+    if not weights.is_file():  # csbdeep would only warn, and restore with random weights
+        raise FileNotFoundError(f"{weights}: the model's weights are missing; train it again.")
     return CARE(None, name=folder.name, basedir=str(folder.parent))
 
 

@@ -3,6 +3,7 @@
 import glob
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 
@@ -32,22 +33,31 @@ def match_pairs(low: str, high: str) -> list[tuple[str, Path, Path]]:
             raise ValueError(
                 f"pairs.{key}: {pattern} matches no file; correct the pattern (paths start at the working directory)."
             )
+    if set(lows.values()) & set(highs.values()):
+        raise ValueError(f"pairs: {low} and {high} match the same files, expected low-SNR and high-SNR images apart.")
     alone = sorted(set(lows) ^ set(highs))
     if alone:
-        side = {name: "low" if name in lows else "high" for name in alone}
-        listed = ", ".join(f"{name or '(no wildcard)'} (only in {side[name]})" for name in alone)
+        listed = ", ".join(f"{_name(key)} (only in {'low' if key in lows else 'high'})" for key in alone)
         raise ValueError(
             f"pairs: {low} and {high} do not pair up: {listed}; what * matches must be the same in both names."
         )
-    return [(name or Path(low).stem, lows[name], highs[name]) for name in sorted(lows)]
+    names = [_name(key) for key in sorted(lows)]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise ValueError(f"pairs: several files of {low} would be called {', '.join(sorted(twice))}; rename them.")
+    return [(_name(key), lows[key], highs[key]) for key in sorted(lows)]
 
 
-def _by_wildcards(pattern: str) -> dict[str, Path]:
+def _name(key: tuple[str, ...]) -> str:
+    """A volume's name: what the wildcards matched, joined."""
+    return "-".join(key).replace("/", "-") or "image"
+
+
+def _by_wildcards(pattern: str) -> dict[tuple[str, ...], Path]:
+    pattern = os.path.normpath(pattern)
     regex = re.compile("".join("(.*)" if part == "*" else re.escape(part) for part in re.split(r"(\*)", pattern)))
-    return {
-        "-".join(regex.fullmatch(name).groups()).replace("/", "-"): Path(name)
-        for name in sorted(glob.glob(pattern.replace("[", "[[]").replace("?", "[?]")))
-    }
+    names = sorted(glob.glob(pattern.replace("[", "[[]").replace("?", "[?]")))
+    return {regex.fullmatch(name).groups(): Path(name) for name in names}
 
 
 def test_names(names: list[str], fraction: float, seed: int) -> set[str]:

@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.lib.format import open_memmap
 from scipy.ndimage import maximum_filter
 
-from denoising.archives import npz_blocks, npz_shape
+from denoising.archives import npz_blocks, npz_shape, npz_text
 from denoising.volumes import check_volume, paired, read_volume
 
 # csbdeep's create_patches: no_background_patches(threshold=0.4, percentile=99.9), sample_percentiles()
@@ -170,10 +170,16 @@ def _npz_patches_shape(npz: Path, axes: str, patch_shape: tuple[int, ...]) -> tu
     shape, other = npz_shape(npz, "X"), npz_shape(npz, "Y")
     if shape != other:
         raise ValueError(f"{npz}: X is {shape} and Y {other}, expected one shape; fetch the archive again.")
-    expected = (shape[0], 1, *patch_shape)
-    if axes[:2] != "SC" or len(axes) != len(expected) or shape != expected:
+    named = npz_text(npz, "axes")
+    if named not in (None, axes):
+        raise ValueError(f"{npz}: names its axes {named}, expected {axes}; correct the dataset's patches.axes.")
+    sizes = {"S": shape[0], "C": 1, **dict(zip("ZYX"[-len(patch_shape) :], patch_shape, strict=True))}
+    # A channel axis of length 1 may stand anywhere: the order of the values is the same
+    fits = axes.replace("C", "") == "S" + "ZYX"[-len(patch_shape) :]
+    if not fits or shape != tuple(sizes[axis] for axis in axes):
+        wanted = ", ".join("n" if axis == "S" else str(sizes.get(axis, "?")) for axis in axes)
         raise ValueError(
-            f"{npz}: arrays are {shape}, expected (n, {', '.join(map(str, expected[1:]))}) with axes {axes}; "
+            f"{npz}: arrays are {shape}, expected ({wanted}) with axes {axes}; "
             "set the dataset's patches.axes and patches.shape to what the file holds."
         )
     return shape

@@ -102,7 +102,7 @@ def _git(repository: Path, *command: str) -> str:
         done = subprocess.run(["git", "-C", repository, *command], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return "not a git checkout"
-    return done.stdout.strip()
+    return done.stdout.rstrip()
 
 
 def _version(package: str) -> str:

@@ -9,6 +9,9 @@ A resolved study is a plain dict: the config's own keys, and beside them
 
 import copy
 import difflib
+import json
+import math
+import re
 from numbers import Real
 
 import jsonschema
@@ -43,9 +46,8 @@ def resolve(config: dict, schema: dict) -> dict:
     StudyError
         Naming the key at fault, what it holds, and what was expected.
     """
-    study = copy.deepcopy(config)
+    study = _plain(config)
     _validate(study, schema)
-    study = copy.deepcopy(study)  # defaults are the schema's own objects
     for name, dataset in study["datasets"].items():
         _resolve_dataset(name, dataset)
     study["models"], study["tests"] = {}, {}
@@ -59,11 +61,31 @@ def resolve(config: dict, schema: dict) -> dict:
     return study
 
 
+def _plain(config: dict) -> dict:
+    """A copy in which nothing is shared (YAML anchors share), and whole numbers such as 8.0 are integers."""
+    return json.loads(json.dumps(config), parse_float=_number)
+
+
+def _number(text: str) -> int | float:
+    value = float(text)
+    return int(value) if value.is_integer() else value
+
+
 def _validate(config: dict, schema: dict) -> None:
     validator = _filling_defaults(jsonschema.Draft202012Validator)(schema)
     error = jsonschema.exceptions.best_match(validator.iter_errors(config))
     if error is not None:
         raise StudyError(_sentence(error))
+    _check_finite("", config)
+
+
+def _check_finite(where: str, value) -> None:
+    """JSON schema lets .nan and .inf pass as numbers."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise StudyError(f"{where} is {value}, expected a finite number.")
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            _check_finite(f"{where}.{key}" if where else str(key), inner)
 
 
 def _filling_defaults(validator):
@@ -128,6 +150,16 @@ def _resolve_dataset(name: str, dataset: dict) -> None:
             f"{key}.conditions are named {', '.join(names)}: names must differ, and not be {' or '.join(RESERVED)}."
         )
     _check_lengths(key, dataset)
+    _check_stratum(key, dataset["stratum"])
+
+
+def _check_stratum(key: str, pattern: str | None) -> None:
+    try:
+        groups = 1 if pattern is None else re.compile(pattern).groups
+    except re.error as error:
+        raise StudyError(f"{key}.stratum is {pattern!r}, which is no regular expression: {error}.") from None
+    if groups != 1:
+        raise StudyError(f"{key}.stratum is {pattern!r} with {groups} groups, expected one group: the stratum.")
 
 
 def _resolve_pairs(key: str, dataset: dict) -> None:
@@ -198,6 +230,9 @@ def _resolve_models(name: str, entry: dict, study: dict, schema: dict) -> None:
         values["seed"] = study["seed"] if values["seed"] is None else values["seed"]
         if values["trained_on"] is None:
             raise StudyError(f"{key}.models.{model}: trained_on is missing; give it here, in the base or in training.")
+        tested_on = entry["tested_on"] or []
+        if len(set(tested_on)) < len(tested_on):
+            raise StudyError(f"{key}.tested_on is {tested_on}, expected each dataset once.")
         study["models"][model] = values
         study["tests"][model] = list(entry["tested_on"] or [values["trained_on"]])
 

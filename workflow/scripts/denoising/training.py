@@ -20,6 +20,7 @@ from csbdeep.models import CARE
 from denoising.network import care_config
 
 log = logging.getLogger(__name__)
+VALIDATION_BATCH = 32  # Keras's own for arrays, so csbdeep's; losses are means over patches whatever it is
 COLUMNS = [
     "epoch", "loss", "mse", "mae", "val_loss", "val_mse", "val_mae", "learning_rate", "seconds", "samples_seen",
 ]  # fmt: skip
@@ -77,6 +78,11 @@ class _History(keras.callbacks.Callback):
         }
         self.rows.append(row)
         pd.DataFrame(self.rows, columns=COLUMNS).to_csv(self.path, index=False)
+        if not np.isfinite([row["loss"], row["val_loss"]]).all():
+            raise FloatingPointError(
+                f"model {self.path.parent.name}: the loss is not finite in epoch {epoch + 1} at learning rate "
+                f"{row['learning_rate']:g}; set a smaller learning_rate. Weights of the best epoch are kept."
+            )
         log.info(
             "epoch %d/%d: loss %.4f, val_loss %.4f, learning rate %.3g, %.1f s",
             epoch + 1, self.params["epochs"], row["loss"], row["val_loss"], row["learning_rate"], row["seconds"],
@@ -114,22 +120,16 @@ def train(values: dict, patches: Path, split: pd.DataFrame, folder: Path) -> Non
         return (parts["train"][indices] for indices in order)
 
     def validation():
-        return (parts["validation"][i : i + batch] for i in range(0, len(parts["validation"]), batch))
+        return np.split(parts["validation"], range(VALIDATION_BATCH, len(parts["validation"]), VALIDATION_BATCH))
 
     log.info("%d patches to train on, %d to validate on", len(parts["train"]), len(parts["validation"]))
-    history = _History(folder / "history.csv", steps * batch)
     model.keras_model.fit(
         batches_from_disk(X, Y, training, steps * epochs),
-        validation_data=batches_from_disk(X, Y, validation, -(-len(parts["validation"]) // batch)),
+        validation_data=batches_from_disk(X, Y, validation, -(-len(parts["validation"]) // VALIDATION_BATCH)),
         epochs=epochs,
         steps_per_epoch=steps,
-        # Keras runs callbacks in order: the plateau schedule changes the rate after the epoch is on record
-        callbacks=[history, *model.callbacks],
+        # Keras runs callbacks in order: an epoch is on record, and refused where its loss is not finite, before
+        # the plateau schedule changes the learning rate and the checkpoint takes its weights
+        callbacks=[_History(folder / "history.csv", steps * batch), *model.callbacks],
         verbose=0,
     )
-    last = history.rows[-1]
-    if len(history.rows) < epochs or not np.isfinite([last["loss"], last["val_loss"]]).all():
-        raise FloatingPointError(
-            f"model {folder.name}: the loss is not finite in epoch {len(history.rows) + 1} at learning rate "
-            f"{last['learning_rate']:g}; set a smaller learning_rate. Weights of the best epoch are kept."
-        )

@@ -47,10 +47,14 @@ def read_volume(path: Path, axes: str | None = None) -> np.ndarray:
     """
     try:
         with tifffile.TiffFile(path) as tif:
-            series = tif.series[0]
-            volume, found = series.asarray(), series.axes
-    except (tifffile.TiffFileError, IndexError) as error:
-        raise ValueError(f"{path}: not a readable TIFF file ({error}); replace the file.") from None
+            count = len(tif.series)
+            volume, found = tif.series[0].asarray(), tif.series[0].axes
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # tifffile raises errors of many kinds for files cut short or badly encoded
+        raise ValueError(f"{path}: not a readable TIFF file ({error}); save it again, uncompressed.") from None
+    if count > 1:
+        raise ValueError(f"{path}: holds {count} images of different kinds, expected one; save one image a file.")
     if axes is not None and not _same_axes(found, axes):
         raise ValueError(
             f"{path}: axes are {found} {volume.shape}, expected {axes}; "
@@ -67,6 +71,8 @@ def _same_axes(found: str, expected: str) -> bool:
 
 def write_volume(path: Path, volume: np.ndarray, axes: str) -> None:
     """Write a volume as an uncompressed (so memory-mappable) TIFF with `axes`, complete or not at all."""
+    if len(axes) != volume.ndim:
+        raise ValueError(f"{path}: a volume of shape {volume.shape} cannot have the axes {axes}.")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     tifffile.imwrite(partial, volume, photometric="minisblack", metadata={"axes": axes})
