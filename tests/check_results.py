@@ -9,6 +9,11 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "workflow/scripts"))
+
+from denoising.study import resolve  # noqa: E402
+
 KEYS = ["model", "tested_on", "condition", "volume", "output", "protocol", "metric"]
 METRICS = {"paper": {"nrmse", "psnr", "ssim"}, "study2019": {"nrmse", "ssim"}}
 
@@ -17,7 +22,8 @@ def problems(results: Path) -> list[str]:
     """What is missing or wrong, a sentence each."""
     if not (results / "config.yaml").exists():
         return [f"{results}/config.yaml is missing: the run has not finished."]
-    study = yaml.safe_load((results / "config.yaml").read_text())
+    config = yaml.safe_load((results / "config.yaml").read_text())
+    study = resolve(config, yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text()))
     found = [f"{path} is missing or empty." for path in expected_files(study, results) if not _filled(path)]
     if (results / "scores.csv").exists():
         scores = pd.read_csv(results / "scores.csv", dtype={"condition": str}, keep_default_na=False)
@@ -54,7 +60,8 @@ def _filled(path: Path) -> bool:
 
 def incomplete(scores: pd.DataFrame, study: dict) -> list[str]:
     """Every model in every condition on the same volumes, under every protocol, finite, once."""
-    found = [f"scores.csv: {int(scores.duplicated(KEYS).sum())} values stand twice."] * scores.duplicated(KEYS).any()
+    twice = int(scores.duplicated(KEYS).sum())
+    found = [f"scores.csv: {twice} values stand twice."] if twice else []
     if not scores["value"].map(lambda value: abs(value) < float("inf")).all():
         found.append("scores.csv: some values are not finite.")
     for tested_on, rows in scores.groupby("tested_on"):

@@ -33,6 +33,7 @@ def server(monkeypatch):
         breaks=[],  # bytes after which the next answers break off
         promises=0,  # bytes more than it has, in the next answer
         encoding=None,
+        slip=0,  # bytes left out where an answer continues a file
         asked=[],
     )
 
@@ -50,9 +51,12 @@ def server(monkeypatch):
                 self.send_header("Content-Range", f"bytes */{len(state.body)}")
                 self.send_header("Content-Length", "0")
                 return self.end_headers()
+            start += state.slip if wanted else 0
             rest = state.body[start:]
             self.send_response(206 if wanted else 200)
             self.send_header(*state.version)
+            if wanted:
+                self.send_header("Content-Range", f"bytes {start}-{len(state.body) - 1}/{len(state.body)}")
             if state.encoding:
                 self.send_header("Content-Encoding", state.encoding)
             self.send_header("Content-Length", str(len(rest) + state.promises))
@@ -140,6 +144,13 @@ def test_file_whose_version_is_not_known_is_never_continued(version, server, tar
     download(server.url, target, wait=0)
     assert server.asked == [None, None]
     assert target.read_bytes() == server.body
+
+
+def test_answer_that_starts_elsewhere_is_not_appended(server, target):
+    server.breaks, server.slip = [2 * MIB], 100
+    with pytest.raises(ConnectionError):
+        download(server.url, target, attempts=2, wait=0)
+    assert not target.exists()
 
 
 def test_part_that_is_whole_already_is_taken(server, target):
@@ -472,6 +483,17 @@ def test_damaged_archive_is_refused(unpacked, tmp_path):
     damaged[damaged.index(image(0, (3, *SHAPE)).tobytes()[:32])] ^= 1
     path.write_bytes(damaged)
     with pytest.raises(ValueError, match=r"worms\.tar\.gz"):
+        unpacked(path, "stacks")
+
+
+def test_damaged_header_is_refused(unpacked, tmp_path):
+    path = write_tar(tmp_path / "worms.tar", stacks(), "w")
+    with tarfile.open(path) as tar:
+        header = tar.getmembers()[1].offset
+    damaged = bytearray(path.read_bytes())
+    damaged[header + 5] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(ValueError, match=r"worms\.tar"):
         unpacked(path, "stacks")
 
 

@@ -6,6 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from csbdeep.utils import normalize, normalize_minmse
+from skimage.metrics import structural_similarity
 
 from denoising.metrics import COLUMNS, fit_to, nrmse, psnr, scale_to, score_pair, score_volume, ssim
 from denoising.volumes import Pair, normalise, write_volume
@@ -167,6 +168,13 @@ def test_data_range_2_raises_ssim(truth, noisy):
     assert ssim(y, x, data_range=1) == pytest.approx(windowed_ssim(y, x, 1), rel=1e-6)
     assert ssim(y, x, data_range=2) == pytest.approx(windowed_ssim(y, x, 2), rel=1e-6)
     assert ssim(y, x, data_range=2) > ssim(y, x, data_range=1)
+
+
+@pytest.mark.parametrize("planes", [7, 22, 23, 39])
+def test_ssim_of_thick_volumes_is_scikit_images(planes):
+    a, b = np.random.default_rng(0).random((2, planes, 8, 9))
+    expected = structural_similarity(a, b, win_size=7, data_range=1)
+    assert ssim(a, b, data_range=1) == pytest.approx(expected, rel=1e-12)
 
 
 def test_psnr_and_nrmse_of_known_errors():

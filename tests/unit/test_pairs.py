@@ -101,20 +101,20 @@ def test_wildcard_that_matches_nothing_leaves_a_usable_name(files):
 )
 def test_some_images_test_and_some_train(count, fraction, tests):
     names = [f"image{i}" for i in range(count)]
-    chosen = pairs.test_names(names, fraction, 0)
+    chosen = pairs.held_out(names, fraction, 0)
     assert len(chosen) == tests
     assert chosen < set(names)
 
 
 def test_choice_depends_on_names_and_seed_alone():
     names = [f"image{i}" for i in range(20)]
-    assert pairs.test_names(names, 0.2, 1) == pairs.test_names(names[::-1], 0.2, 1)
-    assert len({frozenset(pairs.test_names(names, 0.2, seed)) for seed in range(5)}) > 1
+    assert pairs.held_out(names, 0.2, 1) == pairs.held_out(names[::-1], 0.2, 1)
+    assert len({frozenset(pairs.held_out(names, 0.2, seed)) for seed in range(5)}) > 1
 
 
 def test_one_pair_is_not_enough():
     with pytest.raises(ValueError, match=r"pairs: 1 pair found \(only\), expected two or more"):
-        pairs.test_names(["only"], 0.5, 0)
+        pairs.held_out(["only"], 0.5, 0)
 
 
 # Bringing them in
@@ -147,7 +147,7 @@ def test_images_are_brought_in_whole(shape, images, tmp_path):
     axes, folder = "ZYX"[-len(shape) :], tmp_path / "volumes"
     bring_in(images(shape), axes, "low", 0.4, 3, folder)
     found = {part: list(paired(folder, part, ["low"])) for part in ("test", "train")}
-    assert {pair.volume for pair in found["test"]} == pairs.test_names(list("abcde"), 0.4, 3)
+    assert {pair.volume for pair in found["test"]} == pairs.held_out(list("abcde"), 0.4, 3)
     assert sorted(pair.volume for pair in found["test"] + found["train"]) == list("abcde")
     assert (len(found["test"]), len(found["train"])) == (2, 3)
     for pair in found["test"] + found["train"]:

@@ -198,4 +198,4 @@ def test_write_record_writes_json_and_the_filled_in_config(study, tmp_path):
     assert written["validation_fraction"] == 0.2
     assert written["baseline"] == {"strength": 0.8, "patch_size": 5, "patch_distance": 6}
     assert written["datasets"]["planaria"]["patches"]["axes"] == "SCZYX"
-    assert written["models"]["planaria-batch64"] == study["models"]["planaria-batch64"]
+    assert written["studies"]["batch_size"]["models"]["planaria-batch64"] == {"batch_size": 64}

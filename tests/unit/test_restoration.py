@@ -125,7 +125,7 @@ def test_padding_is_csbdeeps():
 
 # Plans
 
-SHAPES = [(40,), (64,), (4, 60), (60, 44), (24, 24), (8, 28, 36), (28, 32, 20)]
+SHAPES = [(40,), (64,), (4, 60), (60, 44), (64, 64), (8, 28, 36), (28, 32, 20)]
 
 
 def all_plans(shape, margin, multiple, max_voxels):

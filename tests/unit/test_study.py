@@ -447,6 +447,12 @@ def test_whole_number_written_with_a_point_is_an_integer(config, schema):
     assert isinstance(study["models"]["worms"]["batch_size"], int)
 
 
+def test_date_is_refused_as_any_other_wrong_type(schema):
+    text = SMALL.replace("title: A small study", "title: 2019-05-01")
+    with pytest.raises(StudyError, match="title is .*, expected string"):
+        resolve(yaml.safe_load(text), schema)
+
+
 @pytest.mark.parametrize("nothing", [None, [], "text", {}])
 def test_what_is_no_config_at_all(nothing, schema):
     with pytest.raises(StudyError, match="the config"):

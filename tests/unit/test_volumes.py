@@ -134,6 +134,16 @@ def test_axes_that_do_not_fit_are_not_written(path):
         write_volume(path, volume(), "YX")
 
 
+def test_lack_of_memory_is_not_the_files_fault(path, monkeypatch):
+    def fails(*_, **__):
+        raise MemoryError
+
+    write_volume(path, volume(), "ZYX")
+    monkeypatch.setattr(tifffile.TiffPageSeries, "asarray", fails)
+    with pytest.raises(MemoryError):
+        read_volume(path, "ZYX")
+
+
 def test_failed_write_leaves_the_old_file(path, monkeypatch):
     write_volume(path, volume(), "ZYX")
 

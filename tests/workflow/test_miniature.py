@@ -60,7 +60,7 @@ def test_model_folders_are_csbdeeps(miniature):
 
 
 def test_logs_name_the_device(miniature):
-    for job in ("train/planaria-100.log", "restore/planaria-100-tribolium.log"):
+    for job in ("train/planaria-100.log", "restore/planaria-100/tribolium.log"):
         assert "device: CPU" in (miniature.root / "logs" / job).read_text()
 
 
@@ -69,8 +69,10 @@ def test_provenance_stands_beside_the_results(miniature):
     assert record["packages"]["tensorflow"]["installed_here"] == record["packages"]["tensorflow"]["pinned"]
     assert re.fullmatch("[0-9a-f]{64}", record["inputs"]["planaria"]["sha256"])
     config = yaml.safe_load((miniature.root / "results/config.yaml").read_text())
-    assert config["models"]["planaria-batch8"]["batch_size"] == 1
+    assert config["training"]["plateau_patience"] == 10
     assert config["validation_fraction"] == 0.2
+    again = miniature.jobs("--cores", "2", "--configfile", "results/config.yaml")
+    assert not again
 
 
 def test_restorations_are_temporary_unless_kept(miniature):
@@ -117,7 +119,7 @@ LAST = {"provenance", "all"}
 def test_an_edit_to_code_reruns_the_rules_that_use_it(miniature):
     assert edited(miniature, "figures", "import ", "import math\nimport ") == FIGURES | LAST
     assert edited(miniature, "specimens", "EPOCH = 315532800", "EPOCH = 315619200") >= {"simulate", "train", "evaluate"}
-    again = edited(miniature, "metrics", "SSIM_WINDOW = 7", "SSIM_WINDOW = 5")
+    again = edited(miniature, "metrics", "SSIM_SLAB = 16", "SSIM_SLAB = 8")
     # restorations were temporary, so scoring needs them again; training is never touched
     assert again >= {"evaluate", "restore", "baseline", "gather_scores", "score_table", "sweep_figure"}
     assert not again & {"train", "patches", "unpack", "simulate"}

@@ -44,7 +44,7 @@ rule download:
     threads: 1
     resources:
         mem_mb=500,
-    retries: 3
+    retries: 1
     params:
         archive=setting("archive"),
         code=code_version("download.py"),
@@ -142,9 +142,9 @@ rule split:
     output:
         split="results/splits/{dataset}/{split}.csv",
     log:
-        "logs/split/{dataset}-{split}.log",
+        "logs/split/{dataset}/{split}.log",
     benchmark:
-        "benchmarks/split/{dataset}-{split}.tsv"
+        "benchmarks/split/{dataset}/{split}.tsv"
     conda:
         "../../envs/data.yaml"
     threads: 1

@@ -9,9 +9,9 @@ rule evaluate:
     output:
         scores="results/scores/{method}/{dataset}.csv",
     log:
-        "logs/evaluate/{method}-{dataset}.log",
+        "logs/evaluate/{method}/{dataset}.log",
     benchmark:
-        "benchmarks/evaluate/{method}-{dataset}.tsv"
+        "benchmarks/evaluate/{method}/{dataset}.tsv"
     conda:
         "../../envs/analysis.yaml"
     threads: 1
@@ -54,11 +54,11 @@ rule restoration_examples:
         nlm="results/restored/nlm/{dataset}",
         restored="results/restored/{model}/{dataset}",
     output:
-        examples="results/examples/{model}-on-{dataset}.npz",
+        examples="results/examples/{model}/{dataset}.npz",
     log:
-        "logs/restoration_examples/{model}-on-{dataset}.log",
+        "logs/restoration_examples/{model}/{dataset}.log",
     benchmark:
-        "benchmarks/restoration_examples/{model}-on-{dataset}.tsv"
+        "benchmarks/restoration_examples/{model}/{dataset}.tsv"
     conda:
         "../../envs/analysis.yaml"
     threads: 1

@@ -137,7 +137,7 @@ rule fig2_restoration:
     """One section of a test volume as input, restored, and ground truth."""
     input:
         [
-            f"results/examples/{example_of(dataset)}-on-{dataset}.npz"
+            f"results/examples/{example_of(dataset)}/{dataset}.npz"
             for dataset in tested_datasets()
         ],
     output:

@@ -10,9 +10,9 @@ rule restore:
     output:
         restored=keep_if_asked(directory("results/restored/{model}/{dataset}")),
     log:
-        "logs/restore/{model}-{dataset}.log",
+        "logs/restore/{model}/{dataset}.log",
     benchmark:
-        "benchmarks/restore/{model}-{dataset}.tsv"
+        "benchmarks/restore/{model}/{dataset}.tsv"
     conda:
         "../../envs/care.yaml"
     threads: 8
@@ -42,7 +42,8 @@ rule baseline:
         "../../envs/analysis.yaml"
     threads: 4
     resources:
-        mem_mb=8000,
+        # one volume a process: 43 bytes a voxel, 4.3 GB for a published planaria volume
+        mem_mb=lambda wildcards, threads: 5000 * threads,
     params:
         conditions=condition_names,
         baseline=STUDY["baseline"],

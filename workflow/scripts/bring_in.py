@@ -4,6 +4,7 @@ from pathlib import Path
 
 from denoising.logs import open_log
 from denoising.pairs import bring_in, record_pairs
+from denoising.volumes import check_scorable
 
 with open_log(snakemake.log[0]):
     files = zip(snakemake.params.names, map(Path, snakemake.input.low), map(Path, snakemake.input.high), strict=True)
@@ -17,3 +18,4 @@ with open_log(snakemake.log[0]):
         Path(snakemake.output.volumes),
     )
     record_pairs(pairs, Path(snakemake.output.record))
+    check_scorable(Path(snakemake.output.volumes))

@@ -2,14 +2,16 @@
 
 from pathlib import Path
 
-from tqdm import tqdm
-
 from denoising.logs import open_log
-from denoising.network import load_model, use_device
-from denoising.restoration import compiled, restore
-from denoising.volumes import normalise_input, paired, read_volume, write_volume
 
 with open_log(snakemake.log[0]):
+    # Here, so that what TensorFlow says when it is loaded is in the log
+    from tqdm import tqdm
+
+    from denoising.network import load_model, use_device
+    from denoising.restoration import compiled, restore
+    from denoising.volumes import normalise_input, paired, read_volume, write_volume
+
     use_device(snakemake.params.device, snakemake.threads)
     model = load_model(Path(snakemake.input.config).parent)
     forward = compiled(model)

@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from denoising.logs import open_log
-from denoising.network import use_device
-from denoising.training import train
 
 with open_log(snakemake.log[0]):
+    # Here, so that what TensorFlow says when it is loaded is in the log
+    import pandas as pd
+
+    from denoising.network import use_device
+    from denoising.training import train
+
     use_device(snakemake.params.device, snakemake.threads)
     train(
         snakemake.params.model,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from denoising.archives import unpack
 from denoising.logs import open_log
+from denoising.volumes import check_scorable
 
 with open_log(snakemake.log[0]):
     unpack(
@@ -14,3 +15,4 @@ with open_log(snakemake.log[0]):
         snakemake.params.stratum,
         Path(snakemake.output.volumes),
     )
+    check_scorable(Path(snakemake.output.volumes))

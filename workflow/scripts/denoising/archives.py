@@ -96,26 +96,35 @@ def _transfer(url: str, partial: Path) -> None:
     if have and _validator(partial).exists():
         headers |= {"Range": f"bytes={have}-", "If-Range": _validator(partial).read_text()}
     with requests.get(url, headers=headers, stream=True, timeout=60) as response:
-        if response.status_code == 416 and response.headers.get("Content-Range", "").endswith(f"/{have}"):
+        told = response.headers.get("Content-Range", "")
+        if response.status_code == 416 and told.endswith(f"/{have}"):
             return
+        if response.status_code == 416 or (response.status_code == 206 and not told.startswith(f"bytes {have}-")):
+            partial.unlink()
+            raise requests.ConnectionError(f"the server answered with range {told!r} to byte {have}: starting over")
         response.raise_for_status()
         resumed = response.status_code == 206
-        names = [response.headers.get(header, "W/") for header in ("ETag", "Last-Modified")]
-        strong = [name for name in names if not name.startswith("W/")]
-        if strong:
-            _validator(partial).write_text(strong[0])
-        else:
-            _validator(partial).unlink(missing_ok=True)
         expected = (have if resumed else 0) + int(response.headers.get("Content-Length", -1))
         # The raw stream: as it is on the server, whatever encoding the header claims, and each piece as it comes
         with partial.open("ab" if resumed else "wb") as file:
+            _write_validator(partial, response.headers)
             try:
                 while block := response.raw.read1(1 << 20):
                     file.write(block)
             except urllib3.exceptions.HTTPError as error:
                 raise requests.ConnectionError(str(error)) from None
-        if "Content-Length" in response.headers and partial.stat().st_size != expected:
-            raise requests.ConnectionError(f"transfer ended at {partial.stat().st_size} of {expected} bytes")
+        if "Content-Length" in response.headers and _size(partial) != expected:
+            raise requests.ConnectionError(f"transfer ended at {_size(partial)} of {expected} bytes")
+
+
+def _write_validator(partial: Path, headers) -> None:
+    """Keep what names this version of the file, so that only the same one is resumed."""
+    names = [headers.get(header, "W/") for header in ("ETag", "Last-Modified")]
+    strong = [name for name in names if not name.startswith("W/")]
+    if strong:
+        _validator(partial).write_text(strong[0])
+    else:
+        _validator(partial).unlink(missing_ok=True)
 
 
 def link_local(source: Path, path: Path) -> None:
@@ -219,7 +228,7 @@ def _extract(archive: Path, scratch: Path) -> dict[str, Path]:
                     if safe.isfile() and name.startswith(("test_data/", "train_data/")):
                         tar.extract(safe, scratch, filter="data")
                         files[name] = scratch / safe.name
-            stream.check_end()
+            stream.check_end(tar.offset)
     except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         raise ValueError(f"{archive}: not a complete tar archive ({error}); fetch it again.") from None
     return files
@@ -250,7 +259,7 @@ class _decompressed:
         with path.open("rb") as file:
             magic = file.read(2)
         self.file = self.OPENERS.get(magic, open)(path, "rb")
-        self.tail = b""
+        self.count, self.recent = 0, b""
 
     def __enter__(self):
         return self
@@ -260,15 +269,21 @@ class _decompressed:
 
     def read(self, size: int) -> bytes:
         data = self.file.read(size)
-        self.tail = (self.tail + data)[-2 * tarfile.BLOCKSIZE :] if data else self.tail
+        self.count += len(data)
+        self.recent = (self.recent + data)[-2 * tarfile.RECORDSIZE :]
         return data
 
-    def check_end(self) -> None:
-        """Read to the end, where decompressors compare checksums and a tar archive has two empty blocks."""
-        while self.read(1 << 20):
-            pass
-        if any(self.tail) or len(self.tail) < 2 * tarfile.BLOCKSIZE:
-            raise EOFError("it ends without the mark of its end")
+    def check_end(self, end: int) -> None:
+        """Read on to where decompressors compare checksums; all after `end` of the last entry must be empty."""
+        after = self.recent[end - self.count :] if self.count > end else b""
+        empty = len(after)
+        while not any(after):
+            after = self.read(1 << 20)
+            empty += len(after)
+            if not after:
+                break
+        if any(after) or empty < tarfile.BLOCKSIZE:
+            raise EOFError(f"its entries end at byte {end} without the mark of an end")
 
 
 def _below_top(name: str) -> str:
@@ -280,13 +295,12 @@ def _below_top(name: str) -> str:
 
 
 def _folder_rows(archive, files, part, sources, stratum, folder) -> Iterator[dict]:
-    """Move the volumes of the folders layout to their places and yield their rows."""
+    """Write the volumes of the folders layout to their places and yield their rows."""
     by_condition = {
         condition: {
             PurePosixPath(name).stem: name
             for name in files
-            if PurePosixPath(name).parent == PurePosixPath(f"{part}_data/{source}")
-            and PurePosixPath(name).suffix.lower() in (".tif", ".tiff")
+            if PurePosixPath(name).parent == PurePosixPath(f"{part}_data/{source}") and _is_tiff(PurePosixPath(name))
         }
         for condition, source in sources.items()
     }
@@ -303,20 +317,28 @@ def _folder_rows(archive, files, part, sources, stratum, folder) -> Iterator[dic
             image = _checked(files[name], "ZYX", archive, name)
             shapes[name] = image.shape
             row = listing_row(part, volume, _stratum(stratum, volume), condition, image, "ZYX")
-            target = folder / row["path"]
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(files[name], target)
+            write_volume(folder / row["path"], image, "ZYX")
+            files[name].unlink()
             yield row
         _one_shape(archive, shapes)
+
+
+def _is_tiff(name: PurePosixPath) -> bool:
+    return name.suffix.lower() in (".tif", ".tiff") and not name.name.startswith("._")
 
 
 def _stack_rows(archive, files, part, sources, stratum, folder) -> Iterator[dict]:
     """Write a volume a channel for every stack of the stacks layout and yield their rows."""
     for name, path in sorted(files.items()):
         entry = PurePosixPath(name)
-        if entry.parent != PurePosixPath(f"{part}_data") or entry.suffix.lower() not in (".tif", ".tiff"):
+        if entry.parent != PurePosixPath(f"{part}_data") or not _is_tiff(entry):
             continue
         stack = _checked(path, "CZYX", archive, name)
+        if len(stack) > stack.shape[1]:
+            raise ValueError(
+                f"{archive}: {name} has shape {stack.shape}, more channels than planes, expected axes CZYX; "
+                "store the channel axis first."
+            )
         if max(sources.values()) >= len(stack):
             raise ValueError(
                 f"{archive}: {name} has {len(stack)} channels of shape {stack.shape[1:]}, expected at least "
@@ -365,7 +387,10 @@ def npz_blocks(path: Path, name: str, block_bytes: int = 1 << 26) -> Iterator[np
         step = max(1, block_bytes // item)
         for start in range(0, shape[0], step):
             count = min(step, shape[0] - start)
-            data = file.read(count * item)
+            try:
+                data = file.read(count * item)
+            except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+                raise ValueError(f"{path}: array {name} is damaged ({error}); fetch the archive again.") from None
             if len(data) != count * item:
                 raise ValueError(f"{path}: array {name} ends early, at item {start}; fetch the archive again.")
             yield np.frombuffer(data, dtype).reshape(count, *shape[1:])
@@ -397,6 +422,9 @@ def _read_header(file, path: Path, name: str) -> tuple[tuple[int, ...], np.dtype
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, fortran, dtype = read(file)
-    if fortran or dtype.hasobject or dtype.kind not in "uif":
-        raise ValueError(f"{path}: array {name} is {dtype} (Fortran order: {fortran}), expected numbers in C order.")
+    if fortran or dtype.hasobject or dtype.kind not in "uif" or 0 in shape or not shape:
+        raise ValueError(
+            f"{path}: array {name} is {dtype} of shape {shape} (Fortran order: {fortran}), "
+            "expected some numbers in C order; fetch the archive again."
+        )
     return shape, dtype

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from skimage.metrics import structural_similarity
 
+from denoising.volumes import SMALLEST_AXIS as SSIM_WINDOW
 from denoising.volumes import Pair, normalise, normalise_input, read_volume
 
 TRUTH_PERCENTILES = (0.1, 99.9)
-SSIM_WINDOW = 7
 SSIM_SLAB = 16  # planes
 # The tidy table of scores: a value a row
 COLUMNS = [

@@ -60,7 +60,7 @@ def _by_wildcards(pattern: str) -> dict[tuple[str, ...], Path]:
     return {regex.fullmatch(name).groups(): Path(name) for name in names}
 
 
-def test_names(names: list[str], fraction: float, seed: int) -> set[str]:
+def held_out(names: list[str], fraction: float, seed: int) -> set[str]:
     """Whole images kept for testing: at least one, `fraction` of them, drawn with `seed`."""
     if len(names) < 2:
         raise ValueError(
@@ -81,7 +81,7 @@ def bring_in(
     axes : {"YX", "ZYX"}
     condition : str
         What the low-SNR images are called in the scores.
-    fraction, seed : see `test_names`
+    fraction, seed : see `held_out`
     folder : Path
 
     Raises
@@ -89,7 +89,7 @@ def bring_in(
     ValueError
         Naming the file: unreadable, other axes, not finite, or of another shape than its partner.
     """
-    tests = test_names([name for name, _, _ in pairs], fraction, seed)
+    tests = held_out([name for name, _, _ in pairs], fraction, seed)
     rows = []
     for name, low, high in pairs:
         part = "test" if name in tests else "train"
@@ -110,8 +110,10 @@ def bring_in(
 def record_pairs(pairs: list[tuple[str, Path, Path]], record: Path) -> None:
     """Write what the pairs are, as JSON: files, sizes and checksums."""
     files = [path for pair in pairs for path in pair[1:]]
-    entries = {
-        str(path): {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-        for path in files
-    }
+    entries = {str(path): {"bytes": path.stat().st_size, "sha256": _sha256(path)} for path in files}
     record.write_text(json.dumps({"source": "image pairs", "files": entries}, indent=2) + "\n")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -79,10 +79,12 @@ def cut_patches(
             f"a patch of {patch_shape} does not fit a volume of {truth.shape}; set the dataset's patches.shape."
         )
     corners = tuple(slice(p // 2, s - p + p // 2 + 1) for p, s in zip(patch_shape, truth.shape, strict=True))
-    places = np.argwhere(foreground(truth, patch_shape)[corners])
+    inner = foreground(truth, patch_shape)[corners]
+    places = np.flatnonzero(inner)
     if len(places) == 0:
         raise ValueError("no patch of the volume shows more than background; leave the volume out.")
     chosen = places[rng.choice(len(places), count, replace=count > len(places))]
+    chosen = np.column_stack(np.unravel_index(chosen, inner.shape))
     ranks = np.column_stack([rng.uniform(*LOW_PERCENTILES, count), rng.uniform(*HIGH_PERCENTILES, count)])
     return tuple(_cut(volume, chosen, patch_shape, ranks) for volume in (image, truth))
 

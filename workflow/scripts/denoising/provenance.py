@@ -67,8 +67,8 @@ def _code_digest(path: Path) -> str:
                 and isinstance(first.value, ast.Constant)
                 and isinstance(first.value.value, str)
             ):
-                node.body = node.body[1:]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+                node.body = node.body[1:] or [ast.Pass()]
+    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()
 
 
 def record(study: dict, inputs: dict[str, Path], repository: Path) -> dict:
@@ -87,8 +87,8 @@ def record(study: dict, inputs: dict[str, Path], repository: Path) -> dict:
         line.split("==") for line in (repository / "envs" / "versions.txt").read_text().splitlines() if "==" in line
     )
     return {
-        "commit": _git(repository, "rev-parse", "HEAD"),
-        "uncommitted_changes": _git(repository, "status", "--porcelain", "--untracked-files=no").splitlines(),
+        "commit": _git(repository, "rev-parse", "HEAD") or "not a git checkout",
+        "uncommitted_changes": (_git(repository, "status", "--porcelain", "--untracked-files=no") or "").splitlines(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": {name: {"pinned": version, "installed_here": _version(name)} for name, version in pins},
@@ -97,11 +97,11 @@ def record(study: dict, inputs: dict[str, Path], repository: Path) -> dict:
     }
 
 
-def _git(repository: Path, *command: str) -> str:
+def _git(repository: Path, *command: str) -> str | None:
     try:
         done = subprocess.run(["git", "-C", repository, *command], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
-        return "not a git checkout"
+        return None
     return done.stdout.rstrip()
 
 
@@ -113,7 +113,6 @@ def _version(package: str) -> str:
 
 
 def write_record(entry: dict, study: dict, record_path: Path, config_path: Path) -> None:
-    """Write the record as JSON, and beside it the config with every default filled in as YAML."""
+    """Write the record as JSON, and beside it the config with every default filled in as YAML, a config again."""
     record_path.write_text(json.dumps(entry, indent=2) + "\n")
-    config = {key: value for key, value in study.items() if key not in ("models", "tests")}
-    config_path.write_text(yaml.safe_dump({**config, "models": study["models"]}, sort_keys=False, width=120))
+    config_path.write_text(yaml.safe_dump(study["config"], sort_keys=False, width=120))

@@ -130,7 +130,7 @@ def restore(forward: Callable, config, image: np.ndarray, max_tile_voxels: int) 
         The expected restored image; equal to csbdeep's prediction of the image in one piece.
     """
     multiple = 2**config.unet_n_depth
-    padded, inside = pad_to(image.astype(np.float32), multiple)
+    padded, inside = pad_to(image.astype(np.float32, copy=False), multiple)
     margin = halo(config.unet_n_depth, config.unet_kern_size)
     restored = np.empty_like(padded)
     for read, give, within in plan_tiles(padded.shape, margin, multiple, max_tile_voxels):

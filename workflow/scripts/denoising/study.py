@@ -4,12 +4,12 @@ A resolved study is a plain dict: the config's own keys, and beside them
 
     models    {name: values}: each value of `training`, with differences applied
     tests     {name: [dataset, ...]}: what each model is tested on, in the order of the studies
+    config    the config with its defaults filled in, which is a config again
     studies   with the base of each sweep among its models, in the order of the varied value
 """
 
 import copy
 import difflib
-import json
 import math
 import re
 from numbers import Real
@@ -48,6 +48,7 @@ def resolve(config: dict, schema: dict) -> dict:
     """
     study = _plain(config)
     _validate(study, schema)
+    filled_in = copy.deepcopy(study)
     for name, dataset in study["datasets"].items():
         _resolve_dataset(name, dataset)
     study["models"], study["tests"] = {}, {}
@@ -58,17 +59,16 @@ def resolve(config: dict, schema: dict) -> dict:
     for name, values in study["models"].items():
         _check_model(name, values, study)
     _check_files(study)
-    return study
+    return study | {"config": filled_in}
 
 
-def _plain(config: dict) -> dict:
+def _plain(value):
     """A copy in which nothing is shared (YAML anchors share), and whole numbers such as 8.0 are integers."""
-    return json.loads(json.dumps(config), parse_float=_number)
-
-
-def _number(text: str) -> int | float:
-    value = float(text)
-    return int(value) if value.is_integer() else value
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _validate(config: dict, schema: dict) -> None:
@@ -249,8 +249,10 @@ def _checked_differences(key: str, differences: dict, schema: dict) -> dict:
 
 def _resolve_sweep(name: str, entry: dict, study: dict) -> None:
     entry["models"] = list(entry["models"])
-    entry["figure"] = entry["figure"] or name
     varies = entry["varies"]
+    if varies is None and entry["figure"] is not None:
+        raise StudyError(f"studies.{name}.figure is given, but the study varies no value: give varies too.")
+    entry["figure"] = entry["figure"] or name
     if varies is None:
         return
     if varies not in study["training"]:

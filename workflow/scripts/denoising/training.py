@@ -81,7 +81,7 @@ class _History(keras.callbacks.Callback):
         if not np.isfinite([row["loss"], row["val_loss"]]).all():
             raise FloatingPointError(
                 f"model {self.path.parent.name}: the loss is not finite in epoch {epoch + 1} at learning rate "
-                f"{row['learning_rate']:g}; set a smaller learning_rate. Weights of the best epoch are kept."
+                f"{row['learning_rate']:g}; set a smaller learning_rate."
             )
         log.info(
             "epoch %d/%d: loss %.4f, val_loss %.4f, learning rate %.3g, %.1f s",
@@ -106,7 +106,7 @@ def train(values: dict, patches: Path, split: pd.DataFrame, folder: Path) -> Non
     Raises
     ------
     FloatingPointError
-        If the loss is no longer finite; the weights of the best epoch before it stay in the folder.
+        If a loss is not finite, in that epoch; the weights of the best epoch before it stay in the folder.
     """
     X, Y = (np.load(patches / f"{name}.npy", mmap_mode="r") for name in "XY")
     parts = {part: split.loc[split["part"] == part, "patch"].to_numpy() for part in ("train", "validation")}
@@ -131,5 +131,6 @@ def train(values: dict, patches: Path, split: pd.DataFrame, folder: Path) -> Non
         # Keras runs callbacks in order: an epoch is on record, and refused where its loss is not finite, before
         # the plateau schedule changes the learning rate and the checkpoint takes its weights
         callbacks=[_History(folder / "history.csv", steps * batch), *model.callbacks],
+        shuffle=False,  # the order is ours
         verbose=0,
     )

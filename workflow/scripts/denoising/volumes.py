@@ -21,6 +21,7 @@ import tifffile
 
 TRUTH = "truth"
 INPUT_PERCENTILES = (3.0, 99.8)
+SMALLEST_AXIS = 7  # voxels: SSIM's window
 COLUMNS = ("part", "volume", "stratum", "condition", "path", "axes", "shape", "dtype")
 
 
@@ -49,7 +50,7 @@ def read_volume(path: Path, axes: str | None = None) -> np.ndarray:
         with tifffile.TiffFile(path) as tif:
             count = len(tif.series)
             volume, found = tif.series[0].asarray(), tif.series[0].axes
-    except FileNotFoundError:
+    except (FileNotFoundError, MemoryError):
         raise
     except Exception as error:  # tifffile raises errors of many kinds for files cut short or badly encoded
         raise ValueError(f"{path}: not a readable TIFF file ({error}); save it again, uncompressed.") from None
@@ -57,8 +58,8 @@ def read_volume(path: Path, axes: str | None = None) -> np.ndarray:
         raise ValueError(f"{path}: holds {count} images of different kinds, expected one; save one image a file.")
     if axes is not None and not _same_axes(found, axes):
         raise ValueError(
-            f"{path}: axes are {found} {volume.shape}, expected {axes}; "
-            f"save it as {axes}, or set the dataset's axes in the config."
+            f"{path}: axes are {found} {volume.shape}, expected {axes}; save it as {axes}, "
+            "or correct the dataset's layout or pairs.axes."
         )
     return volume
 
@@ -117,6 +118,16 @@ def read_listing(folder: Path) -> pd.DataFrame:
     return pd.read_csv(folder / "volumes.csv", dtype=str, keep_default_na=False)
 
 
+def check_scorable(folder: Path) -> None:
+    """Refuse test volumes that could be restored but not scored, before anything is trained for them."""
+    for row in read_listing(folder).query("part == 'test'").itertuples():
+        if min(map(int, row.shape.split("x"))) < SMALLEST_AXIS:
+            raise ValueError(
+                f"{folder / row.path}: a test volume of {row.shape} cannot be scored: SSIM's window needs "
+                f"{SMALLEST_AXIS} voxels along every axis. Use thicker stacks, or single planes with axes YX."
+            )
+
+
 @dataclass(frozen=True)
 class Pair:
     """A low-SNR image and its ground truth, by file."""
@@ -135,6 +146,9 @@ def paired(folder: Path, part: str, conditions: list[str]) -> Iterator[Pair]:
     table = table[table["part"] == part]
     for volume, files in table.groupby("volume", sort=True):
         by_condition = files.set_index("condition")
+        missing = {TRUTH, *conditions} - set(by_condition.index)
+        if missing:
+            raise ValueError(f"{folder}: volume {volume} lacks {', '.join(sorted(missing))}; unpack it again.")
         for condition in conditions:
             row, truth = by_condition.loc[condition], by_condition.loc[TRUTH]
             yield Pair(volume, row["stratum"], condition, row["axes"], folder / row["path"], folder / truth["path"])
@@ -161,6 +175,8 @@ def normalise(image: np.ndarray, low: float, high: float) -> np.ndarray:
         If both percentiles are the same value, as in a constant image.
     """
     lowest, highest = np.percentile(image, (low, high))
+    if not np.isfinite([lowest, highest]).all():
+        raise ValueError("the image holds NaN or infinite values, which cannot be normalised; export it again.")
     if not highest > lowest:
         raise ValueError(
             f"percentiles {low} and {high} of the image are both {lowest:g}: a constant or nearly "
