@@ -3,40 +3,43 @@
 
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c "" 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
-export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: install install-gpu demo test lint lock
 
 install: .venv/installed
 
-# Byte-compiled: importing csbdeep and TensorFlow takes far longer otherwise, in every job
+# Byte-compiled: importing csbdeep and TensorFlow takes far longer otherwise, in every job. The environment remembers its
+# lock, so that an update keeps the CUDA libraries where they are.
+LOCK := $(shell cat .venv/installed 2>/dev/null || echo envs/lock.txt)
+WANTED := import sys, tarfile; (3, 11) <= sys.version_info[:2] <= (3, 12) and hasattr(tarfile, "data_filter") or \
+    sys.exit("Python 3.11 (from 3.11.4) or 3.12 is needed, found %s: make PYTHON=/path/to/python3.12" % sys.version)
+
 define make-venv
-$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 12) or sys.exit(f"Python 3.11 or 3.12 is needed, found %d.%d: make PYTHON=/path/to/python3.12" % v)'
+$(PYTHON) -c '$(WANTED)'
 $(PYTHON) -m venv --clear .venv
 $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --compile -r $(1)
-$(BIN)/python -m compileall -q -j 0 .venv/lib >/dev/null || true
-touch .venv/installed
+echo $(1) > .venv/installed
 endef
 
-.venv/installed: envs/lock.txt
-	$(call make-venv,envs/lock.txt)
+.venv/installed: $(LOCK)
+	$(call make-venv,$(LOCK))
 
 # The same versions, and the CUDA libraries that TensorFlow wants beside it
-install-gpu: envs/lock-gpu.txt
+install-gpu:
 	$(call make-venv,envs/lock-gpu.txt)
 
 demo: .venv/installed
-	snakemake --cores all --resources gpu=1
-	python tests/check_results.py results
+	$(BIN)/snakemake --cores all --resources gpu=1
+	$(BIN)/python tests/check_results.py results
 
 test: .venv/installed
-	python -m pytest
+	$(BIN)/python -m pytest
 
 lint: .venv/installed
-	ruff check .
-	ruff format --check .
-	snakefmt --check Snakefile workflow
-	snakemake --lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
 
 # Resolve the table of versions anew; run after editing envs/versions.txt
 lock:

@@ -8,7 +8,7 @@ min_version("9.25")
 # `--configfile` would be merged over this one: a study file is self-contained instead.
 if not workflow.overwrite_configfiles:
 
-    configfile: "config/config.yaml"
+    configfile: f"{workflow.basedir}/config/config.yaml"
 
 
 # One GPU job at a time on a workstation (`--resources gpu=1`); clusters are not throttled by it.
@@ -32,3 +32,4 @@ rule all:
         "results/provenance.json",
         all_tables(),
         all_figures(),
+        kept_restorations(),

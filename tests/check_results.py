@@ -12,7 +12,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
-from denoising.study import resolve  # noqa: E402
+from denoising.study import figures, resolve, tables  # noqa: E402
 
 KEYS = ["model", "tested_on", "condition", "volume", "output", "protocol", "metric"]
 METRICS = {"paper": {"nrmse", "psnr", "ssim"}, "study2019": {"nrmse", "ssim"}}
@@ -37,15 +37,11 @@ def problems(results: Path) -> list[str]:
 
 
 def expected_files(study: dict, results: Path) -> list[Path]:
-    tables = [dataset["table"] for dataset in study["datasets"].values()]
-    tables += ["hyperparameters", "generalization", "runtimes"]
-    figures = [entry["figure"] for entry in study["studies"].values() if entry["varies"]]
-    figures += ["fig1_patches", "fig2_restoration", "fig3_generalization", "learning_curves", "runtimes"]
     return [
         results / "scores.csv",
         results / "provenance.json",
-        *(results / "tables" / f"{name}.{kind}" for name in tables for kind in ("csv", "md")),
-        *(results / "figures" / f"{name}.{kind}" for name in figures for kind in ("pdf", "png")),
+        *(results / "tables" / f"{name}.{kind}" for name in tables(study) for kind in ("csv", "md")),
+        *(results / "figures" / f"{name}.{kind}" for name in figures(study) for kind in ("pdf", "png")),
         *(
             results / "models" / model / name
             for model in study["models"]
@@ -66,6 +62,9 @@ def incomplete(scores: pd.DataFrame, study: dict) -> list[str]:
         found.append("scores.csv: some values are not finite.")
     for tested_on, rows in scores.groupby("tested_on"):
         volumes = rows["volume"].nunique()
+        simulated = study["datasets"][tested_on].get("simulate", {}).get("test_volumes", volumes)
+        if volumes != simulated:
+            found.append(f"scores.csv: {tested_on} has {volumes} test volumes, expected {simulated}.")
         conditions = len(study["datasets"][tested_on]["conditions"])
         values = sum(len(METRICS[protocol]) for protocol in study["evaluation"]["protocols"])
         for (model, output), mine in rows.groupby(["model", "output"]):
@@ -87,9 +86,9 @@ def not_ahead(scores: pd.DataFrame, study: dict) -> list[str]:
         dataset = study["models"][model]["trained_on"]
         for metric, sign in (("nrmse", -1), ("ssim", 1)):
             for condition in (each["name"] for each in study["datasets"][dataset]["conditions"]):
-                ours = means[dataset, metric, condition, "network", model]
+                ours = means.get((dataset, metric, condition, "network", model), float("nan"))
                 for other in ("input", "nlm"):
-                    theirs = means[dataset, metric, condition, other, ""]
+                    theirs = means.get((dataset, metric, condition, other, ""), float("nan"))
                     if not sign * ours > sign * theirs:
                         scored = f"{metric} is {ours:.4f}, not ahead of {other} with {theirs:.4f}"
                         found.append(f"{model}, condition {condition}: {scored}.")

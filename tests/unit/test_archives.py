@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from denoising.archives import download, link_local, npz_blocks, npz_shape, record_archive, unpack
+from denoising.archives import npz_blocks, npz_shape, unpack
+from denoising.downloads import download, link_local, record_archive
 from denoising.volumes import paired, read_listing, read_volume
 
 MIB = 1 << 20
@@ -314,7 +315,7 @@ def unpacked(tmp_path):
         path = write_tar(tmp_path / "worms.tar.gz", files, mode) if isinstance(files, dict) else files
         truth, *low = ("GT", "low", "lower") if layout == "folders" else (2, 0, 1)
         folder = tmp_path / "volumes" / "worms"
-        unpack(path, layout, truth, dict(zip(("1", "2"), low, strict=True)), "_(fixed|live)_", folder)
+        unpack(path, layout, truth, dict(zip(("1", "2"), low, strict=True)), folder)
         return folder
 
     return unpack_to
@@ -323,8 +324,8 @@ def unpacked(tmp_path):
 def test_folders_layout(unpacked):
     folder = unpacked(folders() | folders("train_data") | {"Top/Readme.md": b"read me", "Top/test_data/notes.txt": b""})
     pairs = list(paired(folder, "test", ["1", "2"]))
-    assert [(pair.volume, pair.condition, pair.stratum) for pair in pairs] == [
-        (NAMES[0], "1", "fixed"), (NAMES[0], "2", "fixed"), (NAMES[1], "1", "live"), (NAMES[1], "2", "live"),
+    assert [(pair.volume, pair.condition) for pair in pairs] == [
+        (NAMES[0], "1"), (NAMES[0], "2"), (NAMES[1], "1"), (NAMES[1], "2"),
     ]  # fmt: skip
     np.testing.assert_array_equal(read_volume(pairs[3].image, "ZYX"), image([2, 1, 9]))
     np.testing.assert_array_equal(read_volume(pairs[3].truth, "ZYX"), image([0, 1, 9]))
@@ -363,12 +364,6 @@ def test_nothing_but_volumes_stays_on_disk(unpacked, tmp_path):
     folder = unpacked(folders() | {"Top/train_data/more.bin": b"0" * 999})
     assert {path.name for path in folder.iterdir()} == {"test", "volumes.csv"}
     assert list(folder.parent.iterdir()) == [folder]
-
-
-def test_volume_without_a_stratum(tmp_path):
-    path = write_tar(tmp_path / "a.tar", folders(), "w")
-    unpack(path, "folders", "GT", {"1": "low"}, "_(dead)_", tmp_path / "volumes")
-    assert set(read_listing(tmp_path / "volumes")["stratum"]) == {""}
 
 
 def link(kind, target):

@@ -123,7 +123,7 @@ def test_every_condition_of_every_test_volume_is_restored(tmp_path):
             image = (1000 * with_noise(blobs((8, 16, 16), seed=i), 0.1 * i) + 500).astype(np.uint16)
             images[condition, volume] = image
             write_volume(tmp_path / "in/test" / condition / f"{volume}.tif", image, "ZYX")
-            rows.append(listing_row("test", volume, "", condition, image, "ZYX"))
+            rows.append(listing_row("test", volume, condition, image, "ZYX"))
     write_listing(tmp_path / "in", rows)
     restore_all(tmp_path / "in", conditions, tmp_path / "out", SETTINGS, workers=2)
     written = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*"))

@@ -145,6 +145,6 @@ def test_environment_has_nothing_that_no_script_imports(env):
 
 
 def test_needs_are_found_through_other_modules():
-    assert {"requests", "numpy", "pandas", "tifffile"} <= needs(SCRIPTS / "unpack.py")
+    assert {"numpy", "pandas", "tifffile", "scipy"} <= needs(SCRIPTS / "patches.py")
     assert {"tensorflow", "csbdeep", "keras", "h5py"} <= needs(SCRIPTS / "restore.py")
     assert {"scikit-image", "pywavelets"} <= needs(SCRIPTS / "baseline.py")

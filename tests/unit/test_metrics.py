@@ -269,23 +269,23 @@ def test_constant_truth_and_constant_input_are_refused(truth, restored):
 def pair(tmp_path, truth, noisy, restored):
     axes = "ZYX"[-truth.ndim :]
     for name, image in (("truth", truth), ("C1", noisy), ("restored/C1", restored)):
-        write_volume(tmp_path / name / "worm.tif", image, axes)
-    return Pair("worm", "live", "C1", axes, tmp_path / "C1/worm.tif", tmp_path / "truth/worm.tif")
+        write_volume(tmp_path / name / "worm-live.tif", image, axes)
+    return Pair("worm-live", "C1", axes, tmp_path / "C1/worm-live.tif", tmp_path / "truth/worm-live.tif")
 
 
 def test_pairs_are_scored_from_their_files(tmp_path, pair, truth, noisy, restored):
-    known = {"condition": "C1", "volume": "worm", "stratum": "live"}
+    known = {"condition": "C1", "volume": "worm-live", "stratum": "live"}
     expected = [known | row for row in score_volume(truth, restored, BOTH)]
-    assert score_pair(pair, tmp_path / "restored", BOTH) == expected
+    assert score_pair(pair, tmp_path / "restored", BOTH, "-(live|fixed)") == expected
     expected = [known | row for row in score_volume(truth, noisy, BOTH, is_input=True)]
-    assert score_pair(pair, None, BOTH) == expected
+    assert score_pair(pair, None, BOTH, "-(live|fixed)") == expected
     assert set(expected[0]) < set(COLUMNS)
 
 
 def test_a_pair_that_cannot_be_scored_is_named(tmp_path, pair, truth):
-    write_volume(tmp_path / "restored/C1/worm.tif", np.full(truth.shape, np.nan, np.float32), pair.axes)
-    with pytest.raises(ValueError, match=r"restored/C1/worm\.tif against .*truth/worm\.tif: .*NaN"):
-        score_pair(pair, tmp_path / "restored", BOTH)
+    write_volume(tmp_path / "restored/C1/worm-live.tif", np.full(truth.shape, np.nan, np.float32), pair.axes)
+    with pytest.raises(ValueError, match=r"restored/C1/worm-live\.tif against .*truth/worm-live\.tif: .*NaN"):
+        score_pair(pair, tmp_path / "restored", BOTH, "-(live|fixed)")
 
 
 def test_scoring_a_planaria_volume_fits_the_memory_of_its_rule():

@@ -152,7 +152,7 @@ def test_images_are_brought_in_whole(shape, images, tmp_path):
     assert (len(found["test"]), len(found["train"])) == (2, 3)
     for pair in found["test"] + found["train"]:
         i = "abcde".index(pair.volume)
-        assert (pair.axes, pair.condition, pair.stratum) == (axes, "low", "")
+        assert (pair.axes, pair.condition) == (axes, "low")
         np.testing.assert_array_equal(read_volume(pair.image, axes), image(i, 0, shape=shape))
         np.testing.assert_array_equal(read_volume(pair.truth, axes), image(i, 1, shape=shape))
         assert tifffile.memmap(pair.image, mode="r").shape == shape

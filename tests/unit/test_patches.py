@@ -13,10 +13,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from denoising import patches
 from denoising.archives import npz_blocks
+from denoising.checks import check_batch
+from denoising.examples import example_patches
 from denoising.patches import (
-    check_batch,
     cut_patches,
-    example_patches,
     foreground,
     patches_from_npz,
     patches_from_volumes,
@@ -170,7 +170,7 @@ def volumes(tmp_path):
     for i, (part, name) in enumerate([("train", "NA"), ("train", "002"), ("train", "b"), ("test", "t")]):
         for j, condition in enumerate((TRUTH, "1", "2")):
             image = distinct(i, j)
-            rows.append(listing_row(part, name, "", condition, image, "ZYX"))
+            rows.append(listing_row(part, name, condition, image, "ZYX"))
             write_volume(folder / rows[-1]["path"], image, "ZYX")
     write_listing(folder, rows)
     return folder

@@ -210,7 +210,8 @@ def test_written_tables(tmp_path, scores, published):
     csv, md = tmp_path / "new" / "t.csv", tmp_path / "new" / "t.md"
     tables.write_table(table, csv, md, "Generalization", "Reduced study.")
     again = pd.read_csv(csv, dtype={"epochs": "Int64"})
-    assert list(again.columns) == list(table.columns)
+    assert list(again.columns) == [*table.columns, "study"]
+    assert set(again["study"]) == {"Generalization"}
     np.testing.assert_allclose(again["c1_nrmse_mean"], table["c1_nrmse_mean"])
     text = md.read_text(encoding="utf-8")
     assert text.startswith("# Generalization\n\n> Reduced study.\n")

@@ -13,7 +13,6 @@ RESOURCES = Path(workflow.basedir) / "resources"
 sys.path.insert(0, str(SCRIPTS))
 
 from denoising import study as studies
-from denoising.pairs import match_pairs
 from denoising.provenance import code_version as version_of
 
 try:
@@ -64,6 +63,21 @@ def condition_names(wildcards):
     return studies.conditions(STUDY, wildcards.dataset)
 
 
+def patch_settings(wildcards):
+    """What makes a dataset's patches, and nothing that does not: a changed setting retrains."""
+    dataset = DATASETS[wildcards.dataset]
+    wanted = dataset["patches"]
+    if wanted["source"] == "npz":
+        return {"shape": wanted["shape"], "axes": wanted["axes"]}
+    conditions = condition_names(wildcards)
+    return {
+        "shape": wanted["shape"],
+        "per_volume": wanted["per_volume"],
+        "conditions": conditions,
+        "seed": STUDY["seed"],
+    }
+
+
 def condition_sources(wildcards):
     return {c["name"]: c["source"] for c in DATASETS[wildcards.dataset]["conditions"]}
 
@@ -75,6 +89,9 @@ def local_archive(wildcards):
 
 
 def image_pairs(wildcards):
+    # Here, because every job reads this file, and few need what this loads
+    from denoising.pairs import match_pairs
+
     pairs = DATASETS[wildcards.dataset]["pairs"]
     try:
         return match_pairs(pairs["low"], pairs["high"])
@@ -138,24 +155,60 @@ def tested_on(model):
     return STUDY["tests"][model]
 
 
-def tested_datasets():
-    """Every dataset that a model is tested on, in the config's order."""
-    tested = {dataset for tests in STUDY["tests"].values() for dataset in tests}
-    return [name for name in DATASETS if name in tested]
-
-
-def all_scores():
-    """The scores of every method on every dataset that it is tested on."""
+def scores_of(models, datasets):
+    """The scores of models on those of the datasets that they are tested on, and of input and non-local means."""
     baselines = expand(
         "results/scores/{method}/{dataset}.csv",
         method=["input", "nlm"],
-        dataset=tested_datasets(),
+        dataset=datasets,
     )
     return baselines + [
         f"results/scores/{model}/{dataset}.csv"
-        for model in MODELS
-        for dataset in tested_on(model)
+        for model in models
+        for dataset in datasets
+        if dataset in tested_on(model)
     ]
+
+
+def dataset_of_table(wildcards):
+    return next(name for name in DATASETS if DATASETS[name]["table"] == wildcards.table)
+
+
+def scores_of_table(wildcards):
+    return scores_of(MODELS, [dataset_of_table(wildcards)])
+
+
+def swept_models(wildcards):
+    return STUDY["studies"][studies.sweeps(STUDY)[wildcards.figure]]["models"]
+
+
+def scores_of_sweep(wildcards):
+    """What a sweep shows: its models, on the datasets that all of them are tested on."""
+    models = swept_models(wildcards)
+    return scores_of(
+        models,
+        [
+            name
+            for name in DATASETS
+            if all(name in tested_on(model) for model in models)
+        ],
+    )
+
+
+def compared_models():
+    """Models of the studies that vary nothing, and every model tested on a dataset it was not trained on."""
+    crossed = [
+        model
+        for model in MODELS
+        if set(tested_on(model)) - {MODELS[model]["trained_on"]}
+    ]
+    unvaried = [
+        model
+        for entry in STUDY["studies"].values()
+        if not entry["varies"]
+        for model in entry["models"]
+    ]
+    return [model for model in MODELS if model in {*crossed, *unvaried}]
 
 
 def example_of(dataset):
@@ -170,25 +223,32 @@ def keep_if_asked(path):
     return path if STUDY["restoration"]["keep"] else temp(path)
 
 
+def kept_restorations():
+    """Restored volumes, where the config keeps them."""
+    if not STUDY["restoration"]["keep"]:
+        return []
+    networks = [
+        f"results/restored/{model}/{dataset}"
+        for model in MODELS
+        for dataset in tested_on(model)
+    ]
+    return networks + expand(
+        "results/restored/nlm/{dataset}", dataset=studies.tested_datasets(STUDY)
+    )
+
+
 def all_tables():
-    names = [DATASETS[name]["table"] for name in tested_datasets()]
-    names += ["hyperparameters", "runtimes", "runtime_lines"]
-    if studies.cross_tested(STUDY):
-        names.append("generalization")
-    return expand("results/tables/{name}.{kind}", name=names, kind=["csv", "md"])
+    return expand(
+        "results/tables/{name}.{kind}", name=studies.tables(STUDY), kind=["csv", "md"]
+    )
 
 
 def all_figures():
-    names = [
-        "fig1_patches",
-        "fig2_restoration",
-        "learning_curves",
-        "runtimes",
-        *studies.sweeps(STUDY),
-    ]
-    if studies.cross_tested(STUDY):
-        names.append("fig3_generalization")
-    return expand("results/figures/{name}.{kind}", name=names, kind=["pdf", "png"])
+    return expand(
+        "results/figures/{name}.{kind}",
+        name=studies.figures(STUDY),
+        kind=["pdf", "png"],
+    )
 
 
 def described():
@@ -207,21 +267,11 @@ def described():
     } | {"datasets": datasets}
 
 
-def report_table(path, caption, subcategory):
-    """A table that `snakemake --report` shows."""
+def reported(path, caption, category, subcategory):
+    """A table or figure that `snakemake --report` shows."""
     return report(
         path,
         caption=f"../report/{caption}.rst",
-        category="Tables",
-        subcategory=subcategory,
-    )
-
-
-def report_figure(path, caption, subcategory):
-    """A figure that `snakemake --report` shows."""
-    return report(
-        path,
-        caption=f"../report/{caption}.rst",
-        category="Figures",
+        category=category,
         subcategory=subcategory,
     )

@@ -1,4 +1,5 @@
 # Needs: the config's datasets. Makes: archives, volumes, patches and splits.
+# These rules have priority: what is wrong with the data is found before anything trains.
 
 
 rule simulate:
@@ -15,6 +16,7 @@ rule simulate:
     conda:
         "../../envs/data.yaml"
     threads: 1
+    priority: 10
     resources:
         mem_mb=2000,
     params:
@@ -42,12 +44,14 @@ rule download:
     conda:
         "../../envs/data.yaml"
     threads: 1
+    priority: 10
     resources:
         mem_mb=500,
     retries: 1
     params:
-        archive=setting("archive"),
-        code=code_version("download.py"),
+        # Not the checksum, which says nothing new of a file that is here, nor the code: a download is for good
+        url=setting("archive", "url"),
+        path=setting("archive", "path"),
     script:
         "../scripts/download.py"
 
@@ -67,13 +71,13 @@ rule unpack:
     conda:
         "../../envs/data.yaml"
     threads: 1
+    priority: 10
     resources:
         mem_mb=2000,
     params:
         layout=setting("layout"),
         truth=setting("truth"),
         conditions=condition_sources,
-        stratum=setting("stratum"),
         code=code_version("unpack.py"),
     script:
         "../scripts/unpack.py"
@@ -96,6 +100,7 @@ rule bring_in:
     conda:
         "../../envs/data.yaml"
     threads: 1
+    priority: 10
     resources:
         mem_mb=2000,
     params:
@@ -124,12 +129,11 @@ rule patches:
     conda:
         "../../envs/data.yaml"
     threads: 1
+    priority: 10
     resources:
         mem_mb=4000,
     params:
-        patches=setting("patches"),
-        conditions=condition_names,
-        seed=STUDY["seed"],
+        wanted=patch_settings,
         code=code_version("patches.py"),
     script:
         "../scripts/patches.py"
@@ -148,6 +152,7 @@ rule split:
     conda:
         "../../envs/data.yaml"
     threads: 1
+    priority: 10
     resources:
         mem_mb=500,
     params:
@@ -159,9 +164,10 @@ rule split:
 
 
 rule check_batches:
-    """Compare the batch of every model with its training set, before any of them trains."""
+    """Compare the batch of every model with its training set, and test volumes with what scoring needs, before training."""
     input:
         splits=splits_of,
+        volumes="results/volumes/{dataset}",
     output:
         checked="results/splits/{dataset}/batches.csv",
     log:
@@ -171,6 +177,7 @@ rule check_batches:
     conda:
         "../../envs/data.yaml"
     threads: 1
+    priority: 10
     resources:
         mem_mb=500,
     params:

@@ -20,6 +20,7 @@ rule evaluate:
     params:
         conditions=condition_names,
         protocols=STUDY["evaluation"]["protocols"],
+        stratum=setting("stratum"),
         model=lambda wildcards: MODELS.get(wildcards.method),
         code=code_version("evaluate.py"),
     script:
@@ -29,7 +30,7 @@ rule evaluate:
 rule gather_scores:
     """Gather all scores in one tidy table."""
     input:
-        all_scores(),
+        scores_of(MODELS, studies.tested_datasets(STUDY)),
     output:
         scores="results/scores.csv",
     log:
@@ -78,7 +79,7 @@ rule provenance:
         results=["results/scores.csv", *all_tables(), *all_figures()],
         records=expand(
             "results/archives/{dataset}.json",
-            dataset=sorted({*tested_datasets(), *TRAINED_ON}),
+            dataset=sorted({*studies.tested_datasets(STUDY), *TRAINED_ON}),
         ),
     output:
         record="results/provenance.json",

@@ -4,10 +4,10 @@
 rule score_table:
     """Scores on one test set beside the published ones, by protocol."""
     input:
-        scores="results/scores.csv",
+        scores=scores_of_table,
         published=RESOURCES / "published_scores.csv",
     output:
-        csv=report_table("results/tables/{table}.csv", "score_table", "Scores"),
+        csv=reported("results/tables/{table}.csv", "score_table", "Tables", "Scores"),
         markdown="results/tables/{table}.md",
     wildcard_constraints:
         table=one_of(dataset["table"] for dataset in DATASETS.values()),
@@ -35,8 +35,11 @@ rule hyperparameters:
     input:
         published=RESOURCES / "published_scores.csv",
     output:
-        csv=report_table(
-            "results/tables/hyperparameters.csv", "hyperparameters", "Training"
+        csv=reported(
+            "results/tables/hyperparameters.csv",
+            "hyperparameters",
+            "Tables",
+            "Training",
         ),
         markdown="results/tables/hyperparameters.md",
     log:
@@ -58,11 +61,11 @@ rule hyperparameters:
 rule generalization:
     """Every model on every test set, with the differences that the 2019 study quotes."""
     input:
-        scores="results/scores.csv",
+        scores=scores_of(compared_models(), studies.tested_datasets(STUDY)),
         published=RESOURCES / "published_scores.csv",
     output:
-        csv=report_table(
-            "results/tables/generalization.csv", "generalization", "Scores"
+        csv=reported(
+            "results/tables/generalization.csv", "generalization", "Tables", "Scores"
         ),
         markdown="results/tables/generalization.md",
     log:
@@ -87,10 +90,10 @@ rule runtimes:
         histories=expand("results/models/{model}/history.csv", model=MODELS),
         published=RESOURCES / "published_runtimes.csv",
     output:
-        csv=report_table("results/tables/runtimes.csv", "runtimes", "Training"),
+        csv=reported("results/tables/runtimes.csv", "runtimes", "Tables", "Training"),
         markdown="results/tables/runtimes.md",
-        lines_csv=report_table(
-            "results/tables/runtime_lines.csv", "runtime_lines", "Training"
+        lines_csv=reported(
+            "results/tables/runtime_lines.csv", "runtime_lines", "Tables", "Training"
         ),
         lines_markdown="results/tables/runtime_lines.md",
     log:
@@ -115,7 +118,9 @@ rule fig1_patches:
         expand("results/examples/patches-{dataset}.npz", dataset=TRAINED_ON),
     output:
         pdf="results/figures/fig1_patches.pdf",
-        png=report_figure("results/figures/fig1_patches.png", "fig1_patches", "Data"),
+        png=reported(
+            "results/figures/fig1_patches.png", "fig1_patches", "Figures", "Data"
+        ),
     log:
         "logs/fig1_patches.log",
     benchmark:
@@ -138,12 +143,15 @@ rule fig2_restoration:
     input:
         [
             f"results/examples/{example_of(dataset)}/{dataset}.npz"
-            for dataset in tested_datasets()
+            for dataset in studies.tested_datasets(STUDY)
         ],
     output:
         pdf="results/figures/fig2_restoration.pdf",
-        png=report_figure(
-            "results/figures/fig2_restoration.png", "fig2_restoration", "Restorations"
+        png=reported(
+            "results/figures/fig2_restoration.png",
+            "fig2_restoration",
+            "Figures",
+            "Restorations",
         ),
     log:
         "logs/fig2_restoration.log",
@@ -155,7 +163,10 @@ rule fig2_restoration:
     resources:
         mem_mb=2000,
     params:
-        shown=[[example_of(dataset), dataset] for dataset in tested_datasets()],
+        shown=[
+            [example_of(dataset), dataset]
+            for dataset in studies.tested_datasets(STUDY)
+        ],
         study=described(),
         code=code_version("fig2_restoration.py"),
     script:
@@ -165,11 +176,14 @@ rule fig2_restoration:
 rule fig3_generalization:
     """Every model on every test set."""
     input:
-        scores="results/scores.csv",
+        scores=scores_of(compared_models(), studies.tested_datasets(STUDY)),
     output:
         pdf="results/figures/fig3_generalization.pdf",
-        png=report_figure(
-            "results/figures/fig3_generalization.png", "fig3_generalization", "Scores"
+        png=reported(
+            "results/figures/fig3_generalization.png",
+            "fig3_generalization",
+            "Figures",
+            "Scores",
         ),
     log:
         "logs/fig3_generalization.log",
@@ -190,10 +204,12 @@ rule fig3_generalization:
 rule sweep_figure:
     """Scores against the one value that a study varies: figures 4 and 5."""
     input:
-        scores="results/scores.csv",
+        scores=scores_of_sweep,
     output:
         pdf="results/figures/{figure}.pdf",
-        png=report_figure("results/figures/{figure}.png", "sweep_figure", "Scores"),
+        png=reported(
+            "results/figures/{figure}.png", "sweep_figure", "Figures", "Scores"
+        ),
     wildcard_constraints:
         figure=one_of(studies.sweeps(STUDY)),
     log:
@@ -219,8 +235,11 @@ rule learning_curves:
         expand("results/models/{model}/history.csv", model=MODELS),
     output:
         pdf="results/figures/learning_curves.pdf",
-        png=report_figure(
-            "results/figures/learning_curves.png", "learning_curves", "Training"
+        png=reported(
+            "results/figures/learning_curves.png",
+            "learning_curves",
+            "Figures",
+            "Training",
         ),
     log:
         "logs/learning_curves.log",
@@ -245,7 +264,7 @@ rule runtimes_figure:
         published=RESOURCES / "published_runtimes.csv",
     output:
         pdf="results/figures/runtimes.pdf",
-        png=report_figure("results/figures/runtimes.png", "runtimes", "Training"),
+        png=reported("results/figures/runtimes.png", "runtimes", "Figures", "Training"),
     log:
         "logs/runtimes_figure.log",
     benchmark:

@@ -19,10 +19,11 @@ rule restore:
     resources:
         gpu=1,
         mem_mb=8000,
+        # Resources: the result does not depend on them
+        device=STUDY["device"],
+        max_tile_voxels=STUDY["restoration"]["max_tile_voxels"],
     params:
         conditions=condition_names,
-        max_tile_voxels=STUDY["restoration"]["max_tile_voxels"],
-        device=STUDY["device"],
         code=code_version("restore.py"),
     script:
         "../scripts/restore.py"
@@ -42,7 +43,7 @@ rule baseline:
         "../../envs/analysis.yaml"
     threads: 4
     resources:
-        # one volume a process: 43 bytes a voxel, 4.3 GB for a published planaria volume
+        # one volume a thread: 43 bytes a voxel, 4.3 GB for a published planaria volume
         mem_mb=lambda wildcards, threads: 5000 * threads,
     params:
         conditions=condition_names,

@@ -23,9 +23,10 @@ rule train:
     resources:
         gpu=1,
         mem_mb=8000,
+        # A resource: where a model was trained is no reason to train it again
+        device=STUDY["device"],
     params:
         model=lambda wildcards: MODELS[wildcards.model],
-        device=STUDY["device"],
         code=code_version("train.py"),
     script:
         "../scripts/train.py"

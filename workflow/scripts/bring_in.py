@@ -4,7 +4,6 @@ from pathlib import Path
 
 from denoising.logs import open_log
 from denoising.pairs import bring_in, record_pairs
-from denoising.volumes import check_scorable
 
 with open_log(snakemake.log[0]):
     files = zip(snakemake.params.names, map(Path, snakemake.input.low), map(Path, snakemake.input.high), strict=True)
@@ -18,4 +17,3 @@ with open_log(snakemake.log[0]):
         Path(snakemake.output.volumes),
     )
     record_pairs(pairs, Path(snakemake.output.record))
-    check_scorable(Path(snakemake.output.volumes))

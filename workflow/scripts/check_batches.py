@@ -1,13 +1,14 @@
-"""Compare the batch of every model with its training set, before any of them trains."""
+"""Compare the batch of every model with its training set, and test volumes with what scoring needs."""
 
 from pathlib import Path
 
 import pandas as pd
 
+from denoising.checks import check_batch, check_scorable
 from denoising.logs import open_log
-from denoising.patches import check_batch
 
 with open_log(snakemake.log[0]):
+    check_scorable(Path(snakemake.input.volumes))
     splits = {Path(path).stem: pd.read_csv(path) for path in snakemake.input.splits}
     rows = [
         check_batch(model, batch, splits[split]) | {"split": split}

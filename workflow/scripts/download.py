@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
-from denoising.archives import download, link_local, record_archive
+from denoising.downloads import download, link_local, record_archive
 from denoising.logs import open_log
 
 with open_log(snakemake.log[0]):
-    source, archive = snakemake.params.archive, Path(snakemake.output.archive)
-    if source["url"]:
-        download(source["url"], archive)
+    url, archive = snakemake.params.url, Path(snakemake.output.archive)
+    if url:
+        download(url, archive)
     else:
-        link_local(Path(source["path"]), archive)
-    record_archive(archive, source["url"] or source["path"], source["sha256"], Path(snakemake.output.record))
+        link_local(Path(snakemake.params.path), archive)
+    # Not a param: see the rule
+    expected = snakemake.config["datasets"][snakemake.wildcards.dataset]["archive"].get("sha256")
+    record_archive(archive, url or snakemake.params.path, expected, Path(snakemake.output.record))

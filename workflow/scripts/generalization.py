@@ -1,12 +1,12 @@
 """Every model on every test set, with the differences that the 2019 study quotes."""
 
 from denoising.logs import open_log
-from denoising.statistics import read_tidy
+from denoising.statistics import read_scores, read_tidy
 from denoising.tables import generalization_table, write_table
 
 with open_log(snakemake.log[0]):
     study = snakemake.params.study
-    scores, published = read_tidy(snakemake.input.scores), read_tidy(snakemake.input.published)
+    scores, published = read_scores(snakemake.input.scores), read_tidy(snakemake.input.published)
     table = generalization_table(scores, study, published)
     title = f"{study['title']}: generalization between organisms"
     write_table(table, snakemake.output.csv, snakemake.output.markdown, title, study["note"])

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from denoising.examples import example_patches
 from denoising.logs import open_log
-from denoising.patches import example_patches
 
 with open_log(snakemake.log[0]):
     split = pd.read_csv(snakemake.input.split)

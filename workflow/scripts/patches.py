@@ -6,11 +6,9 @@ from denoising.logs import open_log
 from denoising.patches import patches_from_npz, patches_from_volumes
 
 with open_log(snakemake.log[0]):
-    wanted, volumes = snakemake.params.patches, Path(snakemake.input.volumes)
+    wanted, volumes = snakemake.params.wanted, Path(snakemake.input.volumes)
     folder, shape = Path(snakemake.output.X).parent, tuple(wanted["shape"])
-    if wanted["source"] == "npz":
+    if "axes" in wanted:
         patches_from_npz(volumes / "train" / "data_label.npz", wanted["axes"], shape, folder)
     else:
-        patches_from_volumes(
-            volumes, snakemake.params.conditions, shape, wanted["per_volume"], snakemake.params.seed, folder
-        )
+        patches_from_volumes(volumes, wanted["conditions"], shape, wanted["per_volume"], wanted["seed"], folder)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from denoising.examples import example_sections
 from denoising.logs import open_log
-from denoising.volumes import example_sections
 
 with open_log(snakemake.log[0]):
     sections = example_sections(

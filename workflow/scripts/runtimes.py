@@ -1,11 +1,11 @@
 """Runtimes beside the published ones, and what they say of the paper's."""
 
 from denoising.logs import open_log
-from denoising.statistics import read_tidy
+from denoising.statistics import of_study, read_tidy
 from denoising.tables import runtime_lines_table, runtimes_table, write_table
 
 with open_log(snakemake.log[0]):
-    study, published = snakemake.params.study, read_tidy(snakemake.input.published)
+    study, published = snakemake.params.study, of_study(read_tidy(snakemake.input.published), study)
     histories = dict(zip(study["models"], snakemake.input.histories, strict=True))
     table = runtimes_table(histories, study, published)
     title = f"{study['title']}: runtimes"

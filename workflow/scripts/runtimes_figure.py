@@ -2,10 +2,10 @@
 
 from denoising.figures import fig_runtimes
 from denoising.logs import open_log
-from denoising.statistics import read_tidy
+from denoising.statistics import of_study, read_tidy
 
 with open_log(snakemake.log[0]):
     study = snakemake.params.study
     histories = dict(zip(study["models"], snakemake.input.histories, strict=True))
-    published = read_tidy(snakemake.input.published)
+    published = of_study(read_tidy(snakemake.input.published), study)
     fig_runtimes(histories, study, published, snakemake.output.pdf, snakemake.output.png)

@@ -1,12 +1,12 @@
 """Scores on one test set beside the published ones."""
 
 from denoising.logs import open_log
-from denoising.statistics import read_tidy
+from denoising.statistics import read_scores, read_tidy
 from denoising.tables import replication_table, write_table
 
 with open_log(snakemake.log[0]):
     study, dataset = snakemake.params.study, snakemake.params.dataset
-    scores, published = read_tidy(snakemake.input.scores), read_tidy(snakemake.input.published)
+    scores, published = read_scores(snakemake.input.scores), read_tidy(snakemake.input.published)
     table = replication_table(scores, study, published, dataset)
     title = f"{study['title']}: scores on {study['datasets'][dataset]['label']}"
     write_table(table, snakemake.output.csv, snakemake.output.markdown, title, study["note"])

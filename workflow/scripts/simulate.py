@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from denoising.archives import record_archive
+from denoising.downloads import record_archive
 from denoising.logs import open_log
 from denoising.specimens import simulate_archive
 

@@ -2,8 +2,8 @@
 
 from denoising.figures import fig_sweep
 from denoising.logs import open_log
-from denoising.statistics import read_tidy
+from denoising.statistics import read_scores
 
 with open_log(snakemake.log[0]):
-    scores, sweep = read_tidy(snakemake.input.scores), snakemake.params.sweep
+    scores, sweep = read_scores(snakemake.input.scores), snakemake.params.sweep
     fig_sweep(scores, snakemake.params.study, sweep, snakemake.output.pdf, snakemake.output.png)

@@ -11,7 +11,7 @@ with open_log(snakemake.log[0]):
     from denoising.network import use_device
     from denoising.training import train
 
-    use_device(snakemake.params.device, snakemake.threads)
+    use_device(snakemake.resources.device, snakemake.threads)
     train(
         snakemake.params.model,
         Path(snakemake.input.X).parent,

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from denoising.archives import unpack
 from denoising.logs import open_log
-from denoising.volumes import check_scorable
 
 with open_log(snakemake.log[0]):
     unpack(
@@ -12,7 +11,5 @@ with open_log(snakemake.log[0]):
         snakemake.params.layout,
         snakemake.params.truth,
         snakemake.params.conditions,
-        snakemake.params.stratum,
         Path(snakemake.output.volumes),
     )
-    check_scorable(Path(snakemake.output.volumes))

@@ -1,6 +1,6 @@
 """Classical denoising that the networks are compared with."""
 
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -45,9 +45,12 @@ def non_local_means(image: np.ndarray, strength: float, patch_size: int, patch_d
 
 
 def restore_all(volumes: Path, conditions: list[str], folder: Path, settings: dict, workers: int) -> None:
-    """Denoise every test volume under `volumes`, one a process, and write {condition}/{volume}.tif under `folder`."""
+    """Denoise every test volume under `volumes` and write {condition}/{volume}.tif under `folder`.
+
+    A volume a thread: scikit-image releases the interpreter's lock.
+    """
     pairs = list(paired(volumes, "test", conditions))
-    with ProcessPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(workers) as pool:
         done = pool.map(partial(_restore_pair, folder=folder, settings=settings), pairs)
         list(tqdm(done, desc="denoised", unit="volume", total=len(pairs)))
 

@@ -9,6 +9,7 @@ In both, `y' = N(y; 0.1, 99.9)` is the truth that is compared with, and `x' = N(
 every method restores.
 """
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -147,10 +148,11 @@ def score_volume(truth: np.ndarray, image: np.ndarray, protocols: list[str], is_
     ]
 
 
-def score_pair(pair: Pair, restored: Path | None, protocols: list[str]) -> list[dict]:
+def score_pair(pair: Pair, restored: Path | None, protocols: list[str], stratum: str | None) -> list[dict]:
     """Score one volume in one condition: the restoration under `restored`, or the input where that is None.
 
-    Returns rows with condition, volume, stratum, protocol, metric and value; errors name the file.
+    `stratum` is a regular expression whose group, searched in the volume's name, is its stratum. Returns rows with
+    condition, volume, stratum, protocol, metric and value; errors name the file.
     """
     path = pair.image if restored is None else restored / pair.condition / f"{pair.volume}.tif"
     truth, image = read_volume(pair.truth, pair.axes), read_volume(path, pair.axes)
@@ -158,4 +160,6 @@ def score_pair(pair: Pair, restored: Path | None, protocols: list[str]) -> list[
         scores = score_volume(truth, image, protocols, is_input=restored is None)
     except ValueError as error:
         raise ValueError(f"{path} against {pair.truth}: {error}") from None
-    return [{"condition": pair.condition, "volume": pair.volume, "stratum": pair.stratum} | row for row in scores]
+    found = re.search(stratum, pair.volume) if stratum else None
+    known = {"condition": pair.condition, "volume": pair.volume, "stratum": found.group(1) if found else ""}
+    return [known | row for row in scores]

@@ -1,10 +1,7 @@
 """The network: csbdeep's CARE U-Net, built from a model's values, loaded from its folder, and the device it runs on."""
 
 import logging
-import os
 from pathlib import Path
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf
 from csbdeep.models import CARE, Config
@@ -40,6 +37,8 @@ def use_device(device: str, threads: int) -> str:
         )
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(2)
+    if device == "auto" and not gpus:
+        log.warning("no GPU is visible to TensorFlow: running on the CPU; with device: gpu this would be an error")
     if device == "cpu" or not gpus:
         tf.config.set_visible_devices([], "GPU")
         name = f"CPU, {threads} threads"

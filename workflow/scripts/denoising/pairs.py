@@ -99,7 +99,7 @@ def bring_in(
             image = read_volume(path, axes)
             check_volume(image, str(path))
             shapes[path] = image.shape
-            rows.append(listing_row(part, name, "", label, image, axes))
+            rows.append(listing_row(part, name, label, image, axes))
             write_volume(folder / rows[-1]["path"], image, axes)
         if len(set(shapes.values())) > 1:
             listed = " and ".join(f"{path} {shape}" for path, shape in shapes.items())

@@ -286,36 +286,3 @@ def _volumes_to_validate(labels: pd.DataFrame, fraction: float, rng: np.random.G
 def read_labels(path: Path) -> pd.DataFrame:
     """Read patches.csv; condition and volume are text."""
     return pd.read_csv(path, dtype={"condition": str, "volume": str}, keep_default_na=False)
-
-
-def check_batch(model: str, batch_size: int, split: pd.DataFrame) -> dict:
-    """Refuse a batch larger than the training set; return a row with model, batch_size, train and validation counts."""
-    counts = split["part"].value_counts()
-    if batch_size > counts["train"]:
-        raise ValueError(
-            f"model {model}: batch_size is {batch_size}, but its training set has {counts['train']} patches; "
-            "set a smaller batch_size or cut more patches (patches.per_volume)."
-        )
-    return {
-        "model": model,
-        "batch_size": batch_size,
-        "train": counts["train"],
-        "validation": counts["validation"],
-    }
-
-
-def example_patches(folder: Path, split: pd.DataFrame, count: int = 8) -> dict[str, np.ndarray]:
-    """A few patch pairs of each part, evenly spread over it.
-
-    Returns
-    -------
-    dict
-        train_X, train_Y, validation_X, validation_Y: float32 (up to `count`, *patch shape).
-    """
-    examples = {}
-    for name in "XY":
-        patches = np.load(folder / f"{name}.npy", mmap_mode="r")
-        for part, rows in split.groupby("part"):
-            places = rows["patch"].to_numpy()[np.linspace(0, len(rows) - 1, min(count, len(rows)), dtype=int)]
-            examples[f"{part}_{name}"] = patches[places]
-    return examples

@@ -78,6 +78,17 @@ def read_tidy(path: str | Path) -> pd.DataFrame:
     return table
 
 
+def read_scores(paths: Sequence[str | Path]) -> pd.DataFrame:
+    """Read several tables of scores as one."""
+    return pd.concat([read_tidy(path) for path in paths], ignore_index=True)
+
+
+def of_study(published: pd.DataFrame, study: Mapping[str, Any]) -> pd.DataFrame:
+    """The published runs on the organisms that the study's datasets compare with."""
+    organisms = {dataset["published"] for dataset in study["datasets"].values()}
+    return published[published["trained_on"].isin(organisms)]
+
+
 def summarise(scores: pd.DataFrame, by: Sequence[str] = KEYS) -> pd.DataFrame:
     """Mean and sample standard deviation over test volumes.
 

@@ -293,11 +293,7 @@ def _check_model(name: str, values: dict, study: dict) -> None:
 
 def _check_files(study: dict) -> None:
     """No two results may claim one file name."""
-    tables = [dataset["table"] for dataset in study["datasets"].values()]
-    tables += ["hyperparameters", "generalization", "runtimes", "runtime_lines"]
-    figures = [entry["figure"] for entry in study["studies"].values() if entry["varies"]]
-    figures += ["fig1_patches", "fig2_restoration", "fig3_generalization", "learning_curves", "runtimes"]
-    for kind, names in (("table", tables), ("figure", figures)):
+    for kind, names in (("table", tables(study)), ("figure", figures(study))):
         twice = {name for name in names if names.count(name) > 1}
         if twice:
             raise StudyError(f"{kind}: two results are called {', '.join(sorted(twice))}; give one another name.")
@@ -323,3 +319,23 @@ def cross_tested(study: dict) -> bool:
 def sweeps(study: dict) -> dict[str, str]:
     """Figure name to study name, for every study that varies one value."""
     return {entry["figure"]: name for name, entry in study["studies"].items() if entry["varies"]}
+
+
+def tested_datasets(study: dict) -> list[str]:
+    """Every dataset that a model is tested on, in the config's order."""
+    tested = {dataset for tests in study["tests"].values() for dataset in tests}
+    return [name for name in study["datasets"] if name in tested]
+
+
+def tables(study: dict) -> list[str]:
+    """Names of the study's tables."""
+    names = [study["datasets"][name]["table"] for name in tested_datasets(study)]
+    names += ["hyperparameters", "runtimes", "runtime_lines"]
+    return names + ["generalization"] * cross_tested(study)
+
+
+def figures(study: dict) -> list[str]:
+    """Names of the study's figures."""
+    names = ["fig1_patches", "fig2_restoration", "learning_curves", "runtimes"]
+    names += [entry["figure"] for entry in study["studies"].values() if entry["varies"]]
+    return names + ["fig3_generalization"] * cross_tested(study)

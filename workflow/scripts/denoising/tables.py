@@ -223,11 +223,11 @@ def write_table(table: pd.DataFrame, csv_path: str | Path, md_path: str | Path, 
     csv_path, md_path : path
         The files; their folders are made.
     title : str
-        The heading of the Markdown.
+        The heading of the Markdown, and the last column of the CSV, `study`: the file speaks for itself.
     note : str
         The study's note, under the heading.
     """
-    _write(Path(csv_path), table.to_csv(index=False, lineterminator="\n", float_format="%.8g"))
+    _write(Path(csv_path), table.assign(study=title).to_csv(index=False, lineterminator="\n", float_format="%.8g"))
     parts = [f"# {title}", *([f"> {note}"] if note else []), *_legend(table)]
     if "protocol" in table.columns:
         for protocol, block in table.groupby("protocol", sort=False):

@@ -106,7 +106,7 @@ def train(values: dict, patches: Path, split: pd.DataFrame, folder: Path) -> Non
     Raises
     ------
     FloatingPointError
-        If a loss is not finite, in that epoch; the weights of the best epoch before it stay in the folder.
+        If a loss is not finite, in that epoch; it neither enters the schedule nor replaces the best weights.
     """
     X, Y = (np.load(patches / f"{name}.npy", mmap_mode="r") for name in "XY")
     parts = {part: split.loc[split["part"] == part, "patch"].to_numpy() for part in ("train", "validation")}

@@ -2,12 +2,12 @@
 
 A folder of volumes holds `volumes.csv` and one TIFF file a volume and condition:
 
-    volumes.csv                     part, volume, stratum, condition, path, axes, shape, dtype
+    volumes.csv                     part, volume, condition, path, axes, shape, dtype
     test/{condition}/{volume}.tif   what models are tested on; condition `truth` is the ground truth
     train/{condition}/{volume}.tif  what patches are cut from, where there are such volumes
     train/data_label.npz            published patches, where there are such patches
 
-`path` is relative to the folder; `shape` is written as 16x128x128; `stratum` may be empty.
+`path` is relative to the folder; `shape` is written as 16x128x128.
 """
 
 import os
@@ -22,7 +22,7 @@ import tifffile
 TRUTH = "truth"
 INPUT_PERCENTILES = (3.0, 99.8)
 SMALLEST_AXIS = 7  # voxels: SSIM's window
-COLUMNS = ("part", "volume", "stratum", "condition", "path", "axes", "shape", "dtype")
+COLUMNS = ("part", "volume", "condition", "path", "axes", "shape", "dtype")
 
 
 def read_volume(path: Path, axes: str | None = None) -> np.ndarray:
@@ -99,12 +99,11 @@ def write_listing(folder: Path, rows: list[dict]) -> None:
     table.to_csv(folder / "volumes.csv", index=False)
 
 
-def listing_row(part: str, volume: str, stratum: str, condition: str, image: np.ndarray, axes: str) -> dict:
+def listing_row(part: str, volume: str, condition: str, image: np.ndarray, axes: str) -> dict:
     """The row of volumes.csv for one image written under `part`/`condition`/`volume`.tif."""
     return {
         "part": part,
         "volume": volume,
-        "stratum": stratum,
         "condition": condition,
         "path": f"{part}/{condition}/{volume}.tif",
         "axes": axes,
@@ -118,22 +117,11 @@ def read_listing(folder: Path) -> pd.DataFrame:
     return pd.read_csv(folder / "volumes.csv", dtype=str, keep_default_na=False)
 
 
-def check_scorable(folder: Path) -> None:
-    """Refuse test volumes that could be restored but not scored, before anything is trained for them."""
-    for row in read_listing(folder).query("part == 'test'").itertuples():
-        if min(map(int, row.shape.split("x"))) < SMALLEST_AXIS:
-            raise ValueError(
-                f"{folder / row.path}: a test volume of {row.shape} cannot be scored: SSIM's window needs "
-                f"{SMALLEST_AXIS} voxels along every axis. Use thicker stacks, or single planes with axes YX."
-            )
-
-
 @dataclass(frozen=True)
 class Pair:
     """A low-SNR image and its ground truth, by file."""
 
     volume: str
-    stratum: str
     condition: str
     axes: str
     image: Path
@@ -151,7 +139,7 @@ def paired(folder: Path, part: str, conditions: list[str]) -> Iterator[Pair]:
             raise ValueError(f"{folder}: volume {volume} lacks {', '.join(sorted(missing))}; unpack it again.")
         for condition in conditions:
             row, truth = by_condition.loc[condition], by_condition.loc[TRUTH]
-            yield Pair(volume, row["stratum"], condition, row["axes"], folder / row["path"], folder / truth["path"])
+            yield Pair(volume, condition, row["axes"], folder / row["path"], folder / truth["path"])
 
 
 def normalise(image: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -188,40 +176,3 @@ def normalise(image: np.ndarray, low: float, high: float) -> np.ndarray:
 def normalise_input(image: np.ndarray) -> np.ndarray:
     """`N(x; 3, 99.8)`: what every method restores, networks and baselines alike."""
     return normalise(image, *INPUT_PERCENTILES)
-
-
-def example_sections(folder: Path, conditions: list[str], restorations: dict[str, Path]) -> dict[str, np.ndarray]:
-    """The middle section of the first test volume in every condition, as input, restored and ground truth.
-
-    Parameters
-    ----------
-    folder : Path
-        A folder of volumes.
-    conditions : list of str
-    restorations : dict of str to Path
-        Folders of restored volumes ({condition}/{volume}.tif) by the name they take in the result.
-
-    Returns
-    -------
-    dict
-        `input`, each name of `restorations`, `truth`: float32 (conditions, Y, X); `conditions` and `volume`: text.
-    """
-    pairs = list(paired(folder, "test", conditions))[: len(conditions)]
-
-    def sections(paths):
-        return np.stack([_middle(read_volume(path, pair.axes)) for path, pair in zip(paths, pairs, strict=True)])
-
-    return {
-        "input": sections([pair.image for pair in pairs]),
-        **{
-            name: sections([restored / pair.condition / f"{pair.volume}.tif" for pair in pairs])
-            for name, restored in restorations.items()
-        },
-        "truth": sections([pair.truth for pair in pairs]),
-        "conditions": np.array(conditions),
-        "volume": np.array(pairs[0].volume),
-    }
-
-
-def _middle(volume: np.ndarray) -> np.ndarray:
-    return (volume if volume.ndim == 2 else volume[len(volume) // 2]).astype(np.float32)
