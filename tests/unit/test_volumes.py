@@ -204,7 +204,7 @@ def test_listing_says_what_lies_where(folder):
     listing = read_listing(folder)
     assert list(listing.columns) == ["part", "volume", "condition", "path", "axes", "shape", "dtype"]
     row = listing[(listing["volume"] == "b") & (listing["condition"] == "2")].iloc[0]
-    assert list(row) == ["test", "b", "live", "2", "test/2/b.tif", "ZYX", "4x6x7", "uint16"]
+    assert list(row) == ["test", "b", "2", "test/2/b.tif", "ZYX", "4x6x7", "uint16"]
 
 
 def test_listing_depends_on_the_files_not_on_their_order(folder, tmp_path):

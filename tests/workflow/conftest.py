@@ -64,7 +64,8 @@ def miniature(tmp_path_factory):
     """The workflow with the miniature study, run from end to end once."""
     flow = copy_workflow(tmp_path_factory.mktemp("miniature"))
     flow.config = HERE / "miniature.yaml"
-    flow.arguments = ["--cores", "2", "--resources", "gpu=1", "--configfile", flow.config]
+    threads = ["--set-threads", "train=1", "restore=1"]
+    flow.arguments = ["--cores", "4", *threads, "--resources", "gpu=1", "--configfile", flow.config]
     flow.first = flow.run(*flow.arguments)
     return flow
 

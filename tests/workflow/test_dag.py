@@ -3,7 +3,7 @@
 import pytest
 
 STUDY = {
-    "unpack": 2, "patches": 2, "split": 2, "check_batches": 2, "train": 9, "restore": 13, "baseline": 2,
+    "unpack": 2, "patches": 2, "split": 2, "train": 9, "restore": 13, "baseline": 2,
     "evaluate": 17, "gather_scores": 1, "score_table": 2, "generalization": 1, "hyperparameters": 1, "runtimes": 1,
     "patch_examples": 2, "restoration_examples": 2, "fig1_patches": 1, "fig2_restoration": 1,
     "fig3_generalization": 1, "sweep_figure": 2, "learning_curves": 1, "runtimes_figure": 1, "provenance": 1, "all": 1,
@@ -32,8 +32,13 @@ def test_single_values_can_be_set_on_the_command_line(workflow):
 
 def test_one_figure_needs_only_what_it_shows(workflow):
     jobs = workflow.jobs("results/figures/fig4_batch_size.pdf")
-    assert jobs["sweep_figure"] == 1
+    assert (jobs["train"], jobs["restore"], jobs["sweep_figure"]) == (4, 4, 1)
+    assert (jobs["simulate"], jobs["evaluate"]) == (1, 6)
     assert not set(jobs) & {"fig1_patches", "score_table", "learning_curves", "provenance"}
+
+
+def test_a_study_runs_in_a_folder_of_its_own(workflow, tmp_path):
+    assert workflow.jobs("--directory", tmp_path) == workflow.jobs()
 
 
 def test_a_sixth_batch_size_is_one_line(workflow, miniature_config):

@@ -80,7 +80,7 @@ def test_restorations_are_temporary_unless_kept(miniature):
 
 
 def test_never_two_gpu_jobs_at_once(miniature):
-    """Trainings and restorations, one after another, with `--resources gpu=1` and two cores."""
+    """Trainings and restorations, one after another, with `--resources gpu=1`, though each takes one of four cores."""
     running, most = set(), 0
     events = re.findall(r"^(?:local)?rule (\w+):|^ +jobid: (\d+)|^Finished jobid: (\d+)", miniature.first.said, re.M)
     rule = None
@@ -119,6 +119,9 @@ LAST = {"provenance", "all"}
 def test_an_edit_to_code_reruns_the_rules_that_use_it(miniature):
     assert edited(miniature, "figures", "import ", "import math\nimport ") == FIGURES | LAST
     assert edited(miniature, "specimens", "EPOCH = 315532800", "EPOCH = 315619200") >= {"simulate", "train", "evaluate"}
+    assert not edited(miniature, "examples", "import numpy", "import math\nimport numpy") & {"train", "patches"}
+    assert not edited(miniature, "logs", "import logging", "import math\nimport logging")
+    assert not edited(miniature, "downloads", "import logging", "import math\nimport logging") & {"download"}
     again = edited(miniature, "metrics", "SSIM_SLAB = 16", "SSIM_SLAB = 8")
     # restorations were temporary, so scoring needs them again; training is never touched
     assert again >= {"evaluate", "restore", "baseline", "gather_scores", "score_table", "sweep_figure"}
@@ -146,14 +149,41 @@ def test_another_models_batch_does_not_retrain_this_one(miniature, miniature_con
     assert jobs["train"] == 1
 
 
-def test_a_batch_larger_than_the_training_set_ends_before_training(miniature, miniature_config):
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"device": "auto"},
+        {"restoration": {"max_tile_voxels": 20000}},
+        {"note": "Another note."},
+    ],
+)
+def test_what_changes_no_weights_trains_nothing(miniature, miniature_config, change):
+    config = miniature.write_config(miniature_config | change)
+    jobs = miniature.jobs("--cores", "2", "--configfile", config)
+    assert not set(jobs) & {"train", "restore", "patches", "unpack"}
+
+
+def test_a_corrected_stratum_scores_again_and_trains_nothing(miniature, miniature_config):
+    miniature_config["datasets"]["planaria"]["stratum"] = "_Smed_(fixed|live)_"
+    jobs = miniature.jobs("--cores", "2", "--configfile", miniature.write_config(miniature_config))
+    assert jobs["evaluate"] > 0
+    assert not set(jobs) & {"train", "patches", "unpack"}
+
+
+def test_restorations_are_made_when_they_are_to_be_kept(miniature, miniature_config):
+    miniature_config["restoration"] = {"keep": True}
+    jobs = miniature.jobs("--cores", "2", "--configfile", miniature.write_config(miniature_config))
+    assert (jobs["restore"], jobs["baseline"], jobs["train"]) == (5, 2, 0)
+
+
+def test_a_batch_larger_than_the_training_set_ends_before_training(workflow, miniature_config, tmp_path):
     miniature_config["studies"]["batch_size"]["models"]["planaria-batch8"]["batch_size"] = 64
-    config = miniature.write_config(miniature_config)
-    done = miniature.run("--cores", "2", "--configfile", config, check=False)
+    config = workflow.write_config(miniature_config)
+    folder = ["--directory", tmp_path, "results/models/planaria-100/weights_best.h5"]
+    done = workflow.run("--cores", "2", *folder, "--configfile", config, check=False)
     assert done.returncode != 0
     assert "model planaria-batch8: batch_size is 64, but its training set has" in done.said
     assert "rule train" not in done.said
-    miniature.run(*miniature.arguments)
 
 
 def test_report_works_offline(miniature):

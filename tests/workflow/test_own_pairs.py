@@ -32,4 +32,6 @@ def test_real_pairs_are_trained_on_restored_and_scored(tmp_path: Path):
     assert set(scores["condition"]) == {"low"}
     paper = scores[scores["protocol"] == "paper"].pivot_table("value", "output", "metric")
     assert paper.loc["network", "nrmse"] < paper.loc["input", "nrmse"]
-    assert (tmp_path / "results/tables/table_confocal.md").exists()
+    runtimes = (tmp_path / "results/tables/runtimes.md").read_text()
+    assert "confocal-care" in runtimes
+    assert "2019 study" not in runtimes

@@ -59,6 +59,11 @@ def setting(*keys):
     return value
 
 
+def untracked(value):
+    """A param whose change is no reason to run a job again: Snakemake does not record what is a function of the input."""
+    return lambda wildcards, input: value(wildcards) if callable(value) else value
+
+
 def condition_names(wildcards):
     return studies.conditions(STUDY, wildcards.dataset)
 
@@ -109,11 +114,12 @@ def pair_names(wildcards):
 
 
 def batch_sizes(wildcards):
-    """Batch size and split of every model trained on the dataset."""
+    """Batch size of every model trained on this split of the dataset."""
     trained = studies.training_sets(STUDY, wildcards.dataset)
     return {
-        name: [values["batch_size"], values["split"]]
+        name: values["batch_size"]
         for name, values in trained.items()
+        if values["split"] == wildcards.split
     }
 
 

@@ -49,9 +49,10 @@ rule download:
         mem_mb=500,
     retries: 1
     params:
-        # Not the checksum, which says nothing new of a file that is here, nor the code: a download is for good
+        # No code version: a download is for good
         url=setting("archive", "url"),
         path=setting("archive", "path"),
+        sha256=untracked(setting("archive", "sha256")),
     script:
         "../scripts/download.py"
 
@@ -140,9 +141,10 @@ rule patches:
 
 
 rule split:
-    """Part the patches into training and validation."""
+    """Part the patches into training and validation, and check what is to be trained and tested on the dataset."""
     input:
         labels="results/patches/{dataset}/patches.csv",
+        volumes="results/volumes/{dataset}",
     output:
         split="results/splits/{dataset}/{split}.csv",
     log:
@@ -158,33 +160,10 @@ rule split:
     params:
         fraction=STUDY["validation_fraction"],
         seed=STUDY["seed"],
+        batch_sizes=untracked(batch_sizes),
         code=code_version("split.py"),
     script:
         "../scripts/split.py"
-
-
-rule check_batches:
-    """Compare the batch of every model with its training set, and test volumes with what scoring needs, before training."""
-    input:
-        splits=splits_of,
-        volumes="results/volumes/{dataset}",
-    output:
-        checked="results/splits/{dataset}/batches.csv",
-    log:
-        "logs/check_batches/{dataset}.log",
-    benchmark:
-        "benchmarks/check_batches/{dataset}.tsv"
-    conda:
-        "../../envs/data.yaml"
-    threads: 1
-    priority: 10
-    resources:
-        mem_mb=500,
-    params:
-        batch_sizes=batch_sizes,
-        code=code_version("check_batches.py"),
-    script:
-        "../scripts/check_batches.py"
 
 
 rule patch_examples:

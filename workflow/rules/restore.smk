@@ -19,11 +19,10 @@ rule restore:
     resources:
         gpu=1,
         mem_mb=8000,
-        # Resources: the result does not depend on them
-        device=STUDY["device"],
-        max_tile_voxels=STUDY["restoration"]["max_tile_voxels"],
     params:
         conditions=condition_names,
+        device=untracked(STUDY["device"]),
+        max_tile_voxels=untracked(STUDY["restoration"]["max_tile_voxels"]),
         code=code_version("restore.py"),
     script:
         "../scripts/restore.py"

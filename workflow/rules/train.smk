@@ -7,8 +7,6 @@ rule train:
         X=of_trained_dataset("results/patches/{dataset}/X.npy"),
         Y=of_trained_dataset("results/patches/{dataset}/Y.npy"),
         split=split_of_model,
-        # ancient: another model's batch is no reason to train this one again
-        checked=ancient(of_trained_dataset("results/splits/{dataset}/batches.csv")),
     output:
         config="results/models/{model}/config.json",
         weights="results/models/{model}/weights_best.h5",
@@ -23,10 +21,9 @@ rule train:
     resources:
         gpu=1,
         mem_mb=8000,
-        # A resource: where a model was trained is no reason to train it again
-        device=STUDY["device"],
     params:
         model=lambda wildcards: MODELS[wildcards.model],
+        device=untracked(STUDY["device"]),
         code=code_version("train.py"),
     script:
         "../scripts/train.py"

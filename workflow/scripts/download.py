@@ -11,6 +11,5 @@ with open_log(snakemake.log[0]):
         download(url, archive)
     else:
         link_local(Path(snakemake.params.path), archive)
-    # Not a param: see the rule
-    expected = snakemake.config["datasets"][snakemake.wildcards.dataset]["archive"].get("sha256")
-    record_archive(archive, url or snakemake.params.path, expected, Path(snakemake.output.record))
+    source = url or snakemake.params.path
+    record_archive(archive, source, snakemake.params.sha256, Path(snakemake.output.record))

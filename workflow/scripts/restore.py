@@ -12,11 +12,11 @@ with open_log(snakemake.log[0]):
     from denoising.restoration import compiled, restore
     from denoising.volumes import normalise_input, paired, read_volume, write_volume
 
-    use_device(snakemake.resources.device, snakemake.threads)
+    use_device(snakemake.params.device, snakemake.threads)
     model = load_model(Path(snakemake.input.config).parent)
     forward = compiled(model)
     pairs = list(paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions))
     for pair in tqdm(pairs, desc="restored", unit="volume"):
         image = normalise_input(read_volume(pair.image, pair.axes))
-        restored = restore(forward, model.config, image, snakemake.resources.max_tile_voxels)
+        restored = restore(forward, model.config, image, snakemake.params.max_tile_voxels)
         write_volume(Path(snakemake.output.restored) / pair.condition / f"{pair.volume}.tif", restored, pair.axes)

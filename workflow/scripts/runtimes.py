@@ -5,7 +5,8 @@ from denoising.statistics import of_study, read_tidy
 from denoising.tables import runtime_lines_table, runtimes_table, write_table
 
 with open_log(snakemake.log[0]):
-    study, published = snakemake.params.study, of_study(read_tidy(snakemake.input.published), study)
+    study = snakemake.params.study
+    published = of_study(read_tidy(snakemake.input.published), study)
     histories = dict(zip(study["models"], snakemake.input.histories, strict=True))
     table = runtimes_table(histories, study, published)
     title = f"{study['title']}: runtimes"

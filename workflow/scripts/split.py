@@ -1,9 +1,15 @@
-"""Part the patches into training and validation."""
+"""Part the patches into training and validation, and check what is to be trained and tested on the dataset."""
 
+from pathlib import Path
+
+from denoising.checks import check_batch, check_scorable
 from denoising.logs import open_log
 from denoising.patches import read_labels, split_patches
 
 with open_log(snakemake.log[0]):
+    check_scorable(Path(snakemake.input.volumes))
     labels = read_labels(snakemake.input.labels)
     split = split_patches(labels, snakemake.wildcards.split, snakemake.params.fraction, snakemake.params.seed)
+    for model, batch_size in snakemake.params.batch_sizes.items():
+        check_batch(model, batch_size, split)
     split.to_csv(snakemake.output.split, index=False)

@@ -17,17 +17,11 @@ def check_scorable(folder: Path) -> None:
             )
 
 
-def check_batch(model: str, batch_size: int, split: pd.DataFrame) -> dict:
-    """Refuse a batch larger than the training set; return a row with model, batch_size, train and validation counts."""
-    counts = split["part"].value_counts()
-    if batch_size > counts["train"]:
+def check_batch(model: str, batch_size: int, split: pd.DataFrame) -> None:
+    """Refuse a batch larger than the training set."""
+    patches = int((split["part"] == "train").sum())
+    if batch_size > patches:
         raise ValueError(
-            f"model {model}: batch_size is {batch_size}, but its training set has {counts['train']} patches; "
+            f"model {model}: batch_size is {batch_size}, but its training set has {patches} patches; "
             "set a smaller batch_size or cut more patches (patches.per_volume)."
         )
-    return {
-        "model": model,
-        "batch_size": batch_size,
-        "train": counts["train"],
-        "validation": counts["validation"],
-    }

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import yaml
 
+# Modules that write logs and refuse bad input: an edit to them changes no result
+NO_RESULTS = {"logs", "checks"}
+
 
 def code_version(script: Path) -> str:
     """Hash of what a script runs: its own code and that of every `denoising` module it imports, directly or not.
@@ -52,7 +55,7 @@ def _imports(path: Path, package: Path) -> set[Path]:
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
     modules = {name.split(".")[1] for name in names if name.startswith("denoising.")}
-    files = {package / f"{module}.py" for module in modules - {"logs"}}  # what a log looks like changes no result
+    files = {package / f"{module}.py" for module in modules - NO_RESULTS}
     return {file for file in files if file.exists()}
 
 
