@@ -172,6 +172,14 @@ def checkout(repository):
     return repository
 
 
+def test_a_checksum_written_into_the_config_later_is_held_against_the_record(study, inputs, repository):
+    study["datasets"]["planaria"] = {"archive": {"sha256": "ab"}}
+    assert record(study, inputs, repository)["inputs"]["planaria"]["verified"]
+    study["datasets"]["planaria"]["archive"]["sha256"] = "cd"
+    with pytest.raises(ValueError, match="has sha256 ab, expected cd"):
+        record(study, inputs, repository)
+
+
 def test_record_holds_the_commit(study, checkout):
     entry = record(study, {}, checkout)
     assert entry["commit"] == git(checkout, "rev-parse", "HEAD").strip()

@@ -95,9 +95,21 @@ def record(study: dict, inputs: dict[str, Path], repository: Path) -> dict:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": {name: {"pinned": version, "installed_here": _version(name)} for name, version in pins},
-        "inputs": {name: json.loads(path.read_text()) for name, path in inputs.items()},
+        "inputs": {name: _input(path, study["datasets"][name]) for name, path in inputs.items()},
         "seeds": {model: values["seed"] for model, values in study["models"].items()},
     }
+
+
+def _input(path: Path, dataset: dict) -> dict:
+    """The record of a dataset's input, held against the checksum that the config gives now."""
+    entry = json.loads(path.read_text())
+    expected = dataset.get("archive", {}).get("sha256")
+    if expected and entry["sha256"] != expected:
+        raise ValueError(
+            f"{path}: the archive fetched from {entry['source']} has sha256 {entry['sha256']}, expected {expected}: "
+            "results were not made from what the config describes. Delete the archive beside it and run again."
+        )
+    return entry | ({"verified": True} if expected else {})
 
 
 def _git(repository: Path, *command: str) -> str | None:
