@@ -660,8 +660,9 @@ def _draw_scale_bar(ax: Axes, shape: tuple[int, int], pixel_size: float, left: b
     ends, y = (start, start + length / pixel_size), 0.95 * height
     edge = [patheffects.withStroke(linewidth=2.4, foreground="black")]
     ax.plot(ends, (y, y), color="white", linewidth=1.6, solid_capstyle="butt", path_effects=edge)
-    text = ax.text(sum(ends) / 2, y - 0.02 * height, f"{length:g} µm", color="white", fontsize=6)
-    text.set(ha="center", va="bottom", path_effects=edge)
+    # From the bar's outer end inwards: a short bar's label would otherwise leave the panel
+    text = ax.text(ends[0 if left else 1], y - 0.02 * height, f"{length:g} µm", color="white", fontsize=6)
+    text.set(ha="left" if left else "right", va="bottom", path_effects=edge)
     ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
 
 
