@@ -87,6 +87,8 @@ def _extract(archive: Path, scratch: Path) -> dict[str, Path]:
                         files[name] = scratch / safe.name
             stream.check_end(tar.offset)
     except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+        if getattr(error, "errno", None):  # a full disk, not a damaged archive
+            raise
         raise ValueError(f"{archive}: not a complete tar archive ({error}); fetch it again.") from None
     return files
 
