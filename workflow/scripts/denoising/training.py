@@ -134,3 +134,4 @@ def train(values: dict, patches: Path, split: pd.DataFrame, folder: Path) -> Non
         shuffle=False,  # the order is ours
         verbose=0,
     )
+    log.info("trained; the weights of the best epoch are in %s", folder)

@@ -1,0 +1,27 @@
+"""README holds together: its links lead somewhere, its commands exist, nothing in it is left to be filled in."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = ["README.md", "config/README.md", "resources/README.md"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_local_links_lead_somewhere(page):
+    path = ROOT / page
+    for link in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
+        assert "://" in link or (path.parent / link).exists(), link
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_nothing_is_left_to_be_filled_in(page):
+    assert not re.findall(r"\b(?:TODO|FIXME|[A-Z]+_[A-Z]+)\b", (ROOT / page).read_text())
+
+
+def test_its_make_targets_exist():
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"(?:^|`)make ([a-z-]+)", (ROOT / "README.md").read_text(), re.M):
+        assert re.search(rf"^{target}:", makefile, re.M), target
