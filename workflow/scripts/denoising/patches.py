@@ -11,7 +11,6 @@ A split is a table `patch, part` with part `train` or `validation`.
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -207,7 +206,7 @@ class _patch_writer:
         self.partial = [path.with_name(path.name + ".partial") for path in self.paths]
         self.shape = shape
 
-    def __enter__(self) -> Iterator[np.memmap]:
+    def __enter__(self) -> list[np.memmap]:
         self.arrays = [open_memmap(path, "w+", np.float32, self.shape) for path in self.partial]
         return self.arrays
 
