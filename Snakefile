@@ -24,6 +24,11 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/figures.smk"
 
 
+# Checkpoints outlive their training, which Snakemake may yet find incomplete, but not a run that went well.
+onsuccess:
+    remove_finished_checkpoints()
+
+
 rule all:
     """The whole study: scores, tables, figures, and where they come from."""
     default_target: True

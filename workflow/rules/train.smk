@@ -2,19 +2,25 @@
 
 
 rule train:
-    """Train one model: csbdeep's CARE, on the device that the config asks for."""
+    """Train one model with one seed: csbdeep's CARE, on the device that the config asks for.
+
+    A training that was killed goes on from its last checkpoint; checkpoints are no output, which Snakemake would
+    remove when the job fails.
+    """
     input:
         X=of_trained_dataset("results/patches/{dataset}/X.npy"),
         Y=of_trained_dataset("results/patches/{dataset}/Y.npy"),
+        description=of_trained_dataset("results/patches/{dataset}/patches.json"),
         split=split_of_model,
     output:
-        config="results/models/{model}/config.json",
-        weights="results/models/{model}/weights_best.h5",
-        history="results/models/{model}/history.csv",
+        config="results/models/{run}/config.json",
+        weights="results/models/{run}/weights_best.h5",
+        history="results/models/{run}/history.csv",
+        training="results/models/{run}/training.json",
     log:
-        "logs/train/{model}.log",
+        "logs/train/{run}.log",
     benchmark:
-        "benchmarks/train/{model}.tsv"
+        "benchmarks/train/{run}.tsv"
     conda:
         "../../envs/care.yaml"
     threads: 8
@@ -22,8 +28,11 @@ rule train:
         gpu=1,
         mem_mb=8000,
     params:
-        model=lambda wildcards: MODELS[wildcards.model],
+        model=training_values,
         device=untracked(STUDY["device"]),
+        compute=untracked(STUDY["compute"]),
+        tensorboard=untracked(STUDY["tensorboard"]),
+        checkpoints="results/checkpoints/{run}",
         code=code_version("train.py"),
     script:
         "../scripts/train.py"

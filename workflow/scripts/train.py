@@ -1,4 +1,4 @@
-"""Train one model."""
+"""Train one model, or go on with its training."""
 
 from pathlib import Path
 
@@ -12,12 +12,18 @@ with open_log(snakemake.log[0]):
     from denoising.network import use_device
     from denoising.training import train
 
+    run, values, compute = snakemake.wildcards.run, snakemake.params.model, snakemake.params.compute
     split = pd.read_csv(snakemake.input.split)
-    check_batch(snakemake.wildcards.model, snakemake.params.model["batch_size"], split)
-    use_device(snakemake.params.device, snakemake.threads)
+    check_batch(run, values["batch_size"], split)
     train(
-        snakemake.params.model,
+        run,
+        values,
         Path(snakemake.input.X).parent,
         split,
         Path(snakemake.output.config).parent,
+        Path(snakemake.params.checkpoints),
+        use_device(snakemake.params.device, snakemake.threads, compute["memory_growth"]),
+        compute,
+        defined_by=snakemake.params.code + Path(snakemake.input.description).read_text(),
+        tensorboard=Path("logs/tensorboard") / run if snakemake.params.tensorboard else None,
     )

@@ -1,15 +1,31 @@
 """The network: csbdeep's CARE U-Net, built from a model's values, loaded from its folder, and the device it runs on."""
 
 import logging
+import os
+from dataclasses import dataclass
 from pathlib import Path
 
+import keras
 import tensorflow as tf
 from csbdeep.models import CARE, Config
 
 log = logging.getLogger(__name__)
 
 
-def use_device(device: str, threads: int) -> str:
+@dataclass(frozen=True)
+class Device:
+    """Where this process runs its networks: `kind` is CPU or GPU, `capability` a GPU's CUDA compute capability."""
+
+    kind: str
+    name: str
+    capability: tuple[int, int] = (0, 0)
+
+    @property
+    def on_gpu(self) -> bool:
+        return self.kind == "GPU"
+
+
+def use_device(device: str, threads: int, memory_growth: bool = True) -> Device:
     """Choose where TensorFlow runs in this process, before it has run anything.
 
     Parameters
@@ -18,17 +34,15 @@ def use_device(device: str, threads: int) -> str:
         `auto` takes a GPU where one is visible; `gpu` insists on one; `cpu` leaves it alone.
     threads : int
         CPU threads for one operation.
-
-    Returns
-    -------
-    str
-        The device's name, as the logs give it.
+    memory_growth : bool
+        Whether GPU memory is taken as it is needed, instead of the whole card at once.
 
     Raises
     ------
     RuntimeError
         If `device` is "gpu" and none is visible.
     """
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # as NVML counts them
     gpus = tf.config.list_physical_devices("GPU")
     if device == "gpu" and not gpus:
         raise RuntimeError(
@@ -41,13 +55,51 @@ def use_device(device: str, threads: int) -> str:
         log.warning("no GPU is visible to TensorFlow: running on the CPU; with device: gpu this would be an error")
     if device == "cpu" or not gpus:
         tf.config.set_visible_devices([], "GPU")
-        name = f"CPU, {threads} threads"
+        found = Device("CPU", f"CPU, {threads} threads")
     else:
         for gpu in gpus:
-            tf.config.experimental.set_memory_growth(gpu, True)
-        name = "GPU, " + tf.config.experimental.get_device_details(gpus[0]).get("device_name", gpus[0].name)
-    log.info("device: %s", name)
-    return name
+            tf.config.experimental.set_memory_growth(gpu, memory_growth)
+        details = tf.config.experimental.get_device_details(gpus[0])
+        name = "GPU, " + details.get("device_name", gpus[0].name)
+        found = Device("GPU", name, details.get("compute_capability", (0, 0)))
+    log.info("device: %s", found.name)
+    return found
+
+
+def chosen_precision(precision: str, device: Device) -> str:
+    """Arithmetic of the U-Net's body: `auto` takes the fastest that trains safely on the device.
+
+    Parameters
+    ----------
+    precision : {"auto", "float32", "bfloat16", "float16"}
+    device : Device
+        bfloat16, which needs no loss scaling, is fast from compute capability 8.0, float16 from 7.0.
+
+    Raises
+    ------
+    ValueError
+        For float16 on a CPU, where TensorFlow has not all it takes.
+    """
+    if precision == "float16" and not device.on_gpu:
+        raise ValueError("precision: float16 needs a GPU; on a CPU set bfloat16, float32 or auto.")
+    if precision != "auto":
+        return precision
+    if not device.on_gpu or device.capability < (7, 0):
+        return "float32"
+    return "bfloat16" if device.capability >= (8, 0) else "float16"
+
+
+def set_precision(network: keras.Model, precision: str) -> None:
+    """Let the U-Net's body compute in `precision`; weights, final layers and output stay float32.
+
+    The final layers are the convolutions with kernels of one voxel, for mean and scale, and all that follows them.
+    """
+    policy = precision if precision == "float32" else f"mixed_{precision}"
+    for layer in network.layers:
+        if set(getattr(layer, "kernel_size", ())) == {1}:
+            return
+        if not isinstance(layer, keras.layers.InputLayer):
+            layer.dtype_policy = keras.DTypePolicy(policy)
 
 
 def care_config(values: dict, axes: str) -> Config:

@@ -4,11 +4,12 @@ A folder of patches holds
 
     X.npy, Y.npy    float32 (n, Z, Y, X) or (n, Y, X): low-SNR input and ground truth, normalised
     patches.csv     patch, condition, volume: a row a patch in order (empty where not known)
-    patches.json    axes, shape, count, source, and how the patches were normalised
+    patches.json    axes, shape, count, source, how the patches were normalised, and checksums of both arrays
 
 A split is a table `patch, part` with part `train` or `validation`.
 """
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -227,8 +228,14 @@ def _describe(folder: Path, labels: pd.DataFrame, patch_shape, source: str, norm
         "count": len(labels),
         "source": source,
         "normalisation": normalisation,
+        "sha256": {name: _checksum(folder / f"{name}.npy") for name in "XY"},
     }
     (folder / "patches.json").write_text(json.dumps(description, indent=2) + "\n")
+
+
+def _checksum(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def split_patches(labels: pd.DataFrame, how: str, fraction: float, seed: int) -> pd.DataFrame:
