@@ -14,7 +14,8 @@ sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
 from denoising.study import figures, resolve, tables  # noqa: E402
 
-KEYS = ["model", "tested_on", "condition", "volume", "output", "protocol", "metric"]
+KEYS = ["model", "seed", "tested_on", "condition", "volume", "output", "protocol", "metric"]
+MODEL_FILES = ("config.json", "weights_best.h5", "history.csv", "training.json")
 METRICS = {"paper": {"nrmse", "psnr", "ssim"}, "study2019": {"nrmse", "ssim"}}
 
 
@@ -26,7 +27,7 @@ def problems(results: Path) -> list[str]:
     study = resolve(config, yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text()))
     found = [f"{path} is missing or empty." for path in expected_files(study, results) if not _filled(path)]
     if (results / "scores.csv").exists():
-        scores = pd.read_csv(results / "scores.csv", dtype={"condition": str}, keep_default_na=False)
+        scores = pd.read_csv(results / "scores.csv", dtype={"condition": str, "seed": str}, keep_default_na=False)
         found += incomplete(scores, study) + not_ahead(scores, study)
     found += [
         f"{path} does not carry the study's note."
@@ -42,11 +43,7 @@ def expected_files(study: dict, results: Path) -> list[Path]:
         results / "provenance.json",
         *(results / "tables" / f"{name}.{kind}" for name in tables(study) for kind in ("csv", "md")),
         *(results / "figures" / f"{name}.{kind}" for name in figures(study) for kind in ("pdf", "png")),
-        *(
-            results / "models" / model / name
-            for model in study["models"]
-            for name in ("config.json", "weights_best.h5", "history.csv")
-        ),
+        *(results / "models" / run / name for run in study["runs"] for name in MODEL_FILES),
     ]
 
 
@@ -55,7 +52,7 @@ def _filled(path: Path) -> bool:
 
 
 def incomplete(scores: pd.DataFrame, study: dict) -> list[str]:
-    """Every model in every condition on the same volumes, under every protocol, finite, once."""
+    """Every run and ensemble in every condition on the same volumes, under every protocol, finite, once."""
     twice = int(scores.duplicated(KEYS).sum())
     found = [f"scores.csv: {twice} values stand twice."] if twice else []
     if not scores["value"].map(lambda value: abs(value) < float("inf")).all():
@@ -67,14 +64,26 @@ def incomplete(scores: pd.DataFrame, study: dict) -> list[str]:
             found.append(f"scores.csv: {tested_on} has {volumes} test volumes, expected {simulated}.")
         conditions = len(study["datasets"][tested_on]["conditions"])
         values = sum(len(METRICS[protocol]) for protocol in study["evaluation"]["protocols"])
-        for (model, output), mine in rows.groupby(["model", "output"]):
+        for (model, seed, output), mine in rows.groupby(["model", "seed", "output"]):
             if len(mine) != volumes * conditions * values:
                 found.append(
-                    f"scores.csv: {model or output} on {tested_on} has {len(mine)} values, "
+                    f"scores.csv: {_named(model or output, seed)} on {tested_on} has {len(mine)} values, "
                     f"expected {volumes * conditions * values}."
                 )
-    missing = set(study["models"]) - set(scores["model"])
-    return found + [f"scores.csv: model {model} is missing." for model in sorted(missing)]
+    scored = set(scores[["model", "seed", "tested_on"]].itertuples(index=False, name=None))
+    missing = [each for each in expected_scores(study) if each not in scored]
+    return found + [f"scores.csv: {_named(model, seed)} on {dataset} is missing." for model, seed, dataset in missing]
+
+
+def expected_scores(study: dict) -> list[tuple[str, str, str]]:
+    """Model, seed and test set of every run, and of every ensemble without a seed."""
+    runs = [(run["model"], run["model"], str(run["seed"])) for run in study["runs"].values()]
+    ensembles = [(model, name, "") for name, model in study["ensembles"].items()]
+    return [(name, seed, dataset) for model, name, seed in runs + ensembles for dataset in study["tests"][model]]
+
+
+def _named(model: str, seed: str) -> str:
+    return f"{model}, seed {seed}," if seed else model
 
 
 def not_ahead(scores: pd.DataFrame, study: dict) -> list[str]:

@@ -12,22 +12,40 @@ import check_results
 
 STUDY = {
     "datasets": {"worms": {"conditions": [{"name": "1"}, {"name": "2"}], "simulate": {"test_volumes": 2}}},
-    "models": {"worms-care": {"trained_on": "worms"}},
+    "models": {
+        "worms-care": {"trained_on": "worms", "seeds": [3, 5]},
+        "worms-small": {"trained_on": "worms", "seeds": [0]},
+    },
+    "runs": {
+        "worms-care-seed3": {"model": "worms-care", "seed": 3},
+        "worms-care-seed5": {"model": "worms-care", "seed": 5},
+        "worms-small": {"model": "worms-small", "seed": 0},
+    },
+    "ensembles": {"worms-care-ensemble": "worms-care"},
+    "tests": {"worms-care": ["worms"], "worms-small": ["worms"]},
     "studies": {"replication": {"models": ["worms-care"]}},
     "evaluation": {"protocols": ["paper", "study2019"]},
 }
-NRMSE = {"input": 0.3, "nlm": 0.2, "network": 0.1}
+# NRMSE by output, model and seed: one run is no better than non-local means, the mean over runs is
+NRMSE = {
+    ("input", "", ""): 0.3,
+    ("nlm", "", ""): 0.2,
+    ("network", "worms-care", "3"): 0.06,
+    ("network", "worms-care", "5"): 0.24,
+    ("network", "worms-care-ensemble", ""): 0.05,
+    ("network", "worms-small", "0"): 0.5,
+}
 
 
 @pytest.fixture
 def scores():
     rows = []
-    for output, condition, volume in itertools.product(NRMSE, "12", "ab"):
+    for (key, nrmse), condition, volume in itertools.product(NRMSE.items(), "12", "ab"):
+        output, model, seed = key
         for protocol, metrics in check_results.METRICS.items():
             for metric in metrics:
-                value = 1 - NRMSE[output] if metric == "ssim" else NRMSE[output]
-                model = "worms-care" if output == "network" else ""
-                rows.append((model, "worms", condition, volume, output, protocol, metric, value))
+                value = 1 - nrmse if metric == "ssim" else nrmse
+                rows.append((model, seed, "worms", condition, volume, output, protocol, metric, value))
     return pd.DataFrame(rows, columns=[*check_results.KEYS, "value"])
 
 
@@ -45,18 +63,38 @@ def test_good_results_pass(scores):
 def test_a_network_that_does_not_lead_is_named(scores, metric, other, condition):
     paper = scores.query("protocol == 'paper' and metric == @metric and condition == @condition")
     tied = paper.query("output == @other")["value"].iloc[0]
-    scores.loc[paper.query("output == 'network'").index, "value"] = tied
+    scores.loc[paper.query("model == 'worms-care'").index, "value"] = tied
     assert f"worms-care, condition {condition}: {metric}" in said(scores)
     assert f"not ahead of {other}" in said(scores)
 
 
 def test_missing_double_and_infinite_values_are_named(scores):
-    assert "expected 20" in said(scores.drop(scores.query("output == 'network'").index[0]))
+    assert "worms-care, seed 5, on worms has 19 values, expected 20" in said(
+        scores.drop(scores.query("seed == '5'").index[0])
+    )
+    assert "nlm on worms has 19 values, expected 20" in said(scores.drop(scores.query("output == 'nlm'").index[0]))
     assert "stand twice" in said(pd.concat([scores, scores.iloc[:1]]))
     assert "not finite" in said(scores.assign(value=float("nan")))
-    assert "model worms-care is missing" in said(scores.query("output != 'network'"))
     assert "1 test volumes, expected 2" in said(scores.query("volume == 'a'"))
     assert "expected 20" in said(scores.query("condition != '2'"))
+
+
+def test_missing_runs_and_ensembles_are_named(scores):
+    assert "worms-care, seed 5, on worms is missing" in said(scores.query("seed != '5'"))
+    assert "worms-care-ensemble on worms is missing" in said(scores.query("model != 'worms-care-ensemble'"))
+    other = STUDY | {"tests": {"worms-care": ["worms"], "worms-small": ["worms", "flies"]}}
+    assert check_results.incomplete(scores, other) == ["scores.csv: worms-small, seed 0, on flies is missing."]
+
+
+def test_matched_models_and_every_file_of_a_run_are_expected(tmp_path):
+    """By the config that stands beside the results, which holds neither runs nor matched models."""
+    miniature = Path(__file__).parents[1] / "workflow/miniature.yaml"
+    (tmp_path / "config.yaml").write_text(miniature.read_text())
+    missing = [sentence.split()[0] for sentence in check_results.problems(tmp_path)]
+    models = {path.relative_to(tmp_path / "models") for path in map(Path, missing) if "models" in path.parts}
+    runs = ["planaria-100", "tribolium-100-seed1", "tribolium-100-seed2", "planaria-batch8", "planaria-batch8-matched"]
+    files = ["config.json", "weights_best.h5", "history.csv", "training.json"]
+    assert models == {Path(run, name) for run in runs for name in files}
 
 
 def test_an_unfinished_run_is_named(tmp_path):

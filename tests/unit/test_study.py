@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 import yaml
 
-from denoising.study import SOURCES, StudyError, conditions, cross_tested, resolve, sweeps, training_sets
+from denoising.study import SOURCES, StudyError, conditions, cross_tested, resolve, runs_of, sweeps, training_sets
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ("config/config.yaml", "config/paper.yaml")
@@ -23,6 +23,14 @@ PUBLISHED = {
     "planaria-batch64": ("planaria", 64, 400, 100),
     "planaria-steps25": ("planaria", 16, 25, 100),
     "planaria-steps100": ("planaria", 16, 100, 100),
+}
+# The second arms, of as many patches as planaria-100 sees; the 2019 study had none
+MATCHED = {
+    "planaria-batch8-matched": ("planaria", 8, 800, 100),
+    "planaria-batch32-matched": ("planaria", 32, 200, 100),
+    "planaria-batch64-matched": ("planaria", 64, 100, 100),
+    "planaria-steps25-matched": ("planaria", 16, 25, 1600),
+    "planaria-steps100-matched": ("planaria", 16, 100, 400),
 }
 VARIED = ("trained_on", "batch_size", "steps_per_epoch", "epochs")
 BATCHES = ["planaria-batch8", "planaria-100", "planaria-batch32", "planaria-batch64"]
@@ -110,20 +118,23 @@ def change(config, changes):
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_configs_resolve(name, schema):
     study = resolve(read(name), schema)
-    assert set(study["models"]) == set(study["tests"]) == set(PUBLISHED)
+    assert set(study["models"]) == set(study["tests"]) == {*PUBLISHED, *MATCHED}
+    assert list(study["runs"]) == list(study["models"])
+    assert study["ensembles"] == {}
     assert list(study["datasets"]) == ["planaria", "tribolium"]
 
 
 def test_published_models_have_the_published_values(published):
     found = {name: tuple(values[key] for key in VARIED) for name, values in published["models"].items()}
-    assert found == PUBLISHED
+    assert found == PUBLISHED | MATCHED
 
 
 def test_published_models_have_the_rest_in_common(published):
     common = {
         "width": 32, "depth": 2, "kernel": 3, "residual": True, "last_activation": "linear", "loss": "laplace",
-        "learning_rate": 4e-4, "plateau_factor": 0.5, "plateau_patience": 10, "plateau_min_delta": 0,
-        "split": "tail", "seed": 0,
+        "learning_rate": 4e-4, "schedule": "plateau", "plateau_factor": 0.5, "plateau_patience": 10,
+        "plateau_min_delta": 0, "early_stopping_patience": None, "split": "tail", "validation_patches": None,
+        "augment": False, "precision": "auto", "seeds": [0],
     }  # fmt: skip
     for name, values in published["models"].items():
         assert {key: value for key, value in values.items() if key not in VARIED} == common, name
@@ -164,6 +175,12 @@ def test_sweeps_stand_in_order_with_their_base(name, schema):
     study = resolve(read(name), schema)
     assert study["studies"]["batch_size"]["models"] == BATCHES
     assert study["studies"]["steps_per_epoch"]["models"] == STEPS
+    assert study["studies"]["batch_size"]["matched"] == [
+        "planaria-batch8-matched", "planaria-100", "planaria-batch32-matched", "planaria-batch64-matched",
+    ]  # fmt: skip
+    assert study["studies"]["steps_per_epoch"]["matched"] == [
+        "planaria-steps25-matched", "planaria-steps100-matched", "planaria-100",
+    ]  # fmt: skip
     assert sweeps(study) == {"fig4_batch_size": "batch_size", "fig5_steps_per_epoch": "steps_per_epoch"}
 
 
@@ -183,6 +200,18 @@ def test_default_study_keeps_the_published_ratios(default):
     for name, (dataset, *values) in PUBLISHED.items():
         expected = [values[0] * batch / 16, values[1] * steps / 400, values[2] * epochs / 100]
         assert [models[name][key] for key in VARIED] == [dataset, *expected], name
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("sweep", ["batch_size", "steps_per_epoch"])
+def test_second_arms_see_as_many_patches_as_their_base(name, sweep, schema):
+    study = resolve(read(name), schema)
+    arms = study["studies"][sweep]["models"], study["studies"][sweep]["matched"]
+    values = [[study["models"][model] for model in arm] for arm in arms]
+    seen = [[m["batch_size"] * m["steps_per_epoch"] * m["epochs"] for m in arm] for arm in values]
+    assert len(set(seen[0])) == len(arms[0])
+    assert set(seen[1]) == {seen[0][arms[0].index("planaria-100")]}
+    assert [m[sweep] for m in values[1]] == [m[sweep] for m in values[0]]
 
 
 def test_default_study_needs_no_download(default):
@@ -210,24 +239,14 @@ def test_third_organism(schema):
 def test_further_batch_size_takes_its_place_in_the_sweep(schema):
     config = read("config/paper.yaml")
     config["studies"]["batch_size"]["models"] |= {
-        "planaria-batch24": {"batch_size": 24},
+        "planaria-batch20": {"batch_size": 20},
         "planaria-batch4": {"batch_size": 4},
     }
     study = resolve(config, schema)
-    expected = ["planaria-batch4", *BATCHES[:2], "planaria-batch24", *BATCHES[2:]]
+    expected = ["planaria-batch4", *BATCHES[:2], "planaria-batch20", *BATCHES[2:]]
     assert study["studies"]["batch_size"]["models"] == expected
-    assert study["models"]["planaria-batch24"] == study["models"]["planaria-100"] | {"batch_size": 24}
-
-
-def test_sample_matched_sweep(schema):
-    """Fewer steps for larger batches: every model sees the same number of patches."""
-    config = read("config/paper.yaml")
-    models = {f"matched{n}": {"batch_size": n, "steps_per_epoch": 6400 // n} for n in (8, 32, 64)}
-    config["studies"]["matched"] = {"base": "planaria-100", "varies": "batch_size", "models": models}
-    study = resolve(config, schema)
-    found = [study["models"][name] for name in study["studies"]["matched"]["models"]]
-    assert [values["batch_size"] for values in found] == [8, 16, 32, 64]
-    assert {values["batch_size"] * values["steps_per_epoch"] for values in found} == {6400}
+    assert study["models"]["planaria-batch20"] == study["models"]["planaria-100"] | {"batch_size": 20}
+    assert study["models"]["planaria-batch20-matched"]["steps_per_epoch"] == 320
 
 
 def test_own_pairs_in_two_dimensions(config, schema):
@@ -235,6 +254,165 @@ def test_own_pairs_in_two_dimensions(config, schema):
     assert study["datasets"]["own"]["axes"] == "YX"
     assert conditions(study, "own") == ["low"]
     assert study["datasets"]["worms"]["axes"] == "ZYX"
+
+
+# Second arms
+
+LONG = {"batch_size": 16, "steps_per_epoch": 100, "epochs": 10}
+
+
+def matched(config, changes=None, **training):
+    """The small config with a second arm of its sweep, by default of batch sizes."""
+    config["training"] = LONG | training
+    return change(config, {"studies.batches.sample_matched": True} | (changes or {}))
+
+
+def test_steps_make_up_for_the_batch(config, schema):
+    study = resolve(matched(config), schema)
+    assert study["studies"]["batches"]["models"] == ["worms-4", "worms", "worms-32"]
+    assert study["studies"]["batches"]["matched"] == ["worms-4-matched", "worms", "worms-32-matched"]
+    models = study["models"]
+    assert models["worms-4-matched"] == models["worms-4"] | {"steps_per_epoch": 400}
+    assert models["worms-32-matched"] == models["worms-32"] | {"steps_per_epoch": 50}
+
+
+def test_epochs_make_up_for_the_steps(config, schema):
+    changes = {
+        "studies.batches.varies": "steps_per_epoch",
+        "studies.batches.models": {"worms-few": {"steps_per_epoch": 25}, "worms-many": {"steps_per_epoch": 500}},
+    }
+    study = resolve(matched(config, changes), schema)
+    assert study["studies"]["batches"]["matched"] == ["worms-few-matched", "worms", "worms-many-matched"]
+    models = study["models"]
+    assert models["worms-few-matched"] == models["worms-few"] | {"epochs": 40}
+    assert models["worms-many-matched"] == models["worms-many"] | {"epochs": 2}
+
+
+def test_matched_models_are_models_like_any_other(config, schema):
+    """Their model's other values, seeds and test sets; after the sweep's own, before those of later studies."""
+    config["studies"]["later"] = {"base": "worms-4-matched", "models": {"later": {"epochs": 3}}}
+    changes = {
+        "studies.batches.models.worms-4": {"batch_size": 4, "learning_rate": 0.01, "seeds": [7, 8]},
+        "studies.batches.tested_on": ["worms", "beads"],
+    }
+    study = resolve(matched(config, changes), schema)
+    names = ["worms", "flies", "own", "worms-32", "worms-4", "worms-4-matched", "worms-32-matched", "later"]
+    assert list(study["models"]) == names
+    assert study["models"]["worms-4-matched"]["learning_rate"] == 0.01
+    assert study["tests"]["worms-4-matched"] == ["worms", "beads"]
+    assert runs_of(study, "worms-4-matched") == ["worms-4-matched-seed7", "worms-4-matched-seed8"]
+    assert study["ensembles"]["worms-4-matched-ensemble"] == "worms-4-matched"
+    assert study["models"]["later"]["steps_per_epoch"] == 400
+
+
+def test_without_sample_matched_there_is_no_second_arm(config, schema):
+    study = resolve(config, schema)
+    assert [entry["matched"] for entry in study["studies"].values()] == [[], []]
+
+
+def test_matched_models_are_no_part_of_the_config(config, schema):
+    """It makes them anew, so it must not hold them."""
+    study = resolve(matched(config), schema)
+    assert list(study["config"]["studies"]["batches"]["models"]) == ["worms-32", "worms-4"]
+    again = resolve(study["config"], schema)
+    assert again == study
+
+
+UNMATCHED = {
+    "no base": ({"studies.batches.base": None, "training.trained_on": "worms"}, ["base is None", "give the base"]),
+    "nothing varied": ({"studies.batches.varies": None}, ["varies is None", "batch_size or steps_per_epoch"]),
+    "epochs varied": ({"studies.batches.varies": "epochs"}, ["varies is epochs", "batch_size or steps_per_epoch"]),
+    "other epochs than the base": (
+        {"studies.batches.models.worms-4.epochs": 20},
+        ["worms-4 differs from worms in epochs too", "leave that as the base has it"],
+    ),
+    "other steps and epochs than the base": (
+        {"studies.batches.models.worms-4": {"batch_size": 4, "epochs": 20, "steps_per_epoch": 9}},
+        ["worms-4 differs from worms in steps_per_epoch and epochs too"],
+    ),
+    "a model that may stop early": (
+        {"studies.batches.models.worms-4": {"batch_size": 4, "early_stopping_patience": 5}},
+        ["worms-4 has early_stopping_patience 5", "set it to null"],
+    ),
+    "steps that are no whole number": (
+        {"studies.batches.models.worms-4.batch_size": 24},
+        ["worms-4 with batch_size 24 would need 1600 / 24 steps_per_epoch", "divides 1600, such as 20 or 25"],
+    ),
+    "less than a step": (
+        {"studies.batches.models.worms-4.batch_size": 3200},
+        ["1600 / 3200 steps_per_epoch", "divides 1600, such as 800 or 1600"],
+    ),
+    "epochs that are no whole number": (
+        {"studies.batches.varies": "steps_per_epoch", "studies.batches.models": {"worms-few": {"steps_per_epoch": 30}}},
+        ["worms-few with steps_per_epoch 30 would need 1000 / 30 epochs", "divides 1000, such as 20 or 25"],
+    ),
+    "a name that is taken": (
+        {"studies.main.models.worms-4-matched": {"trained_on": "worms"}},
+        ["the name worms-4-matched", "taken"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "said"), UNMATCHED.values(), ids=UNMATCHED)
+def test_no_second_arm_where_patches_seen_cannot_be_held(changes, said, config, schema):
+    with pytest.raises(StudyError, match=r"^studies\.batches\.sample_matched.*\.$") as refused:
+        resolve(matched(config, changes), schema)
+    assert all(words in str(refused.value) for words in said), refused.value
+
+
+# Seeds
+
+
+def test_a_model_of_one_seed_has_one_run_of_its_own_name(config, schema):
+    study = resolve(change(config, {"seed": 5, "studies.main.models.flies.seeds": [8]}), schema)
+    assert study["runs"]["worms"] == {"model": "worms", "seed": 5}
+    assert study["runs"]["flies"] == {"model": "flies", "seed": 8}
+    assert list(study["runs"]) == list(study["models"])
+    assert study["ensembles"] == {}
+
+
+def test_a_model_of_several_seeds_has_a_run_each_and_an_ensemble(config, schema):
+    study = resolve(change(config, {"studies.main.models.flies.seeds": [7, 3]}), schema)
+    assert list(study["runs"]) == ["worms", "flies-seed7", "flies-seed3", "own", "worms-32", "worms-4"]
+    assert study["runs"]["flies-seed3"] == {"model": "flies", "seed": 3}
+    assert runs_of(study, "flies") == ["flies-seed7", "flies-seed3"]
+    assert study["ensembles"] == {"flies-ensemble": "flies"}
+    assert "flies" in study["models"]
+    assert "flies" not in study["runs"]
+
+
+def test_models_take_the_seeds_of_training_or_their_base_over(config, schema):
+    changes = {
+        "training.seeds": [1, 2],
+        "studies.main.models.flies.seeds": [9],
+        "studies.batches.models.worms-4.seeds": [3],
+    }
+    study = resolve(change(config, changes), schema)
+    seeds = {name: values["seeds"] for name, values in study["models"].items()}
+    assert seeds == {"worms": [1, 2], "flies": [9], "own": [1, 2], "worms-32": [1, 2], "worms-4": [3]}
+
+
+def test_null_seeds_of_a_model_take_the_studys(config, schema):
+    config["studies"]["main"]["models"]["flies"]["seeds"] = None
+    study = resolve(change(config, {"seed": 5, "training.seeds": [1, 2]}), schema)
+    assert study["models"]["flies"]["seeds"] == [5]
+
+
+def test_seeds_are_not_written_into_the_config(config, schema):
+    study = resolve(config, schema)
+    study["models"]["worms"]["seeds"].append(1)
+    assert study["config"]["training"]["seeds"] is None
+    assert study["models"]["worms-4"]["seeds"] == [0]
+
+
+@pytest.mark.parametrize("other", ["worms-seed2", "worms-ensemble"])
+@pytest.mark.parametrize("seeds", [None, [1, 2]])
+def test_what_seeds_make_may_not_be_named_as_another_model(other, seeds, config, schema):
+    config["studies"]["main"]["models"][other] = {"trained_on": "worms", "seeds": seeds}
+    change(config, {"studies.main.models.worms.seeds": [1, 2]})
+    with pytest.raises(StudyError, match=rf"^model worms: .* make {other}, .*; rename one of the two\.$"):
+        resolve(config, schema)
+    assert other in resolve(change(config, {"studies.main.models.worms.seeds": [2]}), schema)["models"]
 
 
 # How values are found
@@ -246,11 +424,6 @@ def test_model_starts_from_training_or_base_and_changes_what_it_names(config, sc
     assert (models["flies"]["epochs"], models["flies"]["width"]) == (7, 16)
     assert (models["worms-4"]["epochs"], models["worms-4"]["width"], models["worms-4"]["batch_size"]) == (7, 4, 4)
     assert models["worms-4"]["trained_on"] == "worms"
-
-
-def test_model_takes_the_studys_seed_unless_it_gives_one(config, schema):
-    models = resolve(change(config, {"seed": 5, "studies.main.models.flies.seed": 8}), schema)["models"]
-    assert (models["worms"]["seed"], models["worms-4"]["seed"], models["flies"]["seed"]) == (5, 5, 8)
 
 
 def test_names_default_to_the_datasets_and_the_studys(config, schema):
@@ -294,9 +467,11 @@ def test_defaults_do_not_leak_into_the_next_study(config, schema):
     study = resolve(config, schema)
     study["evaluation"]["protocols"].append("changed")
     study["training"]["epochs"] = "changed"
+    study["compute"]["xla"] = "changed"
     again = resolve(config, schema)
     assert again["evaluation"]["protocols"] == ["paper", "study2019"]
     assert again["training"]["epochs"] == 100
+    assert again["compute"] == {"xla": "auto", "resident": "auto", "memory_growth": True}
 
 
 def test_datasets_may_repeat_one_another_by_yaml_anchors(schema):
@@ -320,6 +495,23 @@ REFUSED = {
         ["datasets.worms.patches", "did you mean shape?"],
     ),
     "unknown key like no other": ({"xyzzy": 1}, ["xyzzy", "title, note, seed"]),
+    "one seed, not a list": ({"studies.main.models.worms.seed": 3}, ["models.worms", "did you mean seeds?"]),
+    "a number for seeds": ({"training.seeds": 3}, ["training.seeds", "3", "array or null"]),
+    "no seeds": ({"training.seeds": []}, ["training.seeds", "[]"]),
+    "a seed twice": ({"training.seeds": [4, 4]}, ["training.seeds", "[4, 4]"]),
+    "a negative seed": ({"training.seeds": [-1]}, ["training.seeds", "-1"]),
+    "no seeds of a model": ({"studies.main.models.worms.seeds": []}, ["studies.main.models.worms.seeds", "[]"]),
+    "no validation patches": ({"training.validation_patches": 0}, ["training.validation_patches", "0"]),
+    "no patience": ({"training.early_stopping_patience": 0}, ["training.early_stopping_patience", "0"]),
+    "unknown precision": (
+        {"training.precision": "float64"},
+        ["training.precision", "float64", "auto, float32, bfloat16, float16"],
+    ),
+    "unknown schedule": ({"training.schedule": "linear"}, ["training.schedule", "linear", "plateau, cosine"]),
+    "a word for yes": ({"training.augment": "yes"}, ["training.augment", "'yes'", "boolean"]),
+    "misspelt key of compute": ({"compute": {"jit": True}}, ["compute", "jit", "xla, resident, memory_growth"]),
+    "1 for yes": ({"compute": {"xla": 1}}, ["compute.xla", "1", "auto"]),
+    "a folder for TensorBoard": ({"tensorboard": "logs"}, ["tensorboard", "'logs'", "boolean"]),
     "missing key": ({"datasets.worms.patches": None}, ["datasets.worms", "patches", "missing"]),
     "no datasets": ({"datasets": {}}, ["datasets"]),
     "unknown dataset to train on": (

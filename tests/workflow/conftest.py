@@ -22,11 +22,16 @@ class Workflow:
 
     root: Path
 
-    def run(self, *arguments, check=True):
+    def start(self, *arguments):
+        """A run that goes on by itself; what it says comes by one pipe."""
         command = [sys.executable, "-m", "snakemake", *map(str, arguments)]
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-        done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, env=environment)
-        done.said = done.stdout + done.stderr
+        both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        return subprocess.Popen(command, cwd=self.root, text=True, env=environment, **both)
+
+    def run(self, *arguments, check=True):
+        done = self.start(*arguments)
+        done.said = done.communicate()[0]
         if check:
             assert done.returncode == 0, done.said
         return done

@@ -3,8 +3,8 @@
 import pytest
 
 STUDY = {
-    "unpack": 2, "patches": 2, "split": 2, "train": 9, "restore": 13, "baseline": 2,
-    "evaluate": 17, "gather_scores": 1, "score_table": 2, "generalization": 1, "hyperparameters": 1, "runtimes": 1,
+    "unpack": 2, "patches": 2, "split": 2, "train": 14, "restore": 18, "baseline": 2,
+    "evaluate": 22, "gather_scores": 1, "score_table": 2, "generalization": 1, "hyperparameters": 1, "runtimes": 1,
     "patch_examples": 2, "restoration_examples": 2, "fig1_patches": 1, "fig2_restoration": 1,
     "fig3_generalization": 1, "sweep_figure": 2, "learning_curves": 1, "runtimes_figure": 1, "provenance": 1, "all": 1,
 }  # fmt: skip
@@ -32,8 +32,9 @@ def test_single_values_can_be_set_on_the_command_line(workflow):
 
 def test_one_figure_needs_only_what_it_shows(workflow):
     jobs = workflow.jobs("results/figures/fig4_batch_size.pdf")
-    assert (jobs["train"], jobs["restore"], jobs["sweep_figure"]) == (4, 4, 1)
-    assert (jobs["simulate"], jobs["evaluate"]) == (1, 6)
+    # four batch sizes, and three of them again in the second arm; with input and non-local means
+    assert (jobs["train"], jobs["restore"], jobs["sweep_figure"]) == (7, 7, 1)
+    assert (jobs["simulate"], jobs["evaluate"]) == (1, 9)
     assert not set(jobs) & {"fig1_patches", "score_table", "learning_curves", "provenance"}
 
 
@@ -42,9 +43,40 @@ def test_a_study_runs_in_a_folder_of_its_own(workflow, tmp_path):
 
 
 def test_a_sixth_batch_size_is_one_line(workflow, miniature_config):
-    miniature_config["studies"]["batch_size"]["models"]["planaria-batch3"] = {"batch_size": 3}
+    miniature_config["studies"]["batch_size"]["models"]["planaria-batch32"] = {"batch_size": 4}
     jobs = workflow.jobs("--configfile", workflow.write_config(miniature_config))
-    assert (jobs["train"], jobs["sweep_figure"]) == (4, 1)
+    assert (jobs["train"], jobs["sweep_figure"]) == (7, 1)  # in each arm
+    miniature_config["studies"]["batch_size"]["sample_matched"] = False
+    jobs = workflow.jobs("--configfile", workflow.write_config(miniature_config))
+    assert (jobs["train"], jobs["sweep_figure"]) == (5, 1)
+
+
+def test_seeds_are_trainings_and_an_ensemble(workflow, miniature_config):
+    models = miniature_config["studies"]["generalization"]["models"]
+    found = {}
+    for count in (1, 2, 3):
+        models["tribolium-100"]["seeds"] = list(range(count))
+        jobs = workflow.jobs("--configfile", workflow.write_config(miniature_config))
+        found[count] = [jobs[rule] for rule in ("train", "restore", "ensemble", "evaluate")]
+    # on two test sets: 4 restorations of other runs, 8 scores of other runs, input and non-local means
+    assert found == {1: [4, 6, 0, 10], 2: [5, 8, 2, 14], 3: [6, 10, 2, 16]}
+
+
+def test_seeds_of_a_base_are_seeds_of_its_sweep(workflow, miniature_config):
+    miniature_config["studies"]["generalization"]["models"]["planaria-100"]["seeds"] = [0, 1]
+    arguments = ["--configfile", workflow.write_config(miniature_config), "--", "results/figures/fig4_batch_size.pdf"]
+    jobs = workflow.jobs(*arguments)
+    # base, batch 8 and its matched model: two runs each, and an ensemble
+    assert [jobs[rule] for rule in ("train", "restore", "ensemble", "evaluate")] == [6, 6, 3, 11]
+
+
+def test_one_ensemble_needs_only_its_runs(workflow, miniature_config):
+    arguments = ["--configfile", workflow.write_config(miniature_config), "--"]
+    jobs = workflow.jobs(*arguments, "results/restored/tribolium-100-ensemble/planaria")
+    assert [jobs[rule] for rule in ("train", "restore", "ensemble", "evaluate")] == [2, 2, 1, 0]
+    for nothing in ("tribolium-100", "planaria-100-ensemble", "tribolium-100-seed3"):
+        done = workflow.run("-n", *arguments, f"results/restored/{nothing}/planaria", check=False)
+        assert "MissingRuleException" in done.said
 
 
 def test_a_third_organism_is_a_few_lines(workflow, miniature_config):
@@ -59,7 +91,7 @@ def test_a_third_organism_is_a_few_lines(workflow, miniature_config):
         "models": {"yeast": {"trained_on": "yeast"}},
     }
     jobs = workflow.jobs("--configfile", workflow.write_config(miniature_config))
-    assert (jobs["download"], jobs["simulate"], jobs["score_table"], jobs["train"]) == (1, 2, 3, 4)
+    assert (jobs["download"], jobs["simulate"], jobs["score_table"], jobs["train"]) == (1, 2, 3, 6)
 
 
 @pytest.mark.parametrize(
@@ -68,6 +100,8 @@ def test_a_third_organism_is_a_few_lines(workflow, miniature_config):
         ("sede", 3, "the config has no key sede: did you mean seed?"),
         ("training", {"trained_on": "mouse"}, "trained_on is mouse, which is no dataset"),
         ("training", {"trained_on": "planaria", "depth": 5}, "needs every edge divisible by 32"),
+        ("training", {"trained_on": "planaria", "seed": 3}, "training has no key seed: did you mean seeds?"),
+        ("compute", {"xla": "yes"}, "compute.xla is 'yes', expected one of auto"),
     ],
 )
 def test_a_wrong_config_ends_in_one_sentence_before_any_job(workflow, miniature_config, key, value, said):
@@ -77,6 +111,13 @@ def test_a_wrong_config_ends_in_one_sentence_before_any_job(workflow, miniature_
     assert done.returncode != 0
     assert said in done.said
     assert len([line for line in done.said.splitlines() if line.strip()]) <= 4
+
+
+def test_a_second_arm_that_cannot_be_is_refused_before_any_job(workflow, miniature_config):
+    miniature_config["studies"]["batch_size"]["models"]["planaria-batch8"]["batch_size"] = 3
+    done = workflow.run("-n", "--configfile", workflow.write_config(miniature_config), check=False)
+    assert done.returncode != 0
+    assert "give it a batch_size that divides 8, such as 2 or 4." in done.said
 
 
 def test_lone_pairs_are_refused_before_any_job(workflow, miniature_config):

@@ -26,12 +26,38 @@ def test_scores_are_tidy_and_complete(miniature):
     scores = pd.read_csv(miniature.root / "results/scores.csv", dtype={"condition": str}, keep_default_na=False)
     assert list(scores.columns) == COLUMNS
     assert set(scores["output"]) == {"input", "network", "nlm"}
-    # 2 volumes, 3 conditions, 3 + 2 values; 5 model tests, input and non-local means on both test sets
-    assert len(scores) == 2 * 3 * 5 * (5 + 2 + 2)
+    # 2 volumes, 3 conditions, 3 + 2 values; 8 tests of runs; an ensemble, input and non-local means on both test sets
+    assert len(scores) == 2 * 3 * 5 * (8 + 2 + 2 + 2)
     assert not scores.duplicated(COLUMNS[:-1]).any()
     unnamed = scores[scores["output"] != "network"]
     assert (unnamed[["model", "seed", "trained_on"]] == "").all(axis=None)
     assert set(scores.loc[scores["tested_on"] == "planaria", "stratum"]) == {"fixed", "live"}
+
+
+def test_scores_tell_runs_and_ensembles_apart(miniature):
+    scores = pd.read_csv(miniature.root / "results/scores.csv", dtype=str, keep_default_na=False)
+    networks = scores[scores["output"] == "network"]
+    assert set(networks[["model", "seed", "trained_on"]].itertuples(index=False, name=None)) == {
+        ("planaria-100", "3", "planaria"),
+        ("tribolium-100", "1", "tribolium"),
+        ("tribolium-100", "2", "tribolium"),
+        ("tribolium-100-ensemble", "", "tribolium"),
+        ("planaria-batch8", "3", "planaria"),
+        ("planaria-batch8-matched", "3", "planaria"),
+    }
+    of_run = pd.read_csv(miniature.root / "results/scores/tribolium-100-seed2/planaria.csv", dtype=str)
+    assert (set(of_run["model"]), set(of_run["seed"])) == ({"tribolium-100"}, {"2"})
+
+
+def test_an_ensemble_is_never_worse_than_the_worst_of_its_runs(miniature):
+    """Nor could it be: a mean correlates with the truth at least as well as the worst of what it is the mean of."""
+    scores = pd.read_csv(miniature.root / "results/scores.csv", dtype=str, keep_default_na=False)
+    ours = scores.query("protocol == 'paper' and metric == 'nrmse' and trained_on == 'tribolium'")
+    nrmse = ours.pivot(index=["tested_on", "condition", "volume"], columns="seed", values="value").astype(float)
+    assert nrmse.shape == (12, 3)
+    assert (nrmse[""] <= nrmse[["1", "2"]].max(axis=1) + 1e-9).all()
+    assert (nrmse[""] != nrmse["1"]).all()
+    assert (nrmse[""] != nrmse["2"]).all()
 
 
 @pytest.mark.parametrize(
@@ -53,10 +79,24 @@ def test_figures_are_there(miniature, name):
 
 def test_model_folders_are_csbdeeps(miniature):
     folder = miniature.root / "results/models/planaria-batch8"
-    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "history.csv", "weights_best.h5"]
+    names = ["config.json", "history.csv", "training.json", "weights_best.h5"]
+    assert sorted(path.name for path in folder.iterdir()) == names
     assert json.loads((folder / "config.json").read_text())["train_batch_size"] == 1
     history = pd.read_csv(folder / "history.csv")
     assert list(history["samples_seen"]) == [4, 8]
+
+
+def test_matched_models_see_as_many_patches_as_the_base(miniature):
+    models = ("planaria-100", "planaria-batch8", "planaria-batch8-matched")
+    histories = {model: pd.read_csv(miniature.root / f"results/models/{model}/history.csv") for model in models}
+    assert [list(history["samples_seen"]) for history in histories.values()] == [[8, 16], [4, 8], [8, 16]]
+
+
+def test_seeds_make_models_that_differ(miniature):
+    folders = [miniature.root / f"results/models/tribolium-100-seed{seed}" for seed in (1, 2)]
+    first, second = ((folder / "weights_best.h5").read_bytes() for folder in folders)
+    assert first != second
+    assert not (miniature.root / "results/models/tribolium-100").exists()
 
 
 def test_logs_name_the_device(miniature):
@@ -68,7 +108,15 @@ def test_provenance_stands_beside_the_results(miniature):
     record = json.loads((miniature.root / "results/provenance.json").read_text())
     assert record["packages"]["tensorflow"]["installed_here"] == record["packages"]["tensorflow"]["pinned"]
     assert re.fullmatch("[0-9a-f]{64}", record["inputs"]["planaria"]["sha256"])
+    assert record["seeds"] == {
+        "planaria-100": 3,
+        "tribolium-100-seed1": 1,
+        "tribolium-100-seed2": 2,
+        "planaria-batch8": 3,
+        "planaria-batch8-matched": 3,
+    }
     config = yaml.safe_load((miniature.root / "results/config.yaml").read_text())
+    assert list(config["studies"]["batch_size"]["models"]) == ["planaria-batch8"]
     assert config["training"]["plateau_patience"] == 10
     assert config["validation_fraction"] == 0.2
     again = miniature.jobs("--cores", "2", "--configfile", "results/config.yaml")
@@ -97,6 +145,14 @@ def test_nothing_runs_twice(miniature):
     assert not miniature.jobs(*miniature.arguments)
 
 
+def test_one_seed_more_is_one_training_more(miniature, miniature_config):
+    """And another ensemble, for which the restorations of the other runs, which were temporary, are made again."""
+    miniature_config["studies"]["generalization"]["models"]["tribolium-100"]["seeds"] = [1, 2, 5]
+    jobs = miniature.jobs("--cores", "2", "--configfile", miniature.write_config(miniature_config))
+    assert [jobs[rule] for rule in ("train", "restore", "ensemble")] == [1, 6, 2]
+    assert not set(jobs) & {"patches", "split", "unpack"}
+
+
 def edited(miniature, module, before, after):
     """Jobs of a dry run after one edit to the library, which is undone."""
     path = miniature.root / "workflow/scripts/denoising" / f"{module}.py"
@@ -122,6 +178,9 @@ def test_an_edit_to_code_reruns_the_rules_that_use_it(miniature):
     assert not edited(miniature, "examples", "import numpy", "import math\nimport numpy") & {"train", "patches"}
     assert not edited(miniature, "logs", "import logging", "import math\nimport logging")
     assert not edited(miniature, "downloads", "import logging", "import math\nimport logging") & {"download"}
+    again = edited(miniature, "ensembles", "import logging", "import math\nimport logging")
+    assert again >= {"ensemble", "evaluate", "gather_scores"}
+    assert not again & {"train", "patches", "split"}
     again = edited(miniature, "metrics", "SSIM_SLAB = 16", "SSIM_SLAB = 8")
     # restorations were temporary, so scoring needs them again; training is never touched
     assert again >= {"evaluate", "restore", "baseline", "gather_scores", "score_table", "sweep_figure"}
@@ -143,10 +202,10 @@ def test_one_figure_redraws_alone(miniature):
 
 
 def test_another_models_batch_does_not_retrain_this_one(miniature, miniature_config):
-    miniature_config["studies"]["batch_size"]["models"]["planaria-batch8"]["batch_size"] = 3
+    miniature_config["studies"]["batch_size"]["models"]["planaria-batch8"]["batch_size"] = 4
     config = miniature.write_config(miniature_config)
     jobs = miniature.jobs("--cores", "2", "--configfile", config)
-    assert jobs["train"] == 1
+    assert jobs["train"] == 2  # in each arm
 
 
 @pytest.mark.parametrize(
@@ -154,13 +213,27 @@ def test_another_models_batch_does_not_retrain_this_one(miniature, miniature_con
     [
         {"device": "auto"},
         {"restoration": {"max_tile_voxels": 20000}},
-        {"note": "Another note."},
+        {"compute": {"xla": False, "resident": True, "memory_growth": False}},
+        {"tensorboard": True},
     ],
 )
-def test_what_changes_no_weights_trains_nothing(miniature, miniature_config, change):
+def test_what_changes_no_result_is_only_put_on_record(miniature, miniature_config, change):
     config = miniature.write_config(miniature_config | change)
+    assert miniature.jobs("--cores", "2", "--configfile", config) == {"provenance": 1, "all": 1}
+
+
+def test_another_note_is_printed_and_trains_nothing(miniature, miniature_config):
+    config = miniature.write_config(miniature_config | {"note": "Another note."})
     jobs = miniature.jobs("--cores", "2", "--configfile", config)
-    assert not set(jobs) & {"train", "restore", "patches", "unpack"}
+    assert set(jobs) == TABLES | FIGURES | LAST
+
+
+@pytest.mark.parametrize("change", [{"schedule": "cosine"}, {"augment": True}, {"precision": "float32"}])
+def test_what_changes_weights_trains_every_run_again(miniature, miniature_config, change):
+    miniature_config["training"] |= change
+    jobs = miniature.jobs("--cores", "2", "--configfile", miniature.write_config(miniature_config))
+    assert (jobs["train"], jobs["restore"], jobs["ensemble"]) == (5, 8, 2)
+    assert not set(jobs) & {"patches", "split", "unpack"}
 
 
 def test_a_corrected_stratum_scores_again_and_trains_nothing(miniature, miniature_config):
@@ -173,11 +246,12 @@ def test_a_corrected_stratum_scores_again_and_trains_nothing(miniature, miniatur
 def test_restorations_are_made_when_they_are_to_be_kept(miniature, miniature_config):
     miniature_config["restoration"] = {"keep": True}
     jobs = miniature.jobs("--cores", "2", "--configfile", miniature.write_config(miniature_config))
-    assert (jobs["restore"], jobs["baseline"], jobs["train"]) == (5, 2, 0)
+    assert [jobs[rule] for rule in ("restore", "ensemble", "baseline", "train")] == [8, 2, 2, 0]
 
 
 def test_a_batch_larger_than_the_training_set_ends_before_training(workflow, miniature_config, tmp_path):
-    miniature_config["studies"]["batch_size"]["models"]["planaria-batch8"]["batch_size"] = 64
+    sweep = miniature_config["studies"]["batch_size"]
+    sweep |= {"sample_matched": False, "models": {"planaria-batch8": {"batch_size": 64}}}
     config = workflow.write_config(miniature_config)
     folder = ["--directory", tmp_path, "results/models/planaria-100/weights_best.h5"]
     done = workflow.run("--cores", "2", *folder, "--configfile", config, check=False)

@@ -1,6 +1,7 @@
 # What the rules share: the resolved study, the patterns of the wildcards, and the functions that find inputs.
 
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -22,6 +23,8 @@ except studies.StudyError as error:
 
 DATASETS = STUDY["datasets"]
 MODELS = STUDY["models"]
+RUNS = STUDY["runs"]
+ENSEMBLES = STUDY["ensembles"]
 TRAINED_ON = sorted({values["trained_on"] for values in MODELS.values()})
 
 
@@ -37,8 +40,9 @@ def with_source(source):
 
 wildcard_constraints:
     dataset=one_of(DATASETS),
-    model=one_of(MODELS),
-    method=one_of([*MODELS, "nlm", "input"]),
+    run=one_of(RUNS),
+    ensemble=one_of(ENSEMBLES),
+    method=one_of([*RUNS, *ENSEMBLES, "nlm", "input"]),
     split="tail|random|by-volume",
 
 
@@ -136,16 +140,37 @@ def splits_of(wildcards):
     )
 
 
+def training_values(wildcards):
+    """What defines a training, and nothing else: the values of the run's model, with the run's own seed."""
+    run = RUNS[wildcards.run]
+    values = {
+        key: value for key, value in MODELS[run["model"]].items() if key != "seeds"
+    }
+    return {**values, "seed": run["seed"]}
+
+
+def remove_finished_checkpoints():
+    """Checkpoints of trainings that have written their models; those of interrupted trainings stay."""
+    for finished in Path("results/checkpoints").glob("*/*/finished"):
+        shutil.rmtree(finished.parent)
+
+
 def split_of_model(wildcards):
-    values = MODELS[wildcards.model]
+    values = training_values(wildcards)
     return f"results/splits/{values['trained_on']}/{values['split']}.csv"
 
 
 def of_trained_dataset(pattern):
-    """A path with the dataset that the model of the wildcards is trained on."""
+    """A path with the dataset that the run of the wildcards is trained on."""
     return lambda wildcards: pattern.format(
-        dataset=MODELS[wildcards.model]["trained_on"]
+        dataset=training_values(wildcards)["trained_on"]
     )
+
+
+def restored_by_runs(wildcards):
+    """What each run of the ensemble's model restored."""
+    runs = studies.runs_of(STUDY, ENSEMBLES[wildcards.ensemble])
+    return expand("results/restored/{run}/{{dataset}}", run=runs)
 
 
 def restored_volumes(wildcards):
@@ -157,8 +182,26 @@ def restored_volumes(wildcards):
     )
 
 
+def scored_as(wildcards):
+    """The columns of a score that tell the method: a run's model and seed, an ensemble's name, an output."""
+    method = wildcards.method
+    if method in RUNS:
+        named, model = RUNS[method], RUNS[method]["model"]
+    elif method in ENSEMBLES:
+        named, model = {"model": method, "seed": ""}, ENSEMBLES[method]
+    else:
+        return {"model": "", "seed": "", "trained_on": "", "output": method}
+    return {**named, "trained_on": MODELS[model]["trained_on"], "output": "network"}
+
+
 def tested_on(model):
     return STUDY["tests"][model]
+
+
+def methods_of(model):
+    """What of a model is scored: each of its runs, and their ensemble where there are several."""
+    ensembles = [name for name, averaged in ENSEMBLES.items() if averaged == model]
+    return studies.runs_of(STUDY, model) + ensembles
 
 
 def scores_of(models, datasets):
@@ -169,10 +212,11 @@ def scores_of(models, datasets):
         dataset=datasets,
     )
     return baselines + [
-        f"results/scores/{model}/{dataset}.csv"
+        f"results/scores/{method}/{dataset}.csv"
         for model in models
         for dataset in datasets
         if dataset in tested_on(model)
+        for method in methods_of(model)
     ]
 
 
@@ -185,7 +229,9 @@ def scores_of_table(wildcards):
 
 
 def swept_models(wildcards):
-    return STUDY["studies"][studies.sweeps(STUDY)[wildcards.figure]]["models"]
+    """The models of a sweep, of both its arms where there are two."""
+    sweep = STUDY["studies"][studies.sweeps(STUDY)[wildcards.figure]]
+    return list(dict.fromkeys(sweep["models"] + sweep["matched"]))
 
 
 def scores_of_sweep(wildcards):
@@ -218,10 +264,10 @@ def compared_models():
 
 
 def example_of(dataset):
-    """The model whose restorations of a dataset figure 2 shows: the first trained on it, else the first tested on it."""
+    """The run whose restorations of a dataset figure 2 shows: of the first model trained on it, else tested on it."""
     tested = [model for model in MODELS if dataset in tested_on(model)]
     own = [model for model in tested if MODELS[model]["trained_on"] == dataset]
-    return (own or tested)[0]
+    return studies.runs_of(STUDY, (own or tested)[0])[0]
 
 
 def keep_if_asked(path):
@@ -234,9 +280,10 @@ def kept_restorations():
     if not STUDY["restoration"]["keep"]:
         return []
     networks = [
-        f"results/restored/{model}/{dataset}"
+        f"results/restored/{method}/{dataset}"
         for model in MODELS
         for dataset in tested_on(model)
+        for method in methods_of(model)
     ]
     return networks + expand(
         "results/restored/nlm/{dataset}", dataset=studies.tested_datasets(STUDY)
@@ -268,9 +315,8 @@ def described():
         }
         for name, dataset in DATASETS.items()
     }
-    return {
-        key: STUDY[key] for key in ("title", "note", "models", "tests", "studies")
-    } | {"datasets": datasets}
+    told = ("title", "note", "models", "runs", "ensembles", "tests", "studies")
+    return {key: STUDY[key] for key in told} | {"datasets": datasets}
 
 
 def reported(path, caption, category, subcategory):

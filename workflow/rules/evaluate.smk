@@ -21,7 +21,7 @@ rule evaluate:
         conditions=condition_names,
         protocols=STUDY["evaluation"]["protocols"],
         stratum=setting("stratum"),
-        model=lambda wildcards: MODELS.get(wildcards.method),
+        scored=scored_as,
         code=code_version("evaluate.py"),
     script:
         "../scripts/evaluate.py"
@@ -53,13 +53,13 @@ rule restoration_examples:
     input:
         volumes="results/volumes/{dataset}",
         nlm="results/restored/nlm/{dataset}",
-        restored="results/restored/{model}/{dataset}",
+        restored="results/restored/{run}/{dataset}",
     output:
-        examples="results/examples/{model}/{dataset}.npz",
+        examples="results/examples/{run}/{dataset}.npz",
     log:
-        "logs/restoration_examples/{model}/{dataset}.log",
+        "logs/restoration_examples/{run}/{dataset}.log",
     benchmark:
-        "benchmarks/restoration_examples/{model}/{dataset}.tsv"
+        "benchmarks/restoration_examples/{run}/{dataset}.tsv"
     conda:
         "../../envs/analysis.yaml"
     threads: 1

@@ -87,7 +87,7 @@ rule generalization:
 rule runtimes:
     """Runtimes beside the published ones, and what they say of the paper's."""
     input:
-        histories=expand("results/models/{model}/history.csv", model=MODELS),
+        histories=expand("results/models/{run}/history.csv", run=RUNS),
         published=RESOURCES / "published_runtimes.csv",
     output:
         csv=reported("results/tables/runtimes.csv", "runtimes", "Tables", "Training"),
@@ -230,9 +230,9 @@ rule sweep_figure:
 
 
 rule learning_curves:
-    """Training and validation loss of every model, epoch by epoch."""
+    """Training and validation loss of every run, epoch by epoch."""
     input:
-        expand("results/models/{model}/history.csv", model=MODELS),
+        expand("results/models/{run}/history.csv", run=RUNS),
     output:
         pdf="results/figures/learning_curves.pdf",
         png=reported(
@@ -258,9 +258,9 @@ rule learning_curves:
 
 
 rule runtimes_figure:
-    """Runtime of every model, and runtime against steps per epoch."""
+    """Runtime of every run, and runtime against steps per epoch."""
     input:
-        histories=expand("results/models/{model}/history.csv", model=MODELS),
+        histories=expand("results/models/{run}/history.csv", run=RUNS),
         published=RESOURCES / "published_runtimes.csv",
     output:
         pdf="results/figures/runtimes.pdf",

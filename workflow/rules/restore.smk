@@ -1,18 +1,18 @@
-# Needs: test volumes and model folders. Makes: restored volumes, by networks and by non-local means.
+# Needs: test volumes and model folders. Makes: restored volumes, by networks, their means and non-local means.
 
 
 rule restore:
-    """Restore every test volume of a dataset, in all its conditions, with one model."""
+    """Restore every test volume of a dataset, in all its conditions, with the model of one run."""
     input:
         volumes="results/volumes/{dataset}",
-        config="results/models/{model}/config.json",
-        weights="results/models/{model}/weights_best.h5",
+        config="results/models/{run}/config.json",
+        weights="results/models/{run}/weights_best.h5",
     output:
-        restored=keep_if_asked(directory("results/restored/{model}/{dataset}")),
+        restored=keep_if_asked(directory("results/restored/{run}/{dataset}")),
     log:
-        "logs/restore/{model}/{dataset}.log",
+        "logs/restore/{run}/{dataset}.log",
     benchmark:
-        "benchmarks/restore/{model}/{dataset}.tsv"
+        "benchmarks/restore/{run}/{dataset}.tsv"
     conda:
         "../../envs/care.yaml"
     threads: 8
@@ -22,10 +22,33 @@ rule restore:
     params:
         conditions=condition_names,
         device=untracked(STUDY["device"]),
+        memory_growth=untracked(STUDY["compute"]["memory_growth"]),
         max_tile_voxels=untracked(STUDY["restoration"]["max_tile_voxels"]),
         code=code_version("restore.py"),
     script:
         "../scripts/restore.py"
+
+
+rule ensemble:
+    """Average what the runs of one model restored, volume by volume."""
+    input:
+        runs=restored_by_runs,
+    output:
+        restored=keep_if_asked(directory("results/restored/{ensemble}/{dataset}")),
+    log:
+        "logs/ensemble/{ensemble}/{dataset}.log",
+    benchmark:
+        "benchmarks/ensemble/{ensemble}/{dataset}.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        # one volume: 4 bytes a voxel, 0.4 GB for a published planaria volume
+        mem_mb=2000,
+    params:
+        code=code_version("ensemble.py"),
+    script:
+        "../scripts/ensemble.py"
 
 
 rule baseline:

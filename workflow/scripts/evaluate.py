@@ -9,14 +9,7 @@ from denoising.metrics import COLUMNS, score_pair
 from denoising.volumes import paired
 
 with open_log(snakemake.log[0]):
-    method, dataset, model = snakemake.wildcards.method, snakemake.wildcards.dataset, snakemake.params.model
-    known = {
-        "model": method if model else "",
-        "seed": model["seed"] if model else "",
-        "trained_on": model["trained_on"] if model else "",
-        "tested_on": dataset,
-        "output": "network" if model else method,
-    }
+    known = snakemake.params.scored | {"tested_on": snakemake.wildcards.dataset}
     restored = Path(snakemake.input.restored) if snakemake.input.get("restored") else None
     rows = [
         known | row

@@ -1,9 +1,9 @@
-"""Draw the learning curves of every model."""
+"""Draw the learning curves of every run."""
 
 from denoising.figures import fig_learning_curves
 from denoising.logs import open_log
 
 with open_log(snakemake.log[0]):
     study = snakemake.params.study
-    histories = dict(zip(study["models"], snakemake.input, strict=True))
+    histories = dict(zip(study["runs"], snakemake.input, strict=True))
     fig_learning_curves(histories, study, snakemake.output.pdf, snakemake.output.png)

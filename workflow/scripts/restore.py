@@ -1,4 +1,4 @@
-"""Restore every test volume of a dataset, in all its conditions, with one model."""
+"""Restore every test volume of a dataset, in all its conditions, with the model of one run."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ with open_log(snakemake.log[0]):
     from denoising.restoration import compiled, restore
     from denoising.volumes import normalise_input, paired, read_volume, write_volume
 
-    use_device(snakemake.params.device, snakemake.threads)
+    use_device(snakemake.params.device, snakemake.threads, snakemake.params.memory_growth)
     model = load_model(Path(snakemake.input.config).parent)
     forward = compiled(model)
     pairs = list(paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions))

@@ -7,7 +7,7 @@ from denoising.tables import runtime_lines_table, runtimes_table, write_table
 with open_log(snakemake.log[0]):
     study = snakemake.params.study
     published = of_study(read_tidy(snakemake.input.published), study)
-    histories = dict(zip(study["models"], snakemake.input.histories, strict=True))
+    histories = dict(zip(study["runs"], snakemake.input.histories, strict=True))
     table = runtimes_table(histories, study, published)
     title = f"{study['title']}: runtimes"
     write_table(table, snakemake.output.csv, snakemake.output.markdown, title, study["note"])

@@ -6,6 +6,6 @@ from denoising.statistics import of_study, read_tidy
 
 with open_log(snakemake.log[0]):
     study = snakemake.params.study
-    histories = dict(zip(study["models"], snakemake.input.histories, strict=True))
+    histories = dict(zip(study["runs"], snakemake.input.histories, strict=True))
     published = of_study(read_tidy(snakemake.input.published), study)
     fig_runtimes(histories, study, published, snakemake.output.pdf, snakemake.output.png)

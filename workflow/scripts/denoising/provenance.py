@@ -96,7 +96,7 @@ def record(study: dict, inputs: dict[str, Path], repository: Path) -> dict:
         "platform": platform.platform(),
         "packages": {name: {"pinned": version, "installed_here": _version(name)} for name, version in pins},
         "inputs": {name: _input(path, study["datasets"][name]) for name, path in inputs.items()},
-        "seeds": {model: values["seed"] for model, values in study["models"].items()},
+        "seeds": {run: each["seed"] for run, each in study["runs"].items()},
     }
 
 

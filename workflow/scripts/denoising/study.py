@@ -2,10 +2,13 @@
 
 A resolved study is a plain dict: the config's own keys, and beside them
 
-    models    {name: values}: each value of `training`, with differences applied
-    tests     {name: [dataset, ...]}: what each model is tested on, in the order of the studies
-    config    the config with its defaults filled in, which is a config again
-    studies   with the base of each sweep among its models, in the order of the varied value
+    models      {name: values}: each value of `training`, with differences applied; `seeds` is a list
+    runs        {name: {model, seed}}: the trainings, one for each seed of a model
+    ensembles   {name: model}: the mean of a model's runs, where it has several
+    tests       {name: [dataset, ...]}: what each model is tested on, in the order of the studies
+    config      the config with its defaults filled in, which is a config again
+    studies     with the base of each sweep among its `models`, in the order of the varied value, and in `matched` the
+                models of its sample-matched arm in the same order
 """
 
 import copy
@@ -20,6 +23,10 @@ RESERVED = ("input", "nlm", "truth")
 SOURCES = ("simulate", "archive", "pairs")
 # Layouts of the published archives, which simulated ones have too
 LAYOUTS = {"planaria": "folders", "tribolium": "stacks"}
+# Their product is the number of patches that a training sees
+LENGTH = ("batch_size", "steps_per_epoch", "epochs")
+# What makes up for the value that a sweep varies, where the number of patches seen is held
+MATCHED_BY = {"batch_size": "steps_per_epoch", "steps_per_epoch": "epochs"}
 
 
 class StudyError(ValueError):
@@ -54,10 +61,11 @@ def resolve(config: dict, schema: dict) -> dict:
     study["models"], study["tests"] = {}, {}
     for name, entry in study["studies"].items():
         _resolve_models(name, entry, study, schema)
-    for name, entry in study["studies"].items():
         _resolve_sweep(name, entry, study)
+        _resolve_matched(name, entry, study)
     for name, values in study["models"].items():
         _check_model(name, values, study)
+    _resolve_runs(study)
     _check_files(study)
     return study | {"config": filled_in}
 
@@ -227,7 +235,7 @@ def _resolve_models(name: str, entry: dict, study: dict, schema: dict) -> None:
                 f"{key}.models.{model}: the name is taken, by another study's model or by {', '.join(RESERVED)}."
             )
         values = {**base, **_checked_differences(f"{key}.models.{model}", differences or {}, schema)}
-        values["seed"] = study["seed"] if values["seed"] is None else values["seed"]
+        values["seeds"] = list(values["seeds"] or [study["seed"]])
         if values["trained_on"] is None:
             raise StudyError(f"{key}.models.{model}: trained_on is missing; give it here, in the base or in training.")
         tested_on = entry["tested_on"] or []
@@ -264,6 +272,70 @@ def _resolve_sweep(name: str, entry: dict, study: dict) -> None:
     if not all(isinstance(value, Real) and not isinstance(value, bool) for value in values.values()):
         raise StudyError(f"studies.{name}.varies is {varies}, which is not a number in every model: {values}.")
     entry["models"] = sorted(models, key=values.get)
+
+
+def _resolve_matched(name: str, entry: dict, study: dict) -> None:
+    """Add the second arm of a sweep: its models again, each seeing as many patches as the base."""
+    key, base, varies = f"studies.{name}.sample_matched", entry["base"], entry["varies"]
+    entry["matched"] = []
+    if not entry["sample_matched"]:
+        return
+    if base is None or varies not in MATCHED_BY:
+        raise StudyError(
+            f"{key} is given, but base is {base} and varies is {varies}: give the base whose number of patches is "
+            f"held, and let the study vary {' or '.join(MATCHED_BY)}."
+        )
+    for model in entry["models"]:
+        matched = base if model == base else f"{model}-matched"
+        if model != base:
+            if matched in study["models"]:
+                raise StudyError(f"{key}: the name {matched} of a model of the second arm is taken; rename the other.")
+            study["models"][matched] = _matched(key, model, base, varies, study["models"])
+            study["tests"][matched] = list(study["tests"][model])
+        entry["matched"].append(matched)
+
+
+def _matched(key: str, model: str, base: str, varies: str, models: dict) -> dict:
+    """The model's values, trained for as many patches as the base."""
+    values, held, makes_up = copy.deepcopy(models[model]), models[base], MATCHED_BY[varies]
+    others = [each for each in LENGTH if each != varies and values[each] != held[each]]
+    if others:
+        raise StudyError(
+            f"{key}: {model} differs from {base} in {' and '.join(others)} too, not in {varies} alone; leave that as "
+            "the base has it, or move the model to another study."
+        )
+    if values["early_stopping_patience"] is not None:
+        raise StudyError(
+            f"{key}: {model} has early_stopping_patience {values['early_stopping_patience']}, and a training that ends "
+            "early sees fewer patches than the base; set it to null in this sweep and its base."
+        )
+    product = held[varies] * held[makes_up]
+    values[makes_up], rest = divmod(product, values[varies])
+    if rest:
+        divisors = [number for number in range(1, product + 1) if product % number == 0]
+        nearest = sorted(sorted(divisors, key=lambda number: abs(number - values[varies]))[:2])
+        raise StudyError(
+            f"{key}: {model} with {varies} {values[varies]} would need {product} / {values[varies]} {makes_up}, which "
+            f"is no whole number; give it a {varies} that divides {product}, such as {' or '.join(map(str, nearest))}."
+        )
+    return values
+
+
+def _resolve_runs(study: dict) -> None:
+    """A run for each seed of a model, and an ensemble where a model has several."""
+    study["runs"], study["ensembles"] = {}, {}
+    for model, values in study["models"].items():
+        several = len(values["seeds"]) > 1
+        runs = {f"{model}-seed{seed}" if several else model: seed for seed in values["seeds"]}
+        ensembles = [f"{model}-ensemble"] * several
+        taken = [name for name in (*runs, *ensembles) if several and name in study["models"]]
+        if taken:
+            raise StudyError(
+                f"model {model}: its seeds {values['seeds']} make {taken[0]}, which is the name of another model; "
+                "rename one of the two."
+            )
+        study["runs"] |= {run: {"model": model, "seed": seed} for run, seed in runs.items()}
+        study["ensembles"] |= dict.fromkeys(ensembles, model)
 
 
 def _check_model(name: str, values: dict, study: dict) -> None:
@@ -307,6 +379,11 @@ def conditions(study: dict, dataset: str) -> list[str]:
 def training_sets(study: dict, dataset: str) -> dict[str, dict]:
     """The values of every model that trains on `dataset`."""
     return {name: values for name, values in study["models"].items() if values["trained_on"] == dataset}
+
+
+def runs_of(study: dict, model: str) -> list[str]:
+    """The names of a model's runs, in the order of its seeds."""
+    return [run for run, each in study["runs"].items() if each["model"] == model]
 
 
 def cross_tested(study: dict) -> bool:

@@ -1,0 +1,74 @@
+"""A training that is killed under Snakemake goes on with the next run, and ends as if it had not been."""
+
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+MEASURED = [
+    "seconds", "training_seconds", "samples_per_second", "voxels_per_second", "matmul_share", "host_memory_mb"
+]  # fmt: skip
+MODEL = "results/models/planaria-100"
+
+
+def weights(folder):
+    found = {}
+    with h5py.File(folder / "weights_best.h5") as file:
+        file.visititems(lambda name, item: found.update({name: item[()]} if isinstance(item, h5py.Dataset) else {}))
+    return found
+
+
+def training_process(root):
+    """The id of the process that trains in the folder `root`."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            inside = (process / "cwd").resolve() == root.resolve()
+            if inside and b"train.py" in (process / "cmdline").read_bytes().split(b"\0")[1]:
+                return int(process.name)
+        except (OSError, IndexError):
+            continue
+    return None
+
+
+def wait_for(found, seconds=120):
+    until = time.monotonic() + seconds
+    while not found():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="processes are found in /proc")
+def test_a_killed_training_goes_on_with_the_next_run(workflow, miniature_config, tmp_path):
+    miniature_config["training"] |= {"epochs": 40, "plateau_patience": 2}
+    config = workflow.write_config(miniature_config, "long.yaml")
+    arguments = ["--cores", "1", "--resources", "gpu=1", "--configfile", config, "--directory", tmp_path, "--", MODEL]
+    arguments[-1] += "/weights_best.h5"
+    workflow.run(*arguments)
+    unstopped = tmp_path / "unstopped"
+    shutil.move(tmp_path / MODEL, unstopped)
+    assert pd.read_csv(unstopped / "history.csv")["learning_rate"].nunique() > 1
+
+    log = tmp_path / "logs/train/planaria-100.log"
+    for number, epochs in ((signal.SIGKILL, 3), (signal.SIGTERM, 12)):
+        snakemake = workflow.start(*arguments)
+        wait_for(lambda: list(tmp_path.glob(f"results/checkpoints/planaria-100/*/epoch-{epochs:05d}.npz")))  # noqa: B023
+        os.kill(training_process(tmp_path), number)
+        said = snakemake.communicate(timeout=60)[0]
+        assert snakemake.returncode != 0
+        assert not (tmp_path / MODEL / "weights_best.h5").exists()
+    assert "stopped by SIGTERM after" in said  # on the console
+    assert "continuing from epoch-000" in log.read_text()
+
+    said = workflow.run(*arguments).said
+    assert "planaria-100: epoch 40/40, loss" in said
+    assert "continuing from epoch-000" in log.read_text()
+    np.testing.assert_equal(weights(tmp_path / MODEL), weights(unstopped))
+    these, those = (pd.read_csv(each / "history.csv").drop(columns=MEASURED) for each in (tmp_path / MODEL, unstopped))
+    pd.testing.assert_frame_equal(these, those, check_exact=True)
+    assert not list(tmp_path.glob("results/checkpoints/*/*"))  # nothing is left of it when all has gone well

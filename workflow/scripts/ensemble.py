@@ -1,0 +1,9 @@
+"""Average what the runs of one model restored, volume by volume."""
+
+from pathlib import Path
+
+from denoising.ensembles import average
+from denoising.logs import open_log
+
+with open_log(snakemake.log[0]):
+    average([Path(folder) for folder in snakemake.input.runs], Path(snakemake.output.restored))
