@@ -12,73 +12,115 @@ from matplotlib.text import Text
 from PIL import Image
 
 from denoising import figures
-from denoising.statistics import read_tidy, summarise
+from denoising.statistics import MEASURED, read_tidy, summarise
 
 RESOURCES = Path(__file__).parents[2] / "resources"
-BASE = {"trained_on": "planaria", "epochs": 6, "steps_per_epoch": 64, "batch_size": 4, "loss": "laplace"}
+BASE = {"trained_on": "planaria", "epochs": 6, "steps_per_epoch": 64, "batch_size": 4, "loss": "laplace", "seeds": [0]}
+PLAIN = {"varies": None, "base": None, "matched": []}
+SWEEP = {"base": "planaria-100", "matched": []}
+MODELS = {
+    "planaria-100": BASE,
+    "tribolium-100": {**BASE, "trained_on": "tribolium"},
+    "planaria-batch8": {**BASE, "batch_size": 2},
+    "planaria-batch64": {**BASE, "batch_size": 16},
+    "planaria-steps25": {**BASE, "steps_per_epoch": 4},
+}
 STUDY = {
     "note": "Reduced study on simulated specimens: numbers do not compare with the published ones.",
     "datasets": {
         "planaria": {"label": "planaria (simulated)", "conditions": ["1", "2"]},
-        "tribolium": {"label": "tribolium (simulated)", "conditions": [{"name": "2"}, {"name": "1"}]},
+        "tribolium": {"label": "tribolium (simulated)", "conditions": ["2", "1"]},
     },
-    "models": {
-        "planaria-100": BASE,
-        "tribolium-100": {**BASE, "trained_on": "tribolium"},
-        "planaria-batch8": {**BASE, "batch_size": 2},
-        "planaria-batch64": {**BASE, "batch_size": 16},
-        "planaria-steps25": {**BASE, "steps_per_epoch": 4},
-    },
+    "models": MODELS,
+    "runs": {model: {"model": model, "seed": 0} for model in MODELS},
+    "ensembles": {},
     "studies": {
-        "generalization": {"models": ["planaria-100", "tribolium-100"], "varies": None},
-        "batch": {"models": ["planaria-batch64", "planaria-batch8", "planaria-100"], "varies": "batch_size"},
-        "steps": {"models": ["planaria-steps25", "planaria-100"], "varies": "steps_per_epoch"},
+        "generalization": {**PLAIN, "models": ["planaria-100", "tribolium-100"]},
+        "batch": {
+            **SWEEP,
+            "models": ["planaria-batch8", "planaria-100", "planaria-batch64"],
+            "varies": "batch_size",
+        },
+        "steps": {**SWEEP, "models": ["planaria-steps25", "planaria-100"], "varies": "steps_per_epoch"},
     },
 }
-ONE_CONDITION = {**STUDY, "datasets": {name: {**each, "conditions": ["1"]} for name, each in STUDY["datasets"].items()}}
-NAMES = ["patches", "restoration", "generalization", "sweep", "learning_curves", "runtimes"]
+MATCHED = {
+    "planaria-batch8-matched": {**BASE, "batch_size": 2, "steps_per_epoch": 128},
+    "planaria-batch64-matched": {**BASE, "batch_size": 16, "steps_per_epoch": 16},
+    "planaria-steps25-matched": {**BASE, "steps_per_epoch": 4, "epochs": 96},
+}
+SAVED = ["patches", "restoration", "generalization", "sweep", "learning_curves", "runtimes"]
+NAMES = SAVED + ["generalization_seeds", "arms", "arms_seeds", "learning_curves_arms", "runtimes_arms"]
 PLOTS = NAMES[2:]
+SCORED = ["generalization", "sweep", "generalization_seeds", "arms", "arms_seeds"]
 
 
-def make_scores(study=STUDY, seeds=("0",), nlm=True):
+ARMS = {
+    "batch": ["planaria-batch8-matched", "planaria-100", "planaria-batch64-matched"],
+    "steps": ["planaria-steps25-matched", "planaria-100"],
+}
+
+
+def with_arms(study):
+    """The study with a second arm of each sweep, in which the number of patches seen is held."""
+    models = study["models"] | MATCHED
+    runs = {model: {"model": model, "seed": 0} for model in models}
+    studies = {name: {**each, "matched": ARMS.get(name, [])} for name, each in study["studies"].items()}
+    return study | {"models": models, "runs": runs, "studies": studies}
+
+
+def with_seeds(study, seeds=(1, 2, 3)):
+    """The study with several trainings of every model."""
+    models = {name: {**values, "seeds": list(seeds)} for name, values in study["models"].items()}
+    runs = {f"{name}-seed{seed}": {"model": name, "seed": seed} for name in models for seed in seeds}
+    return study | {"models": models, "runs": runs, "ensembles": {f"{name}-ensemble": name for name in models}}
+
+
+def in_one_condition(study):
+    return study | {"datasets": {name: {**each, "conditions": ["1"]} for name, each in study["datasets"].items()}}
+
+
+def make_scores(study=STUDY, nlm=True):
     """Scores of three volumes a dataset; the plain models are tested on every dataset."""
     rng = np.random.default_rng(5)
-    references = ["input", "nlm"] if nlm else ["input"]
+    methods = [(key, "", "") for key in (["input", "nlm"] if nlm else ["input"])]
+    methods += [(run["model"], run["model"], run["seed"]) for run in study["runs"].values()]
+    methods += [(ensemble, model, "") for ensemble, model in study["ensembles"].items()]
     rows = []
-    for dataset, key in itertools.product(study["datasets"], [*references, *study["models"]]):
-        settings = study["models"].get(key, {})
-        plain = key in study["studies"]["generalization"]["models"]
-        if settings and not plain and settings["trained_on"] != dataset:
+    for dataset, (key, model, seed) in itertools.product(study["datasets"], methods):
+        trained_on = study["models"][model]["trained_on"] if model else ""
+        if model and model not in study["studies"]["generalization"]["models"] and trained_on != dataset:
             continue
-        conditions = [c if isinstance(c, str) else c["name"] for c in study["datasets"][dataset]["conditions"]]
+        conditions = study["datasets"][dataset]["conditions"]
         for condition, protocol, volume in itertools.product(conditions, ("paper", "study2019"), range(3)):
-            for seed in seeds if settings else [""]:
-                row = {
-                    "model": key if settings else "",
-                    "seed": seed,
-                    "trained_on": settings.get("trained_on", ""),
-                    "tested_on": dataset,
-                    "condition": condition,
-                    "volume": f"v{volume}",
-                    "stratum": "",
-                    "output": "network" if settings else key,
-                    "protocol": protocol,
-                }
-                nrmse = rng.uniform(0.02, 0.05) * (1 if settings else 3)
-                rows += [{**row, "metric": "nrmse", "value": nrmse}]
-                rows += [{**row, "metric": "ssim", "value": 1 - 4 * nrmse}]
+            row = {
+                "model": key if model else "",
+                "seed": str(seed),
+                "trained_on": trained_on,
+                "tested_on": dataset,
+                "condition": condition,
+                "volume": f"v{volume}",
+                "stratum": "",
+                "output": "network" if model else key,
+                "protocol": protocol,
+            }
+            nrmse = rng.uniform(0.02, 0.05) * (1 if model else 3)
+            rows += [{**row, "metric": "nrmse", "value": nrmse}]
+            rows += [{**row, "metric": "ssim", "value": 1 - 4 * nrmse}]
     return pd.DataFrame(rows)
 
 
 def make_histories(folder, study=STUDY):
     paths = {}
-    for i, (model, settings) in enumerate(study["models"].items()):
+    for i, (run, each) in enumerate(study["runs"].items()):
+        settings = study["models"][each["model"]]
         epochs = np.arange(1, settings["epochs"] + 1)
         loss = -2 + 0.1 * i + 3 / epochs
-        history = {"epoch": epochs, "loss": loss, "val_loss": loss + 0.1, "learning_rate": 1e-3 / epochs}
+        history = pd.DataFrame({"epoch": epochs, "loss": loss, "val_loss": loss + 0.1, "learning_rate": 1e-3 / epochs})
         history["seconds"] = 1 + 0.02 * settings["steps_per_epoch"]
-        paths[model] = folder / f"{model}.csv"
-        pd.DataFrame(history).to_csv(paths[model], index=False)
+        history["samples_seen"] = epochs * settings["steps_per_epoch"] * settings["batch_size"]
+        paths[run] = folder / f"{run}.csv"
+        history.assign(**dict.fromkeys(MEASURED, np.nan)).to_csv(paths[run], index=False)
     return paths
 
 
@@ -109,7 +151,13 @@ def coarse():
 @pytest.fixture
 def unsaved(monkeypatch):
     """Lay figures out, but write no files, for speed."""
-    monkeypatch.setattr(figures, "_save", lambda figure, *_: figure.draw_without_rendering() or figure)
+    monkeypatch.setattr(figures, "_save", laid_out)
+
+
+def laid_out(figure, *_):
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return figure
 
 
 @pytest.fixture(scope="module")
@@ -124,23 +172,34 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def drawn(folder, scores, coarse):
-    """Every figure, drawn once, by name; the files are <name>.pdf and <name>.png in `folder`."""
-    histories = make_histories(folder)
+    """Every figure, drawn once, by name; the files of `SAVED` are <name>.pdf and <name>.png in `folder`."""
     published = read_tidy(RESOURCES / "published_runtimes.csv")
     patches = {name: make_patches(folder / f"{name}.npz") for name in STUDY["datasets"]}
     sections = {
         (f"{name}-100", name): make_sections(folder / f"{name}-100.npz", pixel=pixel)
         for name, pixel in (("planaria", 0.4), ("tribolium", np.nan))
     }
+    arms, seeds = with_arms(STUDY), with_seeds(with_arms(STUDY))
+    histories = {name: folder / f"{name}.csv" for name in make_histories(folder)}
     calls = {
         "patches": (figures.fig_patches, patches, STUDY),
         "restoration": (figures.fig_restoration, sections, STUDY),
         "generalization": (figures.fig_generalization, scores, STUDY),
-        "sweep": (figures.fig_sweep, scores, ONE_CONDITION, "batch"),
+        "sweep": (figures.fig_sweep, scores, in_one_condition(STUDY), "batch"),
         "learning_curves": (figures.fig_learning_curves, histories, STUDY),
         "runtimes": (figures.fig_runtimes, histories, STUDY, published),
+        "generalization_seeds": (figures.fig_generalization, make_scores(seeds), seeds),
+        "arms": (figures.fig_sweep, make_scores(arms), in_one_condition(arms), "batch"),
+        "arms_seeds": (figures.fig_sweep, make_scores(seeds), in_one_condition(seeds), "steps"),
+        "learning_curves_arms": (figures.fig_learning_curves, make_histories(folder, seeds), seeds),
+        "runtimes_arms": (figures.fig_runtimes, make_histories(folder, seeds), seeds, published),
     }
-    return {name: draw(*given, *files(folder, name)) for name, (draw, *given) in calls.items()}
+    saved = {name: draw(*given, *files(folder, name)) for name, (draw, *given) in calls.items() if name in SAVED}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figures, "_save", laid_out)
+        return saved | {
+            name: draw(*given, *files(folder, name)) for name, (draw, *given) in calls.items() if name not in SAVED
+        }
 
 
 def files(folder, name):
@@ -179,7 +238,7 @@ def printed(figure):
     return " ".join(text.get_text().replace("\n", " ") for text in texts(figure))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SAVED)
 def test_both_files_are_written_whole(drawn, folder, name):
     pdf, png = (path.read_bytes() for path in files(folder, name))
     assert pdf.startswith(b"%PDF")
@@ -222,7 +281,7 @@ def test_axes_have_labels_with_units(drawn, name):
         assert any(each.get_xlabel() for each in column)
 
 
-@pytest.mark.parametrize("name", ["generalization", "sweep"])
+@pytest.mark.parametrize("name", SCORED)
 def test_error_bars_are_named_with_their_number(drawn, name):
     assert "mean ± SD over test volumes (3 of planaria (simulated)" in printed(drawn[name])
 
@@ -259,11 +318,144 @@ def test_a_model_has_one_colour_in_every_figure(drawn, scores):
 
 
 def test_colours_of_models_differ_and_do_not_depend_on_the_figure():
-    study = {"models": {name: {} for name in ("mine", "planaria", "yours", "theirs", "planaria-100")}}
-    colours = figures.palette(study)
+    study = {"models": dict.fromkeys(("mine", "planaria", "yours", "theirs", "planaria-100"))}
+    colours = figures.palette(study | {"studies": {}, "ensembles": {}})
     assert len({colours[model] for model in study["models"]}) == 5
     assert colours["planaria"] == figures.palette(STUDY)["planaria"] == "#0072B2"
     assert {"input", "nlm"} <= set(colours)
+
+
+def test_matched_models_and_ensembles_have_the_colour_of_their_model_and_a_look_of_their_own():
+    study = with_seeds(with_arms(STUDY))
+    assert figures.matched_models(study) == {name: name.removesuffix("-matched") for name in MATCHED}
+    colours, shapes = figures.palette(study), figures.markers(study)
+    kin = ["planaria-batch8", "planaria-batch8-matched", "planaria-batch8-ensemble", "planaria-batch8-matched-ensemble"]
+    assert len({colours[name] for name in kin}) == 1
+    assert [shapes[name] for name in kin] == ["o", "d", "o", "d"]
+    assert colours["planaria-batch8"] != colours["planaria-batch64"]
+    assert shapes["tribolium-100"] == "s"
+
+
+def drawn_as(ax, colour):
+    """Marker, its filling, and x and y of all that is drawn in a colour."""
+    lines = [line for line in ax.lines if to_hex(line.get_color()).upper() == colour]
+    lines = [line for line in lines if line.get_marker() not in ("", "None", None, "_", "|")]
+    looks = [(line.get_marker(), to_hex(line.get_markerfacecolor()) != "#ffffff") for line in lines]
+    return {look: line.get_xydata()[0] for look, line in zip(looks, lines, strict=True)}
+
+
+def test_a_sweep_tells_its_arms_and_ensembles_apart(drawn):
+    ax = drawn["arms_seeds"].axes[0]
+    colours = figures.palette(STUDY)
+    swept = drawn_as(ax, colours["planaria-steps25"])
+    assert set(swept) == {("o", True), ("o", False), ("d", True), ("d", False)}
+    places = [swept[look][0] for look in (("o", True), ("o", False), ("d", True), ("d", False))]
+    assert places == sorted(places)
+    assert np.exp2(np.mean(np.log2(places))) == pytest.approx(4)  # side by side around its 4 steps
+    assert places[-1] < 16  # half way to the next value, 64
+    assert set(drawn_as(ax, colours["planaria-100"])) == {("o", True), ("o", False)}  # the base is in both arms
+
+
+def test_each_arm_has_its_line_through_the_base(drawn):
+    ax = drawn["arms"].axes[0]
+    own, matched = (line for line in ax.lines if line.get_color() == "0.6")
+    assert (own.get_linestyle(), matched.get_linestyle()) == ("-", "--")  # matplotlib calls every pattern dashed
+    middle = own.get_xydata()[1]
+    assert middle[0] == pytest.approx(4)
+    assert matched.get_xydata()[1].tolist() == middle.tolist()
+    assert (own.get_xdata() != matched.get_xdata()).tolist() == [True, False, True]
+
+
+def test_a_sweep_says_what_each_arm_holds_and_how_much_it_saw(drawn):
+    batch = printed(drawn["arms"])
+    assert "epochs and steps per epoch held" in batch
+    assert "patches seen held" in batch
+    assert "Solid line: the models saw 768 to 6,144 patches in training" in batch
+    assert "confounded. Dash-dotted line, diamonds and planaria-100: every model saw 1,536 patches" in batch
+    assert "in 16 to 128 steps per epoch (96 to 768 weight updates)" in batch
+    steps = printed(drawn["arms_seeds"])
+    assert "epochs and batch size held" in steps
+    assert "in 6 to 96 epochs (384 weight updates)" in steps
+
+
+def thick(ax):
+    """The middles and heights of the bars over trainings."""
+    lines = [line for line in ax.lines if line.get_linewidth() == 1.4]
+    return sorted((float(np.mean(line.get_ydata())), float(np.ptp(line.get_ydata()))) for line in lines)
+
+
+def test_thick_bars_are_the_spread_between_trainings(drawn):
+    study = with_seeds(with_arms(STUDY))
+    summary = summarise(make_scores(study))
+    keys = {"metric": "nrmse", "protocol": "paper", "tested_on": "planaria"}
+    part = summary[(summary[list(keys)] == pd.Series(keys)).all(axis=1)].set_index("model")
+    part = part.loc[part.index.isin(["planaria-100", "tribolium-100"])]
+    expected = sorted(zip(part["mean"], 2 * part["sd_seeds"], strict=True))
+    assert thick(drawn["generalization_seeds"].axes[0]) == [pytest.approx(each) for each in expected]
+    assert "3 training runs a model" in printed(drawn["generalization_seeds"])
+    assert "Thick bars beside them: ± SD between the runs" in printed(drawn["generalization_seeds"])
+
+
+@pytest.mark.parametrize("name", ["generalization", "sweep", "arms"])
+def test_with_one_training_a_model_there_are_no_thick_bars_and_no_ensembles(drawn, name):
+    assert not any(thick(ax) for ax in drawn[name].axes)
+    shown = printed(drawn[name])
+    assert "one training run a model" in shown
+    assert "Thick" not in shown
+    assert "nsemble" not in shown
+
+
+def test_models_trained_more_and_less_often_are_told(unsaved, tmp_path):
+    study = with_seeds(STUDY, (1, 2))
+    study["models"]["tribolium-100"]["seeds"] = [1]
+    study["runs"].pop("tribolium-100-seed2")
+    study["ensembles"].pop("tribolium-100-ensemble")
+    figure = figures.fig_generalization(make_scores(study), study, *files(tmp_path, "g"))
+    assert "1 to 2 training runs a model" in printed(figure)
+
+
+def test_matched_models_are_in_figure_3_only_where_they_were_cross_tested(drawn, unsaved, tmp_path):
+    arms = with_arms(STUDY)
+    assert "matched" not in printed(figures.fig_generalization(make_scores(arms), arms, *files(tmp_path, "g")))
+    crossed = make_scores(arms)
+    crossed = crossed[(crossed["model"] == "planaria-batch8-matched")].assign(tested_on="tribolium")
+    figure = figures.fig_generalization(pd.concat([make_scores(arms), crossed]), arms, *files(tmp_path, "g"))
+    assert "planaria-batch8-matched: 6 epochs" in printed(figure)
+    assert "diamonds, trained on as many patches as their sweep's base" in printed(figure)
+
+
+def test_learning_curves_compare_runs_by_patches_seen(drawn):
+    figure = drawn["learning_curves_arms"]
+    titles = [title for ax in figure.axes if (title := ax.get_title(loc="left"))]
+    assert titles == [
+        "Trained on planaria (simulated)",
+        "Trained on tribolium (simulated)",
+        "Batch size, trained on planaria (simulated)",
+        "Steps per epoch, trained on planaria (simulated)",
+    ]
+    assert {ax.get_xlabel() for ax in figure.axes} == {"", "patches seen (log scale)"}
+    assert figure.axes[0].get_xscale() == "log"
+    colour = figures.palette(STUDY)["planaria-steps25"]
+    lines = [line for line in figure.axes[-3].lines if to_hex(line.get_color()).upper() == colour]
+    solid = [line for line in lines if line.get_linestyle() == "-"]
+    assert (len(solid), len(lines)) == (3, 6)  # three trainings in each arm, of one colour
+    assert {line.get_xdata()[-1] for line in solid} == {6 * 4 * 4}
+    assert {line.get_xdata()[-1] for line in lines if line not in solid} == {BASE["epochs"] * 64 * 4}
+
+
+def test_ticks_of_patches_are_short():
+    assert [figures._short_number(value) for value in (100.0, 2000.0, 1e5, 1e6)] == ["100", "2k", "100k", "1M"]
+
+
+def test_runtimes_have_a_row_a_model_and_a_point_a_run(drawn):
+    hours, _, ours = drawn["runtimes_arms"].axes
+    rows = [label.get_text() for label in hours.get_yticklabels()]
+    assert rows[:8] == [*MODELS, *MATCHED]
+    places = [float(line.get_ydata()[0]) for line in hours.lines if line.get_fillstyle() == "full"]
+    assert sorted(places) == sorted([*range(8)] * 3)
+    # Epochs of 96 make a group of one number of steps: no line; the arms of the batch size make one each
+    names = [text.get_text().split(":")[0] for text in ours.get_legend().get_texts()]
+    assert names == ["batch size 2", "batch size 4", "batch size 16"]
 
 
 @pytest.mark.parametrize("name", ["generalization", "sweep"])
@@ -294,8 +486,7 @@ def test_a_sweep_shows_the_actual_values_and_its_confounding(drawn):
 
 
 def test_a_matched_sweep_says_so_and_a_narrow_one_is_linear(unsaved, scores, tmp_path):
-    study = {**STUDY, "models": {name: dict(values) for name, values in STUDY["models"].items()}}
-    study["models"]["planaria-steps25"] |= {"steps_per_epoch": 48, "epochs": 8}
+    study = STUDY | {"models": MODELS | {"planaria-steps25": {**BASE, "steps_per_epoch": 48, "epochs": 8}}}
     paper = scores[scores["protocol"] == "paper"]
     figure = figures.fig_sweep(paper, study, "steps", *files(tmp_path, "s"))
     assert "Every model saw 1,536 patches in training" in printed(figure)
@@ -310,7 +501,7 @@ def test_a_sweep_without_scores_is_refused(scores, tmp_path):
 
 
 def test_the_same_data_give_the_same_bytes(drawn, folder, tmp_path):
-    histories = {model: folder / f"{model}.csv" for model in STUDY["models"]}
+    histories = {run: folder / f"{run}.csv" for run in STUDY["runs"]}
     figures.fig_learning_curves(histories, STUDY, *files(tmp_path, "learning_curves"))
     for again, first in zip(files(tmp_path, "learning_curves"), files(folder, "learning_curves"), strict=True):
         assert again.read_bytes() == first.read_bytes()
@@ -320,9 +511,10 @@ def test_one_dataset_one_condition_one_model_and_several_runs(unsaved, tmp_path)
     study = {
         "datasets": {"fish": {"conditions": ["low"]}},
         "models": {"fish": {**BASE, "trained_on": "fish", "epochs": 1}},
-        "studies": {"generalization": {"models": ["fish"]}},
+        "studies": {"generalization": {**PLAIN, "models": ["fish"]}},
     }
-    scores = make_scores(study, seeds=("0", "1"), nlm=False)
+    study = with_seeds(study, (0, 1))
+    scores = make_scores(study, nlm=False)
     figure = figures.fig_generalization(scores, study, *files(tmp_path, "g"))
     assert len(panels(figure)) == 4
     assert "2 training runs a model, averaged first" in printed(figure)

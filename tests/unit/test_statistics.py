@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from denoising.statistics import (
+    MEASURED,
     compared_models,
-    condition_names,
     group_line,
     implied_for_paper,
     implied_steps,
@@ -16,7 +16,9 @@ from denoising.statistics import (
     read_tidy,
     relative_difference,
     runtime_line,
+    settings_of,
     summarise,
+    with_ensembles,
 )
 
 
@@ -62,6 +64,14 @@ def test_a_volume_counts_once_however_many_seeds():
     assert (row["mean"], row["n"], row["seeds"]) == (3.0, 2, 2)
     assert row["sd"] == pytest.approx(np.sqrt(2))  # of the volumes' means 2 and 4
     assert row["sd_seeds"] == pytest.approx(np.sqrt(2))  # of the runs' means 2 and 4
+
+
+def test_an_ensemble_is_a_method_of_its_own_without_runs():
+    runs = [scores([1.0, 3.0], seed="1"), scores([3.0, 5.0], seed="2")]
+    table = summarise(pd.concat([*runs, scores([1.0, 2.0], seed="", model="planaria-ensemble")]))
+    assert table["model"].tolist() == ["planaria", "planaria-ensemble"]
+    assert table["mean"].tolist() == [3.0, 1.5]
+    assert table["sd_seeds"].isna().tolist() == [False, True]
 
 
 def test_one_volume_has_no_deviation():
@@ -147,32 +157,86 @@ def test_a_line_joins_runs_that_differ_in_steps_alone(published):
     assert implied_for_paper(group.assign(source="ours"), published) == []
 
 
-def test_our_runtimes_sum_hours_and_leave_start_up_out_of_an_epoch(tmp_path):
-    history = tmp_path / "history.csv"
-    pd.DataFrame({"epoch": [1, 2, 3], "seconds": [50.0, 10.0, 12.0]}).to_csv(history, index=False)
-    study = {"models": {"m": {"trained_on": "d", "batch_size": 4, "steps_per_epoch": 8}, "n": {}}}
-    (row,) = our_runtimes({"m": history}, study).to_dict("records")
+@pytest.fixture
+def measured():
+    """A study of two models, one of them trained twice, and a history of three epochs."""
+    settings = {"trained_on": "d", "batch_size": 4, "epochs": 3}
+    models = {"one": {**settings, "steps_per_epoch": 8, "seeds": [5]}}
+    models["two"] = {**settings, "steps_per_epoch": 16, "seeds": [1, 2]}
+    runs = {"one": {"model": "one", "seed": 5}}
+    runs |= {f"two-seed{seed}": {"model": "two", "seed": seed} for seed in (1, 2)}
+    history = pd.DataFrame({"epoch": [1, 2, 3], "seconds": [50.0, 10.0, 12.0]})
+    history = history.assign(samples_per_second=[2.0, 9.0, 8.0], voxels_per_second=[20.0, 90.0, 80.0])
+    history = history.assign(teraflop=[1.0, 1.0, 2.0], matmul_share=[0.1, 0.5, 0.4], host_memory_mb=[7.0, 9.0, 8.0])
+    history = history.assign(device_memory_mb=np.nan, gpu_energy_kj=np.nan)
+    return {"models": models, "runs": runs}, history
+
+
+def test_our_runtimes_sum_hours_and_leave_start_up_out_of_an_epoch(measured, tmp_path):
+    study, history = measured
+    history.to_csv(tmp_path / "history.csv", index=False)
+    (row,) = our_runtimes({"one": tmp_path / "history.csv"}, study).to_dict("records")
     assert row["hours"] == pytest.approx(72 / 3600)
     assert (row["seconds_per_epoch"], row["epochs"], row["source"]) == (12.0, 3, "ours")
     with pytest.raises(ValueError, match="do not name"):
-        our_runtimes({"other": history}, study)
+        our_runtimes({"other": tmp_path / "history.csv"}, study)
 
 
-def test_conditions_by_name_or_with_a_source():
-    study = {"datasets": {"a": {"conditions": ["2", "1"]}, "b": {"conditions": [{"name": "low", "source": 0}]}}}
-    assert condition_names(study, "a") == ["2", "1"]
-    assert condition_names(study, "b") == ["low"]
+def test_speed_is_a_median_work_and_energy_are_sums_memory_is_a_peak(measured, tmp_path):
+    study, history = measured
+    history.to_csv(tmp_path / "cpu.csv", index=False)
+    history.assign(device_memory_mb=[1.0, 3.0, 2.0], gpu_energy_kj=[1.0, 2.0, 4.0]).to_csv(tmp_path / "gpu.csv")
+    histories = {"two-seed2": tmp_path / "gpu.csv", "one": tmp_path / "cpu.csv"}
+    cpu, gpu = our_runtimes(histories, study).to_dict("records")
+    assert [gpu[name] for name in MEASURED] == [8.0, 80.0, 4.0, 0.4, 9.0, 3.0, 7.0]
+    assert [cpu[name] for name in MEASURED][:5] == [8.0, 80.0, 4.0, 0.4, 9.0]
+    assert np.isnan(cpu["device_memory_mb"])  # a CPU has none, which is not 0
+    assert np.isnan(cpu["gpu_energy_kj"])
+    assert (gpu["model"], gpu["seed"]) == ("two", 2)
+    assert np.isnan(cpu["seed"])  # the only run of its model
+
+
+@pytest.mark.parametrize("broken", [lambda h: h.drop(columns="teraflop"), lambda h: h.iloc[:0]])
+def test_incomplete_histories_are_refused(measured, tmp_path, broken):
+    study, history = measured
+    broken(history).to_csv(tmp_path / "h.csv", index=False)
+    with pytest.raises(ValueError, match="h.csv: expected a row an epoch"):
+        our_runtimes({"one": tmp_path / "h.csv"}, study)
+
+
+def test_a_line_takes_every_run_and_needs_two_numbers_of_steps(measured, tmp_path):
+    study, history = measured
+    paths = {}
+    for run, seconds in (("one", 4.0), ("two-seed1", 7.0), ("two-seed2", 9.0)):
+        paths[run] = tmp_path / f"{run}.csv"
+        history.assign(seconds=seconds).to_csv(paths[run], index=False)
+    (group,) = line_groups(our_runtimes(paths, study))
+    assert group["steps_per_epoch"].tolist() == [8, 16, 16]
+    assert group_line(group) == pytest.approx((0.5, 0.0))
+    del paths["one"]
+    assert line_groups(our_runtimes(paths, study)) == []
 
 
 def test_compared_models_are_those_of_plain_studies_or_cross_tested():
-    table = pd.concat([scores([1.0], model=model) for model in ("base", "swept", "wanderer")])
+    names = ("base", "swept", "swept-matched", "wanderer")
+    table = pd.concat([scores([1.0], model=model) for model in names])
     table = pd.concat([table, scores([1.0], model="wanderer", tested_on="tribolium")])
     study = {
-        "models": dict.fromkeys(("wanderer", "swept", "base", "unscored")),
-        "studies": {"a": {"models": ["base", "unscored"]}, "b": {"models": ["swept"], "varies": "epochs"}},
+        "models": dict.fromkeys(("wanderer", "swept", "base", "swept-matched", "unscored")),
+        "studies": {
+            "a": {"models": ["base", "unscored"], "varies": None, "matched": []},
+            "b": {"models": ["base", "swept"], "varies": "epochs", "matched": ["base", "swept-matched"]},
+        },
     }
     assert compared_models(table, study) == ["wanderer", "base"]
-    assert compared_models(table[table["model"] == "swept"], study) == ["swept"]
+    crossed = scores([1.0], model="swept-matched", tested_on="tribolium")
+    assert compared_models(pd.concat([table, crossed]), study) == ["wanderer", "base", "swept-matched"]
+
+
+def test_an_ensemble_follows_its_model_and_has_its_settings():
+    study = {"models": {"a": {"width": 1}, "b": {"width": 2}}, "ensembles": {"a-ensemble": "a"}}
+    assert with_ensembles(["b", "a"], study) == ["b", "a", "a-ensemble"]
+    assert settings_of("a-ensemble", study) == settings_of("a", study) == {"width": 1}
 
 
 def test_tidy_files_keep_names_as_text(tmp_path):

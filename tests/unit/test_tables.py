@@ -1,5 +1,6 @@
 """Tables: ours beside the published values, protocols apart, differences as they follow."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -7,58 +8,81 @@ import pandas as pd
 import pytest
 
 from denoising import tables
-from denoising.statistics import read_tidy
+from denoising.statistics import MEASURED, read_tidy
 
 RESOURCES = Path(__file__).parents[2] / "resources"
+BASE = {"trained_on": "planaria", "epochs": 20, "steps_per_epoch": 64, "batch_size": 4, "seeds": [0]}
+MODELS = {
+    "planaria": {**BASE, "epochs": 40},
+    "planaria-100": BASE,
+    "tribolium-100": {**BASE, "trained_on": "tribolium"},
+    "planaria-steps25": {**BASE, "steps_per_epoch": 4},
+}
 STUDY = {
     "datasets": {
         "planaria": {"label": "planaria", "conditions": ["1", "2", "3"]},
         "tribolium": {"label": "tribolium", "conditions": ["3", "2", "1"]},
     },
-    "models": {
-        "planaria": {"trained_on": "planaria", "epochs": 40, "steps_per_epoch": 64, "batch_size": 4},
-        "planaria-100": {"trained_on": "planaria", "epochs": 20, "steps_per_epoch": 64, "batch_size": 4},
-        "tribolium-100": {"trained_on": "tribolium", "epochs": 20, "steps_per_epoch": 64, "batch_size": 4},
-        "planaria-steps25": {"trained_on": "planaria", "epochs": 20, "steps_per_epoch": 4, "batch_size": 4},
-    },
+    "models": MODELS,
+    "runs": {model: {"model": model, "seed": 0} for model in MODELS},
+    "ensembles": {},
     "studies": {
-        "replication": {"models": ["planaria"]},
-        "generalization": {"models": ["planaria-100", "tribolium-100"]},
+        "replication": {"models": ["planaria"], "varies": None},
+        "generalization": {"models": ["planaria-100", "tribolium-100"], "varies": None},
         "steps_per_epoch": {"models": ["planaria-steps25", "planaria-100"], "varies": "steps_per_epoch"},
     },
+}
+SEEDED = {
+    **STUDY,
+    "models": {
+        name: {**values, "seeds": [1, 2]} if name.endswith("100") else values for name, values in MODELS.items()
+    },
+    "ensembles": {"planaria-100-ensemble": "planaria-100", "tribolium-100-ensemble": "tribolium-100"},
 }
 NRMSE = {"input": 0.2, "nlm": 0.1, "planaria": 0.03, "planaria-100": 0.04, "tribolium-100": 0.05}
 
 
 def our_scores(volumes=(0.9, 1.1)):
     """NRMSE of `NRMSE` and SSIM of one less, spread over two volumes; the same for all conditions."""
+    parts = [method_scores(name, "0" if name in MODELS else "", nrmse, volumes) for name, nrmse in NRMSE.items()]
+    return pd.concat(parts, ignore_index=True)
+
+
+def method_scores(name, seed, nrmse, volumes=(0.9, 1.1)):
+    """Scores of one run, ensemble or reference on both test sets."""
+    model = name.removesuffix("-ensemble")
     rows = []
-    for name, value in NRMSE.items():
-        settings = STUDY["models"].get(name, {})
-        for dataset, entry in STUDY["datasets"].items():
-            for condition in entry["conditions"]:
-                for protocol in ("paper", "study2019"):
-                    for i, factor in enumerate(volumes):
-                        row = {
-                            "model": name if settings else "",
-                            "seed": "0" if settings else "",
-                            "trained_on": settings.get("trained_on", ""),
-                            "tested_on": dataset,
-                            "condition": condition,
-                            "volume": f"v{i}",
-                            "stratum": "",
-                            "output": "network" if settings else name,
-                            "protocol": protocol,
-                        }
-                        nrmse = value * factor
-                        rows += [{**row, "metric": "nrmse", "value": nrmse}]
-                        rows += [{**row, "metric": "ssim", "value": 1 - nrmse}]
+    for dataset, entry in STUDY["datasets"].items():
+        for condition, protocol in itertools.product(entry["conditions"], ("paper", "study2019")):
+            for i, factor in enumerate(volumes):
+                row = {
+                    "model": name if model in MODELS else "",
+                    "seed": seed,
+                    "trained_on": MODELS.get(model, {}).get("trained_on", ""),
+                    "tested_on": dataset,
+                    "condition": condition,
+                    "volume": f"v{i}",
+                    "stratum": "",
+                    "output": "network" if model in MODELS else name,
+                    "protocol": protocol,
+                }
+                rows += [{**row, "metric": "nrmse", "value": nrmse * factor}]
+                rows += [{**row, "metric": "ssim", "value": 1 - nrmse * factor}]
     return pd.DataFrame(rows)
 
 
 @pytest.fixture(scope="module")
 def scores():
     return our_scores()
+
+
+@pytest.fixture(scope="module")
+def seeded():
+    """The 100-epoch models trained twice, and their ensembles; the others once."""
+    runs = [("planaria-100", "1", 0.03), ("planaria-100", "2", 0.05), ("planaria-100-ensemble", "", 0.035)]
+    runs += [("tribolium-100", "1", 0.05), ("tribolium-100", "2", 0.05), ("tribolium-100-ensemble", "", 0.042)]
+    once = [("planaria", "0", 0.03), ("input", "", 0.2)]
+    return pd.concat([method_scores(*run) for run in runs + once], ignore_index=True)
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +100,13 @@ def histories(tmp_path):
     paths = {}
     for model, seconds in (("planaria-100", 34.0), ("planaria-steps25", 4.0)):
         paths[model] = tmp_path / f"{model}.csv"
-        pd.DataFrame({"epoch": range(1, 21), "seconds": seconds}).to_csv(paths[model], index=False)
+        write_history(paths[model], seconds)
     return paths
+
+
+def write_history(path, seconds, **measured):
+    history = pd.DataFrame({"epoch": range(1, 21), "seconds": seconds})
+    history.assign(**{**dict.fromkeys(MEASURED, np.nan), **measured}).to_csv(path, index=False)
 
 
 def one(table, **where):
@@ -121,7 +150,7 @@ def test_replication_notes_swapped_roles(scores, published):
 
 
 def test_replication_without_published_values(scores, published):
-    own = {"datasets": {"planaria": {"conditions": ["1"], "published": None}}, "models": STUDY["models"]}
+    own = STUDY | {"datasets": {"planaria": {"conditions": ["1"], "published": None}}}
     part = scores[(scores["tested_on"] == "planaria") & (scores["condition"] == "1")]
     table = tables.replication_table(part, own, published, "planaria")
     assert set(table["source"]) == {"ours"}
@@ -133,7 +162,7 @@ def test_a_dataset_of_another_name_is_compared_as_the_config_says(scores, publis
     renamed = renamed[renamed["tested_on"] == "worms"]
     models = {name: {**m, "trained_on": "worms"} for name, m in STUDY["models"].items() if "plan" in name}
     renamed = renamed[renamed["model"].isin(["", *models])]
-    study = {"datasets": {"worms": {"conditions": ["1"], "published": "planaria"}}, "models": models}
+    study = STUDY | {"datasets": {"worms": {"conditions": ["1"], "published": "planaria"}}, "models": models}
     table = tables.replication_table(renamed, study, published, "worms")
     assert "2019 study, Table 1" in set(table["source"])
 
@@ -142,6 +171,58 @@ def test_unknown_models_are_refused(scores, published):
     stray = scores.replace({"model": {"planaria": "planaira"}})
     with pytest.raises(ValueError, match="planaira"):
         tables.replication_table(stray, STUDY, published, "planaria")
+
+
+def test_the_spread_between_trainings_stands_apart_from_that_between_volumes(seeded, published):
+    table = tables.replication_table(seeded, SEEDED, published, "planaria")
+    several = one(table, protocol="paper", method="planaria-100", source="ours")
+    assert several["seeds"] == 2
+    assert several["c1_nrmse_mean"] == pytest.approx(0.04)
+    assert several["c1_nrmse_sd"] == pytest.approx(0.04 * np.sqrt(0.02))  # of the volumes' means over trainings
+    assert several["c1_nrmse_sd_seeds"] == pytest.approx(0.02 / np.sqrt(2))  # of the trainings' 0.03 and 0.05
+    assert pd.isna(one(table, protocol="paper", method="planaria", source="ours")["c1_nrmse_sd_seeds"])
+    cells = tables.readable(table)["NRMSE C1"]
+    assert "0.0400 ± 0.0057 [± 0.0141]" in set(cells)
+    assert "0.0300 ± 0.0042" in set(cells)  # trained once
+
+
+def test_with_one_training_a_model_there_is_no_spread_between_them(scores, published, tmp_path):
+    table = tables.replication_table(scores, STUDY, published, "planaria")
+    assert not [name for name in table if "sd_seeds" in name]
+    tables.write_table(table, tmp_path / "t.csv", tmp_path / "t.md", "T", "")
+    assert "[" not in (tmp_path / "t.md").read_text(encoding="utf-8")
+
+
+def test_an_ensemble_follows_its_model_with_its_settings_and_no_seeds(seeded, published):
+    table = tables.replication_table(seeded, SEEDED, published, "planaria")
+    block = table[table["protocol"] == "study2019"].reset_index(drop=True)
+    model = block.index[block["method"] == "planaria-100"]
+    (ensemble,) = block.index[block["method"] == "planaria-100-ensemble"]
+    assert ensemble == model[-1] + 1  # after ours and the published
+    row = block.loc[ensemble]
+    assert row[["epochs", "steps_per_epoch", "batch_size", "n"]].tolist() == [20, 64, 4, 2]
+    assert pd.isna(row["seeds"])
+    assert row["c2_nrmse_mean"] == pytest.approx(0.035)
+    assert row["note"] == "mean of 2 trainings' restorations"
+
+
+def test_an_ensemble_is_compared_with_an_ensemble(seeded, published):
+    table = tables.generalization_table(seeded, SEEDED, published)
+    row = one(table, tested_on="planaria", method="tribolium-100-ensemble", protocol="paper")
+    assert row["reference"] == "planaria-100-ensemble"
+    assert row["c1_nrmse_percent"] == pytest.approx(20)
+    row = one(table, tested_on="planaria", method="tribolium-100", protocol="paper")
+    assert row["reference"] == "planaria-100"
+    assert row["c1_nrmse_percent"] == pytest.approx(25)
+
+
+def test_the_markdown_explains_both_brackets(seeded, published, tmp_path):
+    table = tables.generalization_table(seeded, SEEDED, published)
+    tables.write_table(table, tmp_path / "t.csv", tmp_path / "t.md", "T", "")
+    text = (tmp_path / "t.md").read_text(encoding="utf-8")
+    assert "In square brackets: that between a model's trainings" in text
+    assert "In round brackets: difference from the reference" in text
+    assert "0.0500 ± 0.0071 [± 0.0000] (+25.0 %)" in text
 
 
 def test_generalization_of_the_published_numbers(scores, published):
@@ -170,16 +251,28 @@ def test_generalization_of_ours_compares_equal_epochs(scores, published):
 
 
 def test_hyperparameters_beside_the_published(published):
-    models = {"planaria": {**STUDY["models"]["planaria"], "width": 8, "loss": "laplace", "patch": [8, 16]}}
-    models["mine"] = {**models["planaria"], "width": 4}
+    models = {"planaria": {**MODELS["planaria"], "width": 8, "loss": "laplace", "seeds": [1, 2, 3]}}
+    models["mine"] = {**models["planaria"], "width": 4, "seeds": [0]}
     table = tables.hyperparameters_table({"models": models}, published)
     first, second = table.to_dict("records")
     assert (first["epochs"], first["epochs_published"], first["width_published"]) == (40, 200, 32)
-    assert first["patch"] == "8x16"
     assert pd.isna(second["epochs_published"])
     text = tables.readable(table)
     assert text["epochs"].tolist() == ["40 (200)", "40"]
     assert text["loss"].tolist() == ["laplace", "laplace"]
+    assert text["seeds"].tolist() == ["1, 2, 3", "0"]
+
+
+def test_hyperparameters_tell_how_many_patches_a_model_sees(published):
+    sweep = {"base": BASE, "batch8": {**BASE, "batch_size": 2}}
+    sweep["batch8-matched"] = {**BASE, "batch_size": 2, "steps_per_epoch": 128}
+    table = tables.hyperparameters_table({"models": sweep, "ensembles": {"base-ensemble": "base"}}, published)
+    assert dict(zip(table["model"], table["samples"], strict=True)) == {
+        "base": 5120,
+        "batch8": 2560,
+        "batch8-matched": 5120,
+    }
+    assert tables.readable(table)["patches seen"].tolist() == ["5120", "2560", "5120"]
 
 
 def test_runtimes_ours_and_published(histories, runtimes):
@@ -190,6 +283,25 @@ def test_runtimes_ours_and_published(histories, runtimes):
     paper = one(table, model="planaria", source="CARE paper, as the 2019 study quotes it")
     assert pd.isna(paper["seconds_per_epoch"])
     assert len(table) == 14
+
+
+def test_runtimes_have_a_row_a_run(tmp_path, runtimes):
+    runs = {f"planaria-100-seed{seed}": {"model": "planaria-100", "seed": seed} for seed in (1, 2)}
+    study = SEEDED | {"runs": {"planaria": {"model": "planaria", "seed": 0}} | runs}
+    paths = {run: tmp_path / f"{run}.csv" for run in reversed(study["runs"])}
+    for i, path in enumerate(paths.values()):
+        write_history(path, 10.0 + i, samples_per_second=100 * (i + 1), host_memory_mb=512.0)
+    table = tables.runtimes_table(paths, study, runtimes)
+    ours = table[table["source"] == "ours"]
+    assert ours["model"].tolist() == ["planaria", "planaria-100", "planaria-100"]
+    assert ours["seed"].tolist()[1:] == [1, 2]
+    assert pd.isna(ours["seed"].iloc[0])  # its only one
+    assert ours["samples_per_second"].tolist() == [300, 200, 100]
+    text = tables.readable(table)
+    assert text["seed"].tolist()[:4] == ["", "", "", "1"]  # ours and the published ones of planaria, then ours
+    assert {"patches per second", "host memory (MB)"} <= set(text.columns)
+    assert not {"device memory (MB)", "GPU energy (kJ)"} & set(text.columns)  # not measured: in the CSV alone
+    assert {"device_memory_mb", "gpu_energy_kj"} <= set(table.columns)
 
 
 def test_runtime_lines(histories, runtimes):
@@ -203,6 +315,17 @@ def test_runtime_lines(histories, runtimes):
     ours = one(table, source="ours")
     assert (ours["seconds_per_step"], ours["overhead_seconds"]) == pytest.approx((0.5, 2.0))
     assert pd.isna(ours["implied_steps_200_epochs"])
+
+
+def test_a_line_through_several_runs_of_a_model_names_its_steps_once(tmp_path, runtimes):
+    runs = {f"planaria-100-seed{seed}": {"model": "planaria-100", "seed": seed} for seed in (1, 2)}
+    study = SEEDED | {"runs": {"planaria-steps25": {"model": "planaria-steps25", "seed": 0}} | runs}
+    paths = {run: tmp_path / f"{run}.csv" for run in study["runs"]}
+    for path, seconds in zip(paths.values(), (4.0, 33.0, 35.0), strict=True):
+        write_history(path, seconds)
+    ours = one(tables.runtime_lines_table(paths, study, runtimes), source="ours")
+    assert ours["steps"] == "4, 64"
+    assert (ours["seconds_per_step"], ours["overhead_seconds"]) == pytest.approx((0.5, 2.0))
 
 
 def test_written_tables(tmp_path, scores, published):

@@ -7,8 +7,9 @@ Formats read here, beside those of `statistics`:
 - example sections of a model on a dataset, npz: `input`, `restored`, `truth` and, where there is
   one, `nlm`, each (conditions, Y, X); `conditions`, their names; `pixel_size_um`, nan if unknown.
 
-Every figure is 180 mm wide and carries the study's note. A model has one colour in all of them.
-The same data give the same bytes.
+Every figure is 180 mm wide and carries the study's note. A model has one colour in all of them, and
+so have its runs, its ensemble (open markers) and the model of the second arm that matches it
+(diamonds, dash-dotted lines). The same data give the same bytes.
 """
 
 import functools
@@ -27,20 +28,22 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.textpath import text_to_path
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.transforms import ScaledTranslation
 
 from denoising.statistics import (
     OURS,
     PaperPoint,
     RuntimeLine,
     compared_models,
-    condition_names,
     group_line,
     implied_for_paper,
     line_groups,
     our_runtimes,
     published_runtimes,
+    settings_of,
     summarise,
+    with_ensembles,
 )
 
 Study = Mapping[str, Any]
@@ -71,7 +74,7 @@ STYLE = {
     "grid.linewidth": 0.5,
     "lines.linewidth": 1.0,
     "legend.frameon": False,
-    "legend.handlelength": 2.2,
+    "legend.handlelength": 2.6,
     "legend.columnspacing": 1.4,
     "figure.dpi": 100,
     "savefig.dpi": 300,
@@ -95,7 +98,8 @@ COLOURS = {
 }
 SPARE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#332288")
 SPARE_COLOURS += ("#999933", "#882255", "#44AA99", "#AA4499", "#117733", "#661100", "#6699CC")
-MARKERS = {"o": "circles", "s": "squares", "D": "diamonds", "^": "triangles", "P": "crosses"}
+MARKERS = {"o": "circles", "s": "squares", "^": "triangles", "P": "crosses"}
+MATCHED_MARKER, MATCHED_LINE = "d", (0, (5, 1.5, 1, 1.5))
 REFERENCES = {"input": "input", "nlm": "non-local means"}
 REFERENCE_LINES = {"input": (0, (4, 2)), "nlm": (0, (1, 1.5))}
 REFERENCE_MARKERS = {"input": "x", "nlm": "+"}
@@ -113,6 +117,7 @@ VARIED = {
     "learning_rate": "learning rate at the start (per step)",
     "width": "width (features)",
 }
+LENGTH = ("epochs", "steps_per_epoch", "batch_size")  # how long a training is: their product is the patches it sees
 LOSSES = {
     "laplace": "Laplace negative log-likelihood (nats per voxel)",
     "mae": "mean absolute error (fraction of range)",
@@ -137,18 +142,29 @@ class Panel(NamedTuple):
 
 
 def palette(study: Study) -> dict[str, str]:
-    """The colour of every model and reference, by name; the same in every figure of a study."""
-    models = [model for model in study["models"] if model not in COLOURS]
-    used = {COLOURS[model] for model in study["models"] if model in COLOURS}
-    spare = [colour for colour in SPARE_COLOURS if colour not in used] or list(SPARE_COLOURS)
-    return COLOURS | {model: spare[i % len(spare)] for i, model in enumerate(models)}
+    """The colour of every model, ensemble and reference, by name; the same in every figure of a study."""
+    matches = matched_models(study)
+    models = [model for model in study["models"] if model not in matches]
+    used = {COLOURS[model] for model in models if model in COLOURS}
+    spare = itertools.cycle([colour for colour in SPARE_COLOURS if colour not in used] or SPARE_COLOURS)
+    colours = COLOURS | {model: next(spare) for model in models if model not in COLOURS}
+    colours |= {model: colours[matched] for model, matched in matches.items()}
+    return colours | {ensemble: colours[model] for ensemble, model in study["ensembles"].items()}
 
 
 def markers(study: Study) -> dict[str, str]:
-    """The marker of every model and reference: a shape for each dataset trained on."""
+    """The marker of every model, ensemble and reference: a shape for each dataset trained on, and one for matched."""
     shapes = dict(zip(study["datasets"], itertools.cycle(MARKERS)))
-    models = study["models"].items()
-    return REFERENCE_MARKERS | {name: shapes.get(m.get("trained_on"), "o") for name, m in models}
+    found = REFERENCE_MARKERS | {name: shapes[values["trained_on"]] for name, values in study["models"].items()}
+    found |= dict.fromkeys(matched_models(study), MATCHED_MARKER)
+    return found | {ensemble: found[model] for ensemble, model in study["ensembles"].items()}
+
+
+def matched_models(study: Study) -> dict[str, str]:
+    """The models of the sweeps' second arms, where the number of patches seen is held, with those that they match."""
+    sweeps = [each for each in study["studies"].values() if each["matched"]]
+    pairs = [pair for each in sweeps for pair in zip(each["matched"], each["models"], strict=True)]
+    return {matched: model for matched, model in pairs if matched != model}
 
 
 def _styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
@@ -213,8 +229,8 @@ def fig_restoration(
     Parameters
     ----------
     examples : mapping
-        (model, dataset) to the npz of its example sections (see the module). Models of one dataset
-        stand side by side, and must show the same section.
+        (run, dataset) to the npz of its example sections (see the module). Runs of one dataset stand
+        side by side, and must show the same section.
     study, pdf_path, png_path
         As in `fig_patches`.
 
@@ -253,9 +269,10 @@ def fig_generalization(scores: pd.DataFrame, study: Study, pdf_path: PathLike, p
     Parameters
     ----------
     scores : DataFrame
-        The tidy scores (see `statistics`). The models are those of `statistics.compared_models`.
+        The tidy scores (see `statistics`). The models are those of `statistics.compared_models`, with
+        their ensembles.
     study : mapping
-        The resolved study: `datasets`, `models`, `studies` and `note` are read.
+        The resolved study: `datasets`, `models`, `ensembles`, `studies` and `note` are read.
     pdf_path, png_path : path
         The files written; their folders are made.
 
@@ -264,23 +281,24 @@ def fig_generalization(scores: pd.DataFrame, study: Study, pdf_path: PathLike, p
     Figure
         As saved.
     """
-    models = compared_models(scores, study)
+    models = with_ensembles(compared_models(scores, study), study)
     summary = _keyed(summarise(scores), models)
     datasets = [name for name in study["datasets"] if name in set(summary["tested_on"])]
     grid = _grid(summary, [[Panel("", "", dataset) for dataset in datasets]])
     keys = [key for key in (*REFERENCES, *models) if key in set(summary["key"])]
-    lines = [_error_bars(summary, study), _marker_note(models, study) + " " + METRIC_NOTE]
+    lines = [_error_bars(summary, study), _marker_note(keys, study) + " " + METRIC_NOTE]
     figure = _page(30.0 * len(grid) + 18, [*lines, study.get("note", "")])
     axes = figure.subplots(len(grid), len(grid[0]), squeeze=False)
     for row, places in zip(grid, axes, strict=True):
         for panel, ax in zip(row, places, strict=True):
-            conditions = condition_names(study, panel.dataset)
+            conditions = study["datasets"][panel.dataset]["conditions"]
             _draw_conditions(ax, _of(summary, panel), keys, conditions, study)
     _scale_rows(axes, grid, summary)
     _title_panels(axes, grid, lambda panel: f"tested on {_label(study, panel.dataset)}")
-    several = any(len(condition_names(study, dataset)) > 1 for dataset in datasets)
+    several = any(len(study["datasets"][dataset]["conditions"]) > 1 for dataset in datasets)
     _label_feet(axes, grid, "condition (cleanest to noisiest)" if several else "condition")
-    _legend(figure, [_series_handle(key, study) for key in keys])
+    handles = [_series_handle(key, study) for key in keys if key not in study["ensembles"]]
+    _legend(figure, handles + _ensemble_handles(keys, study))
     return _save(figure, pdf_path, png_path)
 
 
@@ -288,40 +306,49 @@ def fig_generalization(scores: pd.DataFrame, study: Study, pdf_path: PathLike, p
 def fig_sweep(scores: pd.DataFrame, study: Study, name: str, pdf_path: PathLike, png_path: PathLike) -> Figure:
     """Scores against the value that the study `name` varies, by condition.
 
+    A second arm, in which the number of patches seen is held, stands beside the study's own.
+
     Parameters
     ----------
     scores, study, pdf_path, png_path
         As in `fig_generalization`.
     name : str
-        A key of `study["studies"]` with `varies`, a number in each of its `models`.
+        A key of `study["studies"]` with `varies`, a number in each of its `models` and `matched`.
 
     Returns
     -------
     Figure
         As saved.
+
+    Raises
+    ------
+    ValueError
+        If there are no scores of its models.
     """
     sweep = study["studies"][name]
-    models = sorted(sweep["models"], key=lambda model: study["models"][model][sweep["varies"]])
+    varies, arms = sweep["varies"], [arm for arm in (sweep["models"], sweep["matched"]) if arm]
+    models = with_ensembles(dict.fromkeys(itertools.chain(*arms)), study)
     summary = _keyed(summarise(scores), models)
     datasets = _swept(summary, study)
     if not datasets:
         raise ValueError(f"studies.{name}: no scores of its models {models}; evaluate them first")
     summary = summary[summary["tested_on"].isin(datasets)]
-    rows = [[Panel("", "", dataset, each) for each in condition_names(study, dataset)] for dataset in datasets]
-    grid = _grid(summary, rows)
-    order = " Columns: conditions, the cleanest on the left." if any(len(row) > 1 for row in rows) else ""
-    lines = [_error_bars(summary, study) + order]
-    lines += [_samples_note(models, study), METRIC_NOTE]
+    conditions = {dataset: study["datasets"][dataset]["conditions"] for dataset in datasets}
+    grid = _grid(summary, [[Panel("", "", dataset, each) for each in conditions[dataset]] for dataset in datasets])
+    order = " Markers of one value stand side by side." if len(models) > len(sweep["models"]) else ""
+    order += " Columns: conditions, the cleanest on the left." if max(map(len, conditions.values())) > 1 else ""
+    lines = [_error_bars(summary, study) + order, *_arm_notes(sweep, study), METRIC_NOTE]
     figure = _page(30.0 * len(grid) + 18, [*lines, study.get("note", "")])
     axes = figure.subplots(len(grid), max(len(row) for row in grid), squeeze=False)
     for row, places in zip(grid, axes, strict=True):
         for panel, ax in zip(row, places, strict=False):
-            _draw_sweep(ax, _of(summary, panel), models, sweep["varies"], study)
+            _draw_sweep(ax, _of(summary, panel), arms, varies, study)
     _scale_rows(axes, grid, summary)
     _title_panels(axes, grid, lambda panel: f"{_label(study, panel.dataset)}, condition {panel.condition}")
-    _label_feet(axes, grid, VARIED.get(sweep["varies"], sweep["varies"].replace("_", " ")))
+    _label_feet(axes, grid, VARIED.get(varies, varies.replace("_", " ")))
     keys = [key for key in REFERENCES if key in set(summary["key"])]
-    _legend(figure, [_series_handle(key, study, sweep["varies"]) for key in [*keys, *models]])
+    handles = [_series_handle(key, study, varies) for key in [*keys, *sweep["models"]]]
+    _legend(figure, handles + _arm_handles(sweep, study) + _ensemble_handles(models, study))
     return _save(figure, pdf_path, png_path)
 
 
@@ -329,14 +356,16 @@ def fig_sweep(scores: pd.DataFrame, study: Study, name: str, pdf_path: PathLike,
 def fig_learning_curves(
     histories: Mapping[str, PathLike], study: Study, pdf_path: PathLike, png_path: PathLike
 ) -> Figure:
-    """Training loss, validation loss and learning rate by epoch; a row a dataset trained on.
+    """Training loss, validation loss and learning rate against the patches seen, which compare all runs.
+
+    A row a dataset trained on, for the models of the studies that vary nothing, and a row a sweep.
 
     Parameters
     ----------
     histories : mapping
-        Model to the path of its `history.csv` (epoch, loss, val_loss, learning_rate).
+        Run to the path of its `history.csv` (epoch, samples_seen, loss, val_loss, learning_rate).
     study : mapping
-        The resolved study: `datasets`, `models`, `studies` and `note` are read.
+        The resolved study: `datasets`, `models`, `runs`, `studies` and `note` are read.
     pdf_path, png_path : path
         The files written; their folders are made.
 
@@ -345,32 +374,33 @@ def fig_learning_curves(
     Figure
         As saved.
     """
-    models = [model for model in study["models"] if model in histories]
-    runs = {model: pd.read_csv(histories[model]) for model in models}
-    groups: dict[str, list[str]] = {}
-    for model in models:
-        groups.setdefault(study["models"][model]["trained_on"], []).append(model)
-    losses = {study["models"][model].get("loss", "") for model in models}
+    runs: dict[str, list[pd.DataFrame]] = {}
+    for run, path in histories.items():
+        runs.setdefault(study["runs"][run]["model"], []).append(pd.read_csv(path))
+    models = [model for model in study["models"] if model in runs]
+    rows = _curve_rows(models, study)
+    losses = {study["models"][model]["loss"] for model in models}
     loss = LOSSES.get(losses.pop(), "loss") if len(losses) == 1 else "loss"
-    unit = " (nats per voxel)" if "nats" in loss else ""
+    unit = "\n(nats per voxel)" if "nats" in loss else ""
     curves = {"loss": f"training loss{unit}", "val_loss": f"validation loss{unit}"}
-    curves["learning_rate"] = "learning rate (per step)"
-    cut = any(_loss_limits([runs[model] for model in members])[2] for members in groups.values())
-    lines = [f"Loss: {loss}; training averaged over an epoch, validation after it."]
-    lines[0] += " The first epochs lie above the frame." if cut else ""
-    figure = _page(46.0 * len(groups) + 16, [*lines, study.get("note", "")])
-    axes = figure.subplots(len(groups), len(curves), squeeze=False, sharex=True)
-    for (dataset, members), row in zip(groups.items(), axes, strict=True):
+    curves["learning_rate"] = "learning rate\n(per step)"
+    shown = {title: [run for model in members for run in runs[model]] for title, members in rows.items()}
+    line = f"Loss: {loss}; training averaged over an epoch, validation after it."
+    line += " The first epochs lie above the frame." if any(_loss_limits(each)[2] for each in shown.values()) else ""
+    line += " Patches seen: repeats counted. Markers: the last epoch."
+    line += " A line a training: those of a model differ in their seed." if len(histories) > len(models) else ""
+    figure = _page(42.0 * len(rows) + 18, [line, study.get("note", "")])
+    axes = figure.subplots(len(rows), len(curves), squeeze=False, sharex=True)
+    for (title, members), row in zip(rows.items(), axes, strict=True):
         for (column, name), ax in zip(curves.items(), row, strict=True):
             for model in members:
-                _draw_curve(ax, runs[model], column, model, study)
+                _draw_curves(ax, runs[model], column, model, study)
             ax.set_ylabel(name)
-        row[0].set_title(f"Trained on {_label(study, dataset)}", loc="left", weight="bold")
-        _scale_curves(row, [runs[model] for model in members])
+        row[0].set_title(title, loc="left", weight="bold")
+        _scale_curves(row, shown[title])
     for ax in axes[-1]:
-        ax.set_xlabel("training time (epochs)")
-        ax.set_xlim(left=0)
-        ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        ax.set_xlabel("patches seen (log scale)")
+    _scale_samples(axes[0, 0], list(itertools.chain(*shown.values())))
     _legend(figure, [_curve_handle(model, study) for model in models])
     return _save(figure, pdf_path, png_path)
 
@@ -388,9 +418,9 @@ def fig_runtimes(
     Parameters
     ----------
     histories : mapping
-        Model to the path of its `history.csv` (seconds of each epoch).
+        Run to the path of its `history.csv` (see `statistics`).
     study : mapping
-        The resolved study: `models` and `note` are read.
+        The resolved study: `models`, `runs`, `studies` and `note` are read.
     published : DataFrame
         `resources/published_runtimes.csv`, as `statistics.read_tidy` gives it.
     pdf_path, png_path : path
@@ -404,9 +434,10 @@ def fig_runtimes(
     theirs, ours = published_runtimes(published), our_runtimes(histories, study)
     lines = ["Lines: least squares through runs alike in all but steps per epoch."]
     lines[0] += " Diamonds: where the published lines reach the CARE paper's hours."
-    lines[0] += " Ours: median time of an epoch; another machine than the published ones."
+    lines[0] += " Ours: median time of an epoch, a point a training; another machine than the published ones."
     groups = [line_groups(theirs), line_groups(ours)]
-    figure = _page(104.0, [*lines, study.get("note", "")])
+    rows = {*ours["model"], *theirs["model"]}
+    figure = _page(max(104.0, 26 + 5.2 * len(rows)), [*lines, study.get("note", "")])
     right = [i for i, found in enumerate(groups) if found]
     mosaic = [["hours", f"line{i}"] for i in right] or [["hours"]]
     axes = figure.subplot_mosaic(mosaic)
@@ -567,7 +598,7 @@ def _section_columns(examples: Mapping[tuple[str, str], PathLike], dataset: str,
 def _condition_order(found: np.ndarray, dataset: str, study: Study) -> tuple[list[str], list[int]]:
     """Names of the conditions, best first, and where they are in `found`."""
     found = [str(name) for name in found]
-    names = [name for name in condition_names(study, dataset) if name in found]
+    names = [name for name in study["datasets"][dataset]["conditions"] if name in found]
     names += [name for name in found if name not in names]
     return names, [found.index(name) for name in names]
 
@@ -721,7 +752,7 @@ def _across(row: list[Panel]) -> bool:
 
 def _scale(ax: Axes, metric: str, shown: pd.DataFrame) -> None:
     """Scale the y axis of a metric to everything shown, error bars included."""
-    spread = shown["sd"].fillna(0)
+    spread = shown[["sd", "sd_seeds"]].max(axis=1).fillna(0)
     low, high = (shown["mean"] - spread).min(), (shown["mean"] + spread).max()
     if metric != "nrmse":
         margin = 0.08 * ((high - low) or 1)
@@ -764,13 +795,11 @@ def _title_panels(axes: np.ndarray, grid: list[list[Panel]], name: Callable[[Pan
 
 def _draw_conditions(ax: Axes, shown: pd.DataFrame, keys: Sequence[str], conditions: list[str], study: Study) -> None:
     """One series a key over the conditions, side by side."""
-    colours, shapes = palette(study), markers(study)
-    step = 0.7 / max(len(keys), 2)
+    step = 0.7 / 2 if len(keys) < 3 else 0.84 / len(keys)
     for i, key in enumerate(keys):
         series = shown[shown["key"] == key].set_index("condition").reindex(conditions)
         x = np.arange(len(conditions)) + (i - (len(keys) - 1) / 2) * step
-        look = {"color": colours[key], "marker": shapes[key], "markersize": 3.5}
-        ax.errorbar(x, series["mean"], series["sd"], linestyle="", elinewidth=0.8, capsize=1.5, **look)
+        _draw_means(ax, x, series, 3.2, _look(key, study))
     for edge in range(1, len(conditions)):
         ax.axvline(edge - 0.5, color="0.8", linewidth=0.5)
     ax.set_xticks(range(len(conditions)), conditions)
@@ -778,31 +807,59 @@ def _draw_conditions(ax: Axes, shown: pd.DataFrame, keys: Sequence[str], conditi
     ax.set_xlim(-0.5, len(conditions) - 0.5)
 
 
-def _draw_sweep(ax: Axes, shown: pd.DataFrame, models: Sequence[str], varies: str, study: Study) -> None:
-    """Scores of `models` against the varied value, and the references as lines across."""
-    colours, shapes = palette(study), markers(study)
+def _draw_sweep(ax: Axes, shown: pd.DataFrame, arms: Sequence[Sequence[str]], varies: str, study: Study) -> None:
+    """Scores of each arm's models against the varied value, and the references as lines across."""
+    colours = palette(study)
     for key, line in REFERENCE_LINES.items():
         for mean in shown.loc[shown["key"] == key, "mean"]:
             ax.axhline(mean, color=colours[key], linestyle=line, linewidth=1.0)
     series = shown[shown["output"] == "network"].set_index("key")
-    series = series.reindex([model for model in models if model in series.index])
-    values = [study["models"][model][varies] for model in series.index]
-    ax.plot(values, series["mean"], color="0.6", linewidth=0.8, zorder=1.5)
-    for value, (model, row) in zip(values, series.iterrows(), strict=True):
-        look = {"color": colours[model], "marker": shapes[model], "markersize": 4}
-        ax.errorbar(value, row["mean"], row["sd"], elinewidth=0.8, capsize=2, zorder=3, **look)
-    _scale_values(ax, [study["models"][model][varies] for model in models])
+    models = with_ensembles(dict.fromkeys(itertools.chain(*arms)), study)
+    places = _dodged({model: settings_of(model, study)[varies] for model in models})
+    for arm, line in zip(arms, ("-", MATCHED_LINE), strict=False):
+        found = [model for model in arm if model in series.index]
+        look = {"color": "0.6", "linewidth": 0.8, "zorder": 1.5}
+        ax.plot([places[model] for model in found], series.loc[found, "mean"], linestyle=line, **look)
+    for key in series.index:
+        _draw_means(ax, [places[key]], series.loc[[key]], 3.5, _look(key, study) | {"zorder": 3})
+    _scale_values(ax, [study["models"][model][varies] for model in arms[0]])
+
+
+def _draw_means(ax: Axes, x: Sequence[float], series: pd.DataFrame, size: float, look: dict[str, Any]) -> None:
+    """Means with bars over volumes, and beside the markers, where there are several trainings, bars over these."""
+    bars = {"elinewidth": 0.8, "capsize": 1.5, "markeredgewidth": 0.8}
+    ax.errorbar(x, series["mean"], series["sd"], linestyle="", markersize=size, **bars, **look)
+    # By points, not by data, so that the bar clears the marker on any scale
+    beside = ax.transData + ScaledTranslation((size / 2 + 1.4) / 72, 0, ax.figure.dpi_scale_trans)
+    for place, mean, sd in zip(x, series["mean"], series["sd_seeds"], strict=True):
+        if np.isfinite(sd):
+            bar = {"linewidth": 1.4, "solid_capstyle": "butt", "transform": beside, "zorder": 3}
+            ax.plot([place, place], [mean - sd, mean + sd], color=look["color"], **bar)
+
+
+def _dodged(values: Mapping[str, float]) -> dict[str, float]:
+    """Where each key stands on the x axis of `_scale_values`: at its value, side by side with others of that value."""
+    distinct = sorted(set(values.values()))
+    to, back = (np.log2, np.exp2) if _far_apart(distinct) else (float, float)
+    step = 0.19 * min(np.diff([to(value) for value in distinct]), default=1.0)
+    places = {}
+    for value in distinct:
+        alike = [key for key in values if values[key] == value]
+        places |= {key: float(back(to(value) + (i - (len(alike) - 1) / 2) * step)) for i, key in enumerate(alike)}
+    return places
+
+
+def _far_apart(values: Sequence[float]) -> bool:
+    """Whether sorted values span a factor of 4 or more, and so belong on a log axis."""
+    return values[0] > 0 and values[-1] / values[0] >= 4
 
 
 def _scale_values(ax: Axes, values: Sequence[float]) -> None:
     """An x axis with a tick at each value: log2 where the values span a factor of 4 or more."""
     values = sorted(set(values))
-    if values[0] > 0 and values[-1] / values[0] >= 4:
+    if _far_apart(values):
         ax.set_xscale("log", base=2)
-        margin = (values[-1] / values[0]) ** 0.1
-        ax.set_xlim(values[0] / margin, values[-1] * margin)
-    else:
-        ax.margins(x=0.12)
+    ax.margins(x=0.1)
     ax.set_xticks(values, [f"{value:g}" for value in values])
     ax.xaxis.set_minor_locator(NullLocator())
 
@@ -817,40 +874,86 @@ def _error_bars(summary: pd.DataFrame, study: Study) -> str:
     """What markers and bars are, with the numbers of volumes and runs."""
     counts = summary.groupby("tested_on", sort=False)["n"].max()
     volumes = ", ".join(f"{n} of {_label(study, dataset)}" for dataset, n in counts.items())
-    runs = int(summary["seeds"].max())
-    several = f"{runs} training runs a model, averaged first" if runs > 1 else "one training run a model"
-    return f"Markers and error bars: mean ± SD over test volumes ({volumes}); {several}."
+    runs = summary.loc[summary["key"].isin(study["models"]), "seeds"]
+    number = f"{runs.max()}" if runs.min() == runs.max() else f"{runs.min()} to {runs.max()}"
+    text = f"Markers and error bars: mean ± SD over test volumes ({volumes}); "
+    if runs.max() == 1:
+        return text + "one training run a model."
+    text += f"{number} training runs a model, averaged first. Thick bars beside them: ± SD between the runs, of their"
+    text += " means over test volumes."
+    opened = " Open markers: ensembles, the mean of the restorations of a model's runs."
+    return text + (opened if set(summary["key"]) & set(study["ensembles"]) else "")
 
 
-def _marker_note(models: Sequence[str], study: Study) -> str:
+def _marker_note(keys: Sequence[str], study: Study) -> str:
     """What each marker's shape stands for."""
-    shapes = {markers(study)[model]: study["models"][model]["trained_on"] for model in models}
-    names = [f"{MARKERS[shape]}, trained on {_label(study, name)}" for shape, name in shapes.items()]
+    found, matched = markers(study), matched_models(study)
+    own = {found[key]: study["models"][key]["trained_on"] for key in keys if key in study["models"].keys() - matched}
+    names = [f"{MARKERS[shape]}, trained on {_label(study, name)}" for shape, name in own.items()]
+    names += ["diamonds, trained on as many patches as their sweep's base"] * any(key in matched for key in keys)
     text = "; ".join(names)
     return f"{text[0].upper()}{text[1:]}."
 
 
+def _arm_notes(sweep: Mapping[str, Any], study: Study) -> list[str]:
+    """For each arm of a sweep, how many patches its models saw in training."""
+    note = _samples_note(sweep["models"], study)
+    if not sweep["matched"]:
+        return [f"{note[0].upper()}{note[1:]}."]
+    settings = [study["models"][model] for model in sweep["matched"]]
+    changed = "steps_per_epoch" if sweep["varies"] == "batch_size" else "epochs"
+    amount = f"{_span([each[changed] for each in settings])} {changed.replace('_', ' ')}"
+    updates = f"{_span([each['epochs'] * each['steps_per_epoch'] for each in settings])} weight updates"
+    matched = f"{_samples_note(sweep['matched'], study)}, in {amount} ({updates})"
+    return [f"Solid line: {note}. Dash-dotted line, diamonds and {sweep['base']}: {matched}."]
+
+
 def _samples_note(models: Sequence[str], study: Study) -> str:
-    """Whether a sweep's models saw equally many training patches."""
-    settings = [study["models"][model] for model in models]
-    seen = [s["epochs"] * s["steps_per_epoch"] * s["batch_size"] for s in settings]
-    if len(set(seen)) == 1:
-        return f"Every model saw {seen[0]:,} patches in training, repeats counted."
-    return (
-        f"The models saw {min(seen):,} to {max(seen):,} patches in training, repeats counted: the varied value and the "
-        "amount of training are confounded."
-    )
+    """How many patches models saw in training, and whether that is the same for all."""
+    seen = [math.prod(study["models"][model][key] for key in LENGTH) for model in models]
+    who = "the models" if len(set(seen)) > 1 else "every model"
+    confounded = ": the varied value and the amount of training are confounded" if len(set(seen)) > 1 else ""
+    return f"{who} saw {_span(seen)} patches in training, repeats counted{confounded}"
+
+
+def _span(numbers: Iterable[int]) -> str:
+    """Whole numbers as "4 to 16", or as one number if all are the same."""
+    return " to ".join(f"{number:,}" for number in sorted({min(numbers), max(numbers)}))
+
+
+def _look(key: str, study: Study) -> dict[str, Any]:
+    """Colour and marker of a model or reference; those of an ensemble are its model's, open."""
+    open_marker = {"markerfacecolor": "white"} if key in study["ensembles"] else {}
+    return {"color": palette(study)[key], "marker": markers(study)[key]} | open_marker
 
 
 def _series_handle(key: str, study: Study, varies: str = "") -> Line2D:
     """The legend of a model or reference: for a sweep with its value, else with its training."""
-    look = {"color": palette(study)[key], "marker": markers(study)[key], "markersize": 4}
+    look = {"markersize": 4} | _look(key, study)
     if key in REFERENCES:
         look |= {"marker": "", "linestyle": REFERENCE_LINES[key]} if varies else {"linestyle": ""}
         return Line2D([], [], label=REFERENCES[key] + (" (mean)" if varies else ""), **look)
     settings = study["models"][key]
     about = f"{varies.replace('_', ' ')} {settings[varies]:g}" if varies else _count(settings["epochs"], "epoch")
     return Line2D([], [], linestyle="", label=f"{key}: {about}", **look)
+
+
+def _arm_handles(sweep: Mapping[str, Any], study: Study) -> list[Line2D]:
+    """The legend of a sweep's two arms, if there are two: what each holds."""
+    if not sweep["matched"]:
+        return []
+    held = " and ".join(key.replace("_", " ") for key in LENGTH if key != sweep["varies"])
+    marker = markers(study)[sweep["models"][0]]
+    look = {"color": "0.5", "linewidth": 0.8, "markersize": 3}
+    own = Line2D([], [], label=f"{held} held", linestyle="-", marker=marker, **look)
+    return [own, Line2D([], [], label="patches seen held", linestyle=MATCHED_LINE, marker=MATCHED_MARKER, **look)]
+
+
+def _ensemble_handles(keys: Iterable[str], study: Study) -> list[Line2D]:
+    """The legend of all ensembles, if any of `keys` is one."""
+    look = {"marker": "o", "markerfacecolor": "white", "markersize": 4, "linestyle": "", "color": "0.3"}
+    label = "open: ensemble of a model's trainings"
+    return [Line2D([], [], label=label, **look)] if set(study["ensembles"]).intersection(keys) else []
 
 
 def _count(number: int, noun: str) -> str:
@@ -860,24 +963,30 @@ def _count(number: int, noun: str) -> str:
 # Learning curves
 
 
-def _line_styles(study: Study) -> dict[str, Any]:
-    """Solid, and a dash pattern for the models of each sweep that no plain study has."""
-    patterns = [(0, (4, 1.2)), (0, (1.2, 1.0)), (0, (5, 1, 1, 1))]
-    studies = study.get("studies", {}).values()
-    plain = {model for each in studies if not each.get("varies") for model in each["models"]}
-    found: dict[str, Any] = {}
-    for i, each in enumerate(each for each in studies if each.get("varies")):
-        found |= {m: patterns[i % 3] for m in each["models"] if m not in plain and m not in found}
-    return {model: found.get(model, "-") for model in study["models"]}
+def _curve_rows(models: Sequence[str], study: Study) -> dict[str, list[str]]:
+    """Models by the title of the row that shows them: by dataset, and for those of a sweep by sweep too."""
+    rows: dict[str, list[str]] = {}
+    for each in sorted(study["studies"].values(), key=lambda each: bool(each["varies"])):
+        about = f"{each['varies'].replace('_', ' ').capitalize()}, trained on" if each["varies"] else "Trained on"
+        for model in (model for model in models if model in {*each["models"], *each["matched"]}):
+            row = rows.setdefault(f"{about} {_label(study, study['models'][model]['trained_on'])}", [])
+            row += [model] if model not in row else []
+    return rows
 
 
-def _draw_curve(ax: Axes, run: pd.DataFrame, column: str, model: str, study: Study) -> None:
-    look = {"color": palette(study)[model], "linestyle": _line_styles(study)[model]}
-    drawstyle = "steps-mid" if column == "learning_rate" else "default"
-    marker = "." if len(run) == 1 else ""
-    ax.plot(run["epoch"], run[column], drawstyle=drawstyle, marker=marker, **look)
-    if column == "learning_rate":
-        ax.set_yscale("log")
+def _curve_look(model: str, study: Study) -> dict[str, Any]:
+    line = MATCHED_LINE if model in matched_models(study) else "-"
+    marker = {"markersize": 4, "markeredgewidth": 0.4, "markeredgecolor": "white"}
+    return _look(model, study) | marker | {"linestyle": line}
+
+
+def _draw_curves(ax: Axes, runs: list[pd.DataFrame], column: str, model: str, study: Study) -> None:
+    """One column of a model's runs, thinner where there are several, with the model's marker at the end."""
+    # A learning rate holds from the end of the epoch before
+    look = {"drawstyle": "steps-pre" if column == "learning_rate" else "default", "markevery": [-1]}
+    for run in runs:
+        width = 1.0 if len(runs) == 1 else 0.6
+        ax.plot(run["samples_seen"], run[column], linewidth=width, **look, **_curve_look(model, study))
 
 
 def _settled(run: pd.DataFrame) -> pd.DataFrame:
@@ -905,15 +1014,31 @@ def _scale_curves(row: Sequence[Axes], runs: list[pd.DataFrame]) -> None:
         ax.set_ylim(low, high)
         ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     rates = np.unique([float(f"{rate:.3g}") for run in runs for rate in run["learning_rate"]])
+    row[2].set_yscale("log")
     row[2].set_ylim(rates.min() / 1.3, rates.max() * 1.3)
     row[2].yaxis.set_major_locator(FixedLocator(rates) if len(rates) < 7 else LogLocator(10, subs=(1, 2, 5)))
     row[2].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     row[2].yaxis.set_minor_locator(NullLocator())
 
 
+def _scale_samples(ax: Axes, runs: list[pd.DataFrame]) -> None:
+    """A log axis of the patches seen, with few ticks, for all panels that share it."""
+    first, last = min(run["samples_seen"].min() for run in runs), max(run["samples_seen"].max() for run in runs)
+    ax.set_xscale("log")
+    ax.set_xlim(first / 1.2, last * 1.2)
+    ax.xaxis.set_major_locator(LogLocator(10, subs=(1,) if last / first > 50 else (1, 2, 5)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short_number(value)))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _short_number(value: float) -> str:
+    """A number as 500, 10k or 1M."""
+    size, letter = (1e6, "M") if value >= 1e6 else (1e3, "k") if value >= 1e3 else (1, "")
+    return f"{value / size:g}{letter}"
+
+
 def _curve_handle(model: str, study: Study) -> Line2D:
-    look = {"color": palette(study)[model], "linestyle": _line_styles(study)[model]}
-    return Line2D([], [], label=model, **look)
+    return Line2D([], [], label=model, **_curve_look(model, study))
 
 
 # Runtimes
@@ -953,16 +1078,18 @@ def _draw_hours(ax: Axes, runs: pd.DataFrame, study: Study) -> None:
 def _draw_lines(ax: Axes, groups: list[pd.DataFrame], published: pd.DataFrame, study: Study) -> None:
     """Seconds per epoch against steps per epoch, the line of each group, and the paper's hours."""
     paper = [implied_for_paper(group, published) for group in groups]
-    handles = [_draw_line(ax, group, points, study) for group, points in zip(groups, paper, strict=True)]
+    names = _line_names(groups)
+    handles = [_draw_line(ax, *each, study) for each in zip(groups, paper, names, strict=True)]
     for points, above in zip(paper, (True, *[False] * len(paper)), strict=False):
         _name_points(ax, points, above)
     ax.legend(handles=handles, loc="upper left")
     ax.set(xlabel="steps per epoch (batches)", ylabel="time of an epoch (s)")
     ax.set_xlim(0, ax.get_xlim()[1] * (1.2 if any(paper) else 1.0))
-    ax.set_ylim(0, ax.get_ylim()[1] * (1.1 + (0.3 if any(paper) else 0.12) * len(groups)))
+    room = 0.06 + 0.12 * len(groups) + (0.2 if any(paper) else 0)  # of the legend, and of the paper's points
+    ax.set_ylim(0, ax.get_ylim()[1] / (1 - min(room, 0.7)))
 
 
-def _draw_line(ax: Axes, group: pd.DataFrame, paper: list[PaperPoint], study: Study) -> Line2D:
+def _draw_line(ax: Axes, group: pd.DataFrame, paper: list[PaperPoint], name: str, study: Study) -> Line2D:
     """Draw the runs of a group, its line and the paper's points on it; returns the legend's entry."""
     colour = _colour(group.loc[group["steps_per_epoch"].idxmax(), "model"], study)
     look = _source_look(group["source"].iloc[0]) | {"label": None, "linestyle": ""}
@@ -974,7 +1101,7 @@ def _draw_line(ax: Axes, group: pd.DataFrame, paper: list[PaperPoint], study: St
     line = group_line(group)
     ends = np.array([0, 1.04 * max([*group["steps_per_epoch"], *(point.steps for point in paper)])])
     ax.plot(ends, line.overhead_seconds + line.seconds_per_step * ends, color=colour, zorder=1)
-    return Line2D([], [], color=colour, label=_line_label(group, line, study))
+    return Line2D([], [], color=colour, label=f"{name}: {_equation(line)}")
 
 
 def _name_points(ax: Axes, points: list[PaperPoint], above: bool) -> None:
@@ -988,12 +1115,20 @@ def _name_points(ax: Axes, points: list[PaperPoint], above: bool) -> None:
         ax.annotate(text, place, textcoords="offset points", color="0.3", fontsize=6, **side)
 
 
-def _line_label(group: pd.DataFrame, line: RuntimeLine, study: Study) -> str:
-    """A line's name and equation."""
-    step, overhead = line
-    first = group.iloc[0]
-    name = _label(study, first["trained_on"]) if first["source"] == OURS else first["trained_on"]
-    return f"{name}: {_two_digits(overhead)} s + {_two_digits(step)} s × steps"
+def _line_names(groups: list[pd.DataFrame]) -> list[str]:
+    """What tells the lines of a panel apart: dataset, batch size or epochs."""
+    first = pd.DataFrame([group.iloc[0] for group in groups])
+    parts = {
+        "trained_on": first["trained_on"],
+        "batch_size": first["batch_size"].map("batch size {:g}".format),
+        "epochs": first["epochs"].map("{:g} epochs".format),
+    }
+    wanted = [name for name in parts if first[name].nunique() > 1] or ["trained_on"]
+    return [", ".join(each) for each in zip(*(parts[name] for name in wanted), strict=True)]
+
+
+def _equation(line: RuntimeLine) -> str:
+    return f"{_two_digits(line.overhead_seconds)} s + {_two_digits(line.seconds_per_step)} s × steps"
 
 
 def _two_digits(value: float) -> str:

@@ -3,13 +3,13 @@
 Formats read here:
 
 - `scores.csv`, tidy, a value a row: `SCORE_COLUMNS`. `output` is input, nlm or network; input and
-  nlm rows have empty model, seed and trained_on. Names, conditions among them, are strings.
-- `history.csv` of one training run: a row an epoch, with at least `epoch` (from 1) and `seconds`
-  (of that epoch alone).
+  nlm rows have empty model, seed and trained_on, an ensemble's rows an empty seed. Names, conditions
+  among them, are strings.
+- `history.csv` of one training run: a row an epoch, with `seconds` (of that epoch alone) and `MEASURED`.
 - runtimes, published or ours: `RUNTIME_COLUMNS`, a run a row.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,6 +41,16 @@ RUNTIME_COLUMNS = (
     "seconds_per_epoch",
     "note",
 )
+# What a history holds of a run's speed, memory and energy, and how its epochs become one number
+MEASURED = {
+    "samples_per_second": "median",
+    "voxels_per_second": "median",
+    "teraflop": "sum",
+    "matmul_share": "median",
+    "host_memory_mb": "max",
+    "device_memory_mb": "max",
+    "gpu_energy_kj": "sum",
+}
 NUMBERS = ("value", "mean", "sd", "hours", "epochs", "batch_size", "steps_per_epoch")
 OURS = "ours"
 PAPER = "CARE paper"
@@ -146,25 +156,26 @@ def _checked(scores: pd.DataFrame) -> pd.DataFrame:
     return scores.drop_duplicates()
 
 
-def condition_names(study: Mapping[str, Any], dataset: str) -> list[str]:
-    """The names of a dataset's conditions, best first, whether given as names or with a source."""
-    given = study["datasets"][dataset]["conditions"]
-    return [str(each["name"] if isinstance(each, Mapping) else each) for each in given]
-
-
 def compared_models(scores: pd.DataFrame, study: Mapping[str, Any]) -> list[str]:
     """The models to compare between test sets, in the study's order.
 
-    Those of the studies that vary nothing, and every model scored on a set it was not trained on;
-    if there are none, every model scored.
+    Those of the studies that vary nothing, and every model scored on a set it was not trained on.
     """
     scored = scores[scores["output"] == "network"]
-    crossed = scored.loc[scored["trained_on"] != scored["tested_on"], "model"]
-    chosen = set(crossed)
-    for each in study.get("studies", {}).values():
-        chosen |= set() if each.get("varies") else set(each["models"])
-    chosen &= set(scored["model"])
-    return [model for model in study["models"] if model in (chosen or set(scored["model"]))]
+    chosen = set(scored.loc[scored["trained_on"] != scored["tested_on"], "model"])
+    chosen |= {model for each in study["studies"].values() if not each["varies"] for model in each["models"]}
+    return [model for model in study["models"] if model in chosen & set(scored["model"])]
+
+
+def with_ensembles(models: Iterable[str], study: Mapping[str, Any]) -> list[str]:
+    """`models`, each followed by its ensemble, where it has one."""
+    ensembles = {model: ensemble for ensemble, model in study["ensembles"].items()}
+    return [name for model in models for name in (model, ensembles.get(model)) if name]
+
+
+def settings_of(name: str, study: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The values of a model, or of an ensemble's model."""
+    return study["models"][study["ensembles"].get(name, name)]
 
 
 def relative_difference(value: Any, reference: Any) -> Any:
@@ -211,42 +222,55 @@ def implied_steps(hours: float, epochs: float, line: RuntimeLine) -> float:
 
 
 def our_runtimes(histories: Mapping[str, str | Path], study: Mapping[str, Any]) -> pd.DataFrame:
-    """Training times of this study's runs, in the order of its models.
+    """Training times of this study's runs, in their order, with their speed, memory and energy.
 
-    `hours` is the sum over epochs; `seconds_per_epoch` is the median, so that the start-up in the
-    first epoch does not count as time of a step. Returns `RUNTIME_COLUMNS`.
+    Parameters
+    ----------
+    histories : mapping
+        Run to the path of its `history.csv`.
+    study : mapping
+        The resolved study: `models` and `runs` are read.
+
+    Returns
+    -------
+    DataFrame
+        `RUNTIME_COLUMNS`, `seed` (nan for the only run of a model) and `MEASURED` (nan where nothing
+        was measured). `epochs` are those trained; `hours` is the sum over epochs; `seconds_per_epoch`
+        is the median, so that the start-up in the first epoch does not count as time of a step.
 
     Raises
     ------
     ValueError
-        If a history is of a model that the study does not name, or lacks its seconds.
+        If a history is of a run that the study does not name, or lacks a column or its epochs.
     """
-    unknown = [model for model in histories if model not in study["models"]]
+    unknown = [run for run in histories if run not in study["runs"]]
     if unknown:
-        raise ValueError(f"histories of {unknown}, which the study's models do not name")
-    rows = [
-        _our_runtime(model, settings, histories[model])
-        for model, settings in study["models"].items()
-        if model in histories
-    ]
-    return pd.DataFrame(rows, columns=list(RUNTIME_COLUMNS))
+        raise ValueError(f"histories of {unknown}, which the study's runs do not name")
+    rows = [_our_runtime(run, study, histories[run]) for run in study["runs"] if run in histories]
+    return pd.DataFrame(rows, columns=[*RUNTIME_COLUMNS, "seed", *MEASURED])
 
 
-def _our_runtime(model: str, settings: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
+def _our_runtime(run: str, study: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
     """One run's row of `our_runtimes`."""
     history = pd.read_csv(path)
-    if "seconds" not in history or not len(history):
-        raise ValueError(f"{path}: expected a row an epoch with its seconds")
+    missing = [column for column in ("seconds", *MEASURED) if column not in history]
+    if missing or not len(history):
+        raise ValueError(f"{path}: expected a row an epoch; found {len(history)} rows, and no columns {missing}")
+    model, seed = study["runs"][run]["model"], study["runs"][run]["seed"]
+    settings = study["models"][model]
+    measured = {column: history[column].dropna() for column in MEASURED}
     return {
         "source": OURS,
         "model": model,
-        "trained_on": settings.get("trained_on", ""),
+        "trained_on": settings["trained_on"],
         "epochs": len(history),
-        "batch_size": settings.get("batch_size", np.nan),
-        "steps_per_epoch": settings.get("steps_per_epoch", np.nan),
+        "batch_size": settings["batch_size"],
+        "steps_per_epoch": settings["steps_per_epoch"],
         "hours": history["seconds"].sum() / 3600,
         "seconds_per_epoch": history["seconds"].median(),
         "note": "",
+        "seed": seed if len(settings["seeds"]) > 1 else np.nan,
+        **{name: values.agg(MEASURED[name]) if len(values) else np.nan for name, values in measured.items()},
     }
 
 
@@ -260,7 +284,7 @@ def line_groups(runtimes: pd.DataFrame) -> list[pd.DataFrame]:
     """Runs alike in all but steps per epoch, at two numbers of steps or more: one group a line."""
     alike = ["source", "trained_on", "epochs", "batch_size"]
     known = runtimes.dropna(subset=["steps_per_epoch", "seconds_per_epoch"])
-    groups = [group for _, group in known.groupby(alike, sort=False)]
+    groups = [group for _, group in known.groupby(alike)]
     return [group for group in groups if len(group["steps_per_epoch"].unique()) > 1]
 
 

@@ -1,12 +1,15 @@
 """Tables of the study, ours beside the published values, each as CSV and as Markdown.
 
-The CSV holds plain numbers: a metric on a condition is `c1_nrmse_mean`, `c1_nrmse_sd` and, where
-there is a reference, `c1_nrmse_percent`; a published setting beside ours is `epochs_published`.
+The CSV holds plain numbers: a metric on a condition is `c1_nrmse_mean`, `c1_nrmse_sd` (over test
+volumes), where some model was trained several times `c1_nrmse_sd_seeds` (between its trainings, of
+their mean over volumes) and, where there is a reference, `c1_nrmse_percent`; a published setting
+beside ours is `epochs_published`. An ensemble's row follows its model's.
 The Markdown merges these into one readable column each. Protocols are never in one block.
 """
 
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +17,18 @@ import numpy as np
 import pandas as pd
 
 from denoising.statistics import (
+    MEASURED,
     OURS,
     compared_models,
-    condition_names,
     group_line,
     implied_for_paper,
     line_groups,
     our_runtimes,
     published_runtimes,
     relative_difference,
+    settings_of,
     summarise,
+    with_ensembles,
 )
 
 Study = Mapping[str, Any]
@@ -44,6 +49,7 @@ PROTOCOLS = {
 # CARE paper, supplementary table 3; 2019 study, section 4.3; csbdeep's defaults. The same for all.
 PUBLISHED_TRAINING = {
     "learning_rate": 4e-4,
+    "schedule": "plateau",
     "plateau_factor": 0.5,
     "plateau_patience": 10,
     "plateau_min_delta": 0,
@@ -69,7 +75,7 @@ def replication_table(
     dataset: str,
     metrics: Sequence[str] = METRICS,
 ) -> pd.DataFrame:
-    """Input, non-local means and every model tested on `dataset`, ours and published.
+    """Input, non-local means, every model and ensemble tested on `dataset`, ours and published.
 
     PSNR is left out by default: under the paper protocol it is the NRMSE in decibels.
 
@@ -79,7 +85,8 @@ def replication_table(
         This study's scores, a value a row.
     study : mapping
         The resolved study. Of `datasets`, `conditions` (best first) and `published` (the published
-        dataset to compare with; by default of the same name; None for none) are read; `models` too.
+        dataset to compare with; by default of the same name; None for none) are read; `models` and
+        `ensembles` too.
     published : DataFrame
         `resources/published_scores.csv`, as `statistics.read_tidy` gives it.
     dataset : str
@@ -91,7 +98,8 @@ def replication_table(
     -------
     DataFrame
         Columns protocol, method, source, epochs, steps_per_epoch, batch_size, n, seeds, then
-        `c<condition>_<metric>_mean` and `_sd`, and note. `n` counts test volumes.
+        `c<condition>_<metric>_mean`, `_sd` and `_sd_seeds` (see the module), and note. `n` counts
+        test volumes, `seeds` trainings (none for an ensemble).
     """
     ours = _ours(scores, study)
     ours = ours[ours["tested_on"] == dataset]
@@ -99,7 +107,7 @@ def replication_table(
     wanted = theirs["method"].isin([*ours["method"], *study["models"]])
     rows = pd.concat([ours, theirs[wanted | (theirs["study"] == "replication")]])
     names = ["protocol", "method", "source", *SETTINGS, "n", "seeds"]
-    table = _wide(rows, names, condition_names(study, dataset), metrics)
+    table = _wide(rows, names, study["datasets"][dataset]["conditions"], metrics)
     return _sorted(table, study, published)
 
 
@@ -112,24 +120,27 @@ def generalization_table(
     """Each model on each test set, with its difference from the test organism's own model.
 
     The reference of a row is the model trained on the tested organism with as many epochs, of the
-    same source and protocol; `c<condition>_<metric>_percent` is the difference in percent of it.
+    same source and protocol, and an ensemble's is an ensemble; `c<condition>_<metric>_percent` is
+    the difference in percent of it.
 
     Parameters
     ----------
     scores, study, published, metrics
-        As in `replication_table`. The models are those of `statistics.compared_models`.
+        As in `replication_table`. The models are those of `statistics.compared_models`, with their
+        ensembles.
 
     Returns
     -------
     DataFrame
         Columns protocol, tested_on, method, trained_on, source, epochs, steps_per_epoch,
-        batch_size, reference, then `_mean`, `_sd` and `_percent` by condition and metric, and note.
+        batch_size, reference, then `_mean`, `_sd`, `_sd_seeds` and `_percent` by condition and
+        metric, and note.
     """
-    models = compared_models(scores, study)
+    models = with_ensembles(compared_models(scores, study), study)
     theirs = [_published(published, study, dataset) for dataset in study["datasets"]]
     rows = pd.concat([_ours(scores, study), *theirs])
-    rows = _with_reference(rows[rows["method"].isin(models)], models)
-    conditions = [name for dataset in study["datasets"] for name in condition_names(study, dataset)]
+    rows = _with_reference(rows[rows["method"].isin(models)], models, study["ensembles"])
+    conditions = [name for dataset in study["datasets"].values() for name in dataset["conditions"]]
     names = ["protocol", "tested_on", "method", "trained_on", "source", *SETTINGS, "reference"]
     table = _wide(rows, names, list(dict.fromkeys(conditions)), metrics)
     return _sorted(table, study, published)
@@ -141,9 +152,14 @@ def hyperparameters_table(study: Study, published: pd.DataFrame) -> pd.DataFrame
     Parameters
     ----------
     study : mapping
-        `models` is read: every setting of every model, lists written as 16x64x64.
+        `models` is read: every setting of every model; its seeds are written as 1, 2, 3.
     published : DataFrame
         `resources/published_scores.csv`: a model's epochs, steps per epoch and batch size.
+
+    Returns
+    -------
+    DataFrame
+        Beside the settings `samples`: the patches seen in all epochs, repeats counted.
     """
     known = published[published["source"].str.startswith("2019")]
     known = known.drop_duplicates("model").set_index("model")[list(SETTINGS)]
@@ -151,7 +167,9 @@ def hyperparameters_table(study: Study, published: pd.DataFrame) -> pd.DataFrame
     for model, settings in study["models"].items():
         theirs = {**PUBLISHED_TRAINING, **known.loc[model]} if model in known.index else {}
         row: dict[str, Any] = {"model": model}
-        for key, value in sorted(_flat(settings).items(), key=_leading):
+        seen = math.prod(settings[key] for key in SETTINGS)
+        written = settings | {"samples": seen, "seeds": ", ".join(map(str, settings["seeds"]))}
+        for key, value in sorted(written.items(), key=_leading):
             row[key] = value
             if key in (*PUBLISHED_TRAINING, *SETTINGS):
                 row[f"{key}_published"] = theirs.get(key)
@@ -160,25 +178,26 @@ def hyperparameters_table(study: Study, published: pd.DataFrame) -> pd.DataFrame
 
 
 def runtimes_table(histories: Mapping[str, str | Path], study: Study, published: pd.DataFrame) -> pd.DataFrame:
-    """Training time of every run, ours and published.
+    """Training time of every run, ours and published, and the speed, memory and energy of ours.
 
     Parameters
     ----------
     histories : mapping
-        Model to the path of its `history.csv`.
+        Run to the path of its `history.csv`.
     study : mapping
-        The resolved study: `models` is read.
+        The resolved study: `models` and `runs` are read.
     published : DataFrame
         `resources/published_runtimes.csv`, as `statistics.read_tidy` gives it.
 
     Returns
     -------
     DataFrame
-        Columns model, source, trained_on, epochs, steps_per_epoch, batch_size, hours,
-        seconds_per_epoch (ours: median over epochs; published: hours by epochs) and note.
+        Columns model, seed (where a model has several), source, trained_on, epochs, steps_per_epoch,
+        batch_size, hours, seconds_per_epoch (ours: median over epochs; published: hours by epochs),
+        `statistics.MEASURED` and note.
     """
     table = pd.concat([our_runtimes(histories, study), published_runtimes(published)])
-    names = ["model", "source", "trained_on", *SETTINGS, "hours", "seconds_per_epoch", "note"]
+    names = ["model", "seed", "source", "trained_on", *SETTINGS, "hours", "seconds_per_epoch", *MEASURED, "note"]
     order = list(dict.fromkeys([*study["models"], *published["model"]]))
     rank = table["model"].map(order.index)
     table = table.assign(rank=rank).sort_values("rank", kind="stable")
@@ -243,7 +262,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     """`table` as strings for a reader: merged columns, rounded numbers, no empty columns."""
     columns: dict[str, list[str]] = {}
     for name in table.columns:
-        if re.search(r"_(sd|percent|published)$", name):
+        if re.search(r"_(sd|sd_seeds|percent|published)$", name):
             continue
         stem, _, end = name.rpartition("_")
         if end == "mean":
@@ -258,20 +277,19 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _ours(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Our means, a row each, with the settings of each model."""
+    """Our means, a row each, with the settings of each model; an ensemble's are its model's."""
+    models, ensembles = study["models"], study["ensembles"]
     table = summarise(scores)
-    settings = pd.DataFrame(
-        [{"model": model, **{key: each.get(key) for key in SETTINGS}} for model, each in study["models"].items()],
-        columns=["model", *SETTINGS],
-    )
-    unknown = set(table["model"]) - {*study["models"], ""}
+    unknown = set(table["model"]) - {*models, *ensembles, ""}
     if unknown:
         raise ValueError(f"scores of {sorted(unknown)}, which the study's models do not name")
-    table = table.merge(settings, on="model", how="left")
+    rows = [{"model": name, **settings_of(name, study)} for name in with_ensembles(models, study)]
+    table = table.merge(pd.DataFrame(rows, columns=["model", *SETTINGS]), on="model", how="left")
     label = table["output"].map({"nlm": NLM, "input": "input"})
-    runs = table["seeds"].where(table["output"] == "network")
-    named = table.assign(method=label.fillna(table["model"]), seeds=runs)
-    return named.assign(source=OURS, note="", study="")
+    seeds = table["seeds"].where(table["model"].isin(models))
+    notes = {name: f"mean of {len(models[each]['seeds'])} trainings' restorations" for name, each in ensembles.items()}
+    table = table.assign(method=label.fillna(table["model"]), seeds=seeds, note=table["model"].map(notes).fillna(""))
+    return table.assign(source=OURS, study="")
 
 
 def _published(published: pd.DataFrame, study: Study, dataset: str) -> pd.DataFrame:
@@ -286,10 +304,10 @@ def _published(published: pd.DataFrame, study: Study, dataset: str) -> pd.DataFr
     return rows.assign(tested_on=dataset, method=label, trained_on=organism, n=np.nan, seeds=np.nan)
 
 
-def _with_reference(rows: pd.DataFrame, models: list[str]) -> pd.DataFrame:
-    """Add `reference` and `percent`: the difference from the tested organism's own model."""
-    rows = rows.assign(family=rows["source"].str.split(",").str[0])
-    alike = ["family", "protocol", "tested_on", "epochs", "condition", "metric"]
+def _with_reference(rows: pd.DataFrame, models: list[str], ensembles: Iterable[str]) -> pd.DataFrame:
+    """Add `reference` and `percent`: the difference from the tested organism's own model or ensemble."""
+    rows = rows.assign(family=rows["source"].str.split(",").str[0], ensemble=rows["method"].isin(ensembles))
+    alike = ["family", "ensemble", "protocol", "tested_on", "epochs", "condition", "metric"]
     own = rows[rows["trained_on"] == rows["tested_on"]].dropna(subset=["epochs"])
     own = own.sort_values("method", key=lambda names: names.map(models.index), kind="stable")
     own = own.drop_duplicates(alike)[[*alike, "method", "mean"]]
@@ -302,12 +320,13 @@ def _with_reference(rows: pd.DataFrame, models: list[str]) -> pd.DataFrame:
 
 def _wide(rows: pd.DataFrame, names: list[str], conditions: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
     """One row for each set of `names`; means, deviations and percentages side by side."""
-    values = [name for name in ("mean", "sd", "percent") if name in rows.columns]
+    values = [name for name in ("mean", "sd", "sd_seeds", "percent") if name in rows.columns]
+    values = [name for name in values if name != "sd_seeds" or rows[name].notna().any()]
     names = [*names, "note"]
     table = rows[names].drop_duplicates().reset_index(drop=True)
     for metric in metrics:
         for condition in conditions:
-            one = rows[(rows["metric"] == metric) & (rows["condition"] == str(condition))]
+            one = rows[(rows["metric"] == metric) & (rows["condition"] == condition)]
             one = one[[*names, *values]].rename(
                 columns={name: f"{_short(condition)}_{metric}_{name}" for name in values}
             )
@@ -318,7 +337,7 @@ def _wide(rows: pd.DataFrame, names: list[str], conditions: Sequence[str], metri
 
 def _sorted(table: pd.DataFrame, study: Study, published: pd.DataFrame) -> pd.DataFrame:
     """Order by protocol, test set, method (references, then models), ours before published."""
-    known = ["input", NLM, *study["models"], *published["model"].unique()]
+    known = ["input", NLM, *with_ensembles(study["models"], study), *published["model"].unique()]
     ranks = {
         "protocol": list(PROTOCOLS),
         "tested_on": list(study["datasets"]),
@@ -342,7 +361,7 @@ def _line_row(group: pd.DataFrame, published: pd.DataFrame) -> dict[str, Any]:
     first = group.iloc[0]
     row = {
         **first[["source", "trained_on", "epochs", "batch_size"]],
-        "steps": ", ".join(f"{steps:g}" for steps in sorted(group["steps_per_epoch"])),
+        "steps": ", ".join(f"{steps:g}" for steps in sorted(group["steps_per_epoch"].unique())),
         **line._asdict(),
         "note": "",
     }
@@ -357,35 +376,22 @@ def _line_row(group: pd.DataFrame, published: pd.DataFrame) -> dict[str, Any]:
     return row
 
 
-def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings one level deep: nested names joined, lists written as 16x64x64."""
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            flat |= {f"{key}_{inner}": each for inner, each in _flat(value).items()}
-        elif isinstance(value, list | tuple):
-            flat[key] = "x".join(str(each) for each in value)
-        else:
-            flat[key] = value
-    return flat
-
-
 def _leading(setting: tuple[str, Any]) -> int:
     """Sort key: what the studies vary comes first."""
-    first = ("trained_on", *SETTINGS, "learning_rate")
+    first = ("trained_on", *SETTINGS, "samples", "seeds", "learning_rate")
     return first.index(setting[0]) if setting[0] in first else len(first)
 
 
 def _whole(table: pd.DataFrame) -> pd.DataFrame:
     """Counts as whole numbers, missing ones left empty."""
-    counts = [name for name in table if name in (*SETTINGS, "n", "seeds") or "steps_" in name]
+    counts = [name for name in table if name in (*SETTINGS, "n", "seeds", "seed") or "steps_" in name]
     counts = [name for name in counts if name != "seconds_per_step"]
     return table.astype(dict.fromkeys(counts, "Int64"))
 
 
 def _short(condition: str) -> str:
     """A condition in a column's name: c1 for condition 1."""
-    return f"c{condition}" if str(condition).isdigit() else str(condition)
+    return f"c{condition}" if condition.isdigit() else condition
 
 
 def _heading(name: str) -> str:
@@ -397,6 +403,14 @@ def _heading(name: str) -> str:
         "overhead_seconds": "overhead per epoch (s)",
         "paper_hours": "paper's time (h)",
         "n": "test volumes",
+        "samples": "patches seen",
+        "samples_per_second": "patches per second",
+        "voxels_per_second": "voxels per second",
+        "teraflop": "arithmetic (TFLOP)",
+        "matmul_share": "share of measured matmul rate",
+        "host_memory_mb": "host memory (MB)",
+        "device_memory_mb": "device memory (MB)",
+        "gpu_energy_kj": "GPU energy (kJ)",
     }
     return units.get(name, name.replace("_", " "))
 
@@ -417,14 +431,15 @@ def _any_value(table: pd.DataFrame, ending: str) -> bool:
 
 
 def _cells(table: pd.DataFrame, stem: str) -> list[str]:
-    """Mean, standard deviation and percentage of one metric on one condition, as text."""
+    """Mean, standard deviations and percentage of one metric on one condition, as text."""
     digits = DECIMALS.get(stem.rpartition("_")[2], 4)
     empty = pd.Series(np.nan, index=table.index)
-    columns = (table[f"{stem}_mean"], table.get(f"{stem}_sd", empty))
+    columns = [table.get(f"{stem}_{name}", empty) for name in ("mean", "sd", "sd_seeds", "percent")]
     cells = []
-    for mean, sd, percent in zip(*columns, table.get(f"{stem}_percent", empty), strict=True):
+    for mean, sd, sd_seeds, percent in zip(*columns, strict=True):
         cell = "" if pd.isna(mean) else f"{mean:.{digits}f}"
         cell += "" if pd.isna(sd) else f" ± {sd:.{digits}f}"
+        cell += "" if pd.isna(sd_seeds) else f" [± {sd_seeds:.{digits}f}]"
         cells.append(cell + ("" if pd.isna(percent) else f" ({percent:+.1f} %)"))
     return cells
 
@@ -462,8 +477,10 @@ def _legend(table: pd.DataFrame) -> list[str]:
     lines = []
     if _has_means(table):
         lines.append("Mean ± sample standard deviation over test volumes.")
+    if _any_value(table, "_sd_seeds"):
+        lines.append("In square brackets: that between a model's trainings, of their means over test volumes.")
     if _any_value(table, "_percent"):
-        lines.append("In brackets: difference from the reference model, in percent of it.")
+        lines.append("In round brackets: difference from the reference model, in percent of it.")
     if _any_value(table, "_published"):
         lines.append("In brackets: the published value, where it differs.")
     return [" ".join(lines)] if lines else []

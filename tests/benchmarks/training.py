@@ -1,0 +1,240 @@
+"""Training against stock csbdeep's `CARE.train`: the same network, patches, batch, steps and validation, in one run.
+
+Usage: python tests/benchmarks/training.py [--device auto|cpu|gpu] [--repeats N]
+
+Each training is a process of its own, ours and csbdeep's in turn. Prints a table, and JSON lines
+{"what", "ours", "stock", "ratio"}, where a ratio above 1 means that ours is better. The first epoch of each process,
+in which graphs are traced, counts only for the time to the first step. Patches are noise: the time does not depend on
+what they show. Then says how anonymous memory grows from a training set of 0.1 GB to one of 9 GB.
+"""
+
+import argparse
+import json
+import logging
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "workflow/scripts"))
+
+# 3,401 pairs validate, a fifth, as of the published planaria set; a smaller network and smaller patches
+PAIRS, SHAPE, WIDTH, BATCH, STEPS, EPOCHS = 17_005, (8, 16, 16), 16, 16, 25, 3
+SUBSET = 340
+VALUES = {
+    "width": WIDTH, "depth": 2, "kernel": 3, "residual": True, "last_activation": "linear", "loss": "laplace",
+    "epochs": EPOCHS, "steps_per_epoch": STEPS, "batch_size": BATCH, "learning_rate": 4e-4, "plateau_factor": 0.5,
+    "plateau_patience": 10, "plateau_min_delta": 0, "precision": "auto", "augment": False, "schedule": "plateau",
+    "early_stopping_patience": None, "validation_patches": None, "seed": 0,
+}  # fmt: skip
+COMPUTE = {"xla": "auto", "resident": "auto"}
+LARGE = (16, 64, 64)  # a published patch: 9 GB are 17,166 pairs of them
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--device", choices=["auto", "cpu", "gpu"], default="auto")
+    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--started", type=float, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        work(*options.worker, options.device, options.started)
+    else:
+        compare(options.device, options.repeats)
+
+
+# In the parent
+
+
+def compare(device: str, repeats: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        write_patches(Path(folder))
+        runs = {"ours": [], "stock": [], "subset": []}
+        for repeat in range(repeats):
+            for kind in list(runs)[:: 1 if repeat % 2 else -1]:
+                runs[kind].append(worker(kind, folder, device))
+        small, large = (grown_memory(Path(folder), gigabytes, device) for gigabytes in (0.1, 9))
+    report(runs, small, large)
+
+
+def write_patches(folder: Path) -> None:
+    """The same pairs for both: as an npz, which csbdeep reads, and as the workflow has them."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    Y = rng.random((PAIRS, *SHAPE), np.float32)
+    X = Y + 0.2 * rng.standard_normal(Y.shape, np.float32)
+    np.savez(folder / "patches.npz", X=X[:, None], Y=Y[:, None], axes="SCZYX")
+    np.save(folder / "X.npy", X)
+    np.save(folder / "Y.npy", Y)
+
+
+def worker(kind: str, folder: str, device: str) -> dict:
+    """What a process that trains tells of itself."""
+    command = [sys.executable, __file__, "--worker", kind, str(folder), "--device", device]
+    command += ["--started", repr(time.time())]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"})
+    if done.returncode:
+        sys.exit(done.stdout + done.stderr)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def grown_memory(folder: Path, gigabytes: float, device: str) -> float:
+    """Anonymous memory, in MB, at the peak of a training on a memory map of so many gigabytes, X and Y together."""
+    from numpy.lib.format import open_memmap
+
+    pairs = round(gigabytes * 1e9 / 2 / 4 / (LARGE[0] * LARGE[1] * LARGE[2]))
+    for name in "XY":  # holes: as large for the process, and nothing on disk
+        open_memmap(folder / f"{name}.npy", "w+", "float32", (pairs, *LARGE))
+    return worker("memory", str(folder), device)["peak_mb"]
+
+
+def report(runs: dict, small: float, large: float) -> None:
+    told = runs["ours"][0]
+    flop = "patches of {} x {} x {}".format(*SHAPE)
+    print(f"{told['device']}; width {WIDTH}, {flop}, batch {BATCH}, {STEPS} steps an epoch, {PAIRS} pairs, of which")
+    print(f"{PAIRS // 5} validate ({SUBSET} in the subset); {len(runs['ours'])} processes each, medians")
+    print(f"ours: precision {told['precision']}, XLA {told['xla']}, patches on the device: {told['resident']}\n")
+    rows = [
+        row("steps per second", runs["ours"], runs["stock"], "steps_per_second", larger_is_better=True),
+        row("epoch of 25 steps", runs["ours"], runs["stock"], "epoch_seconds"),
+        row("epoch of 25 steps, validation subset", runs["subset"], runs["stock"], "epoch_seconds"),
+        row("peak memory", runs["ours"], runs["stock"], "peak_mb"),
+        row("time to first step", runs["ours"], runs["stock"], "first_step_seconds"),
+    ]
+    units = ["1/s", "s", "s", "MB", "s"]
+    print(f"{'':38}{'ours':>10}{'csbdeep':>10}{'':>5}{'ratio':>8}")
+    for each, unit in zip(rows, units, strict=True):
+        print(f"{each['what']:38}{each['ours']:10.4g}{each['stock']:10.4g} {unit:<4}{each['ratio']:8.2f}")
+    losses = [statistics.median(run["val_loss"] for run in runs[kind]) for kind in ("ours", "stock")]
+    print(f"\nvalidation loss after {EPOCHS} epochs: {losses[0]:.4f}, csbdeep's {losses[1]:.4f}")
+    print(f"anonymous memory on 0.1 GB of patches {small:.0f} MB, on 9 GB {large:.0f} MB: {large - small:+.0f} MB\n")
+    for each in rows:
+        print(json.dumps(each))
+
+
+def row(what: str, ours: list[dict], stock: list[dict], key: str, larger_is_better: bool = False) -> dict:
+    mine, theirs = (statistics.median(run[key] for run in runs) for runs in (ours, stock))
+    ratio = mine / theirs if larger_is_better else theirs / mine
+    return {"what": what, "ours": round(mine, 4), "stock": round(theirs, 4), "ratio": round(ratio, 3)}
+
+
+# In a process that trains
+
+
+def work(kind: str, folder: str, device: str, started: float) -> None:
+    peak = watch_memory()
+    logging.basicConfig(level=logging.INFO)
+    warnings.simplefilter("ignore")
+    found = train_stock(Path(folder), device) if kind == "stock" else train_ours(kind, Path(folder), device)
+    found["first_step_seconds"] = found.pop("first_step") - started
+    print(json.dumps(found | {"peak_mb": peak[0]}), flush=True)
+
+
+def watch_memory() -> list[float]:
+    """A list whose one value is the most anonymous memory so far, in MB, looked at every 10 ms."""
+    peak = [0.0]
+
+    def watch():
+        while True:
+            lines = Path("/proc/self/status").read_text().splitlines()
+            now = next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) * 1024 / 1e6
+            peak[0] = max(peak[0], now)
+            time.sleep(0.01)
+
+    threading.Thread(target=watch, daemon=True).start()
+    return peak
+
+
+def train_ours(kind: str, folder: Path, device: str) -> dict:
+    import numpy as np
+    import pandas as pd
+
+    from denoising import training
+    from denoising.network import use_device
+
+    first = []
+    land = training.Training._land
+
+    def land_and_tell(*arguments):
+        land(*arguments)
+        first.append(time.time())
+
+    training.Training._land = land_and_tell
+    count = len(np.load(folder / "X.npy", mmap_mode="r"))
+    validate = 32 if kind == "memory" else count // 5
+    values = VALUES | {"validation_patches": SUBSET if kind == "subset" else None}
+    if kind == "memory":
+        values |= {"width": 1, "epochs": 1, "steps_per_epoch": 100}
+    parts = np.where(np.arange(count) < count - validate, "train", "validation")
+    split = pd.DataFrame({"patch": np.arange(count), "part": parts})
+    with tempfile.TemporaryDirectory() as out:
+        model, checkpoints = Path(out) / "model", Path(out) / "checkpoints"
+        on = use_device(device, os.cpu_count())
+        training.train("ours", values, folder, split, model, checkpoints, on, COMPUTE)
+        history = pd.read_csv(model / "history.csv")
+        told = json.loads((model / "training.json").read_text())
+    later = history[1:] if len(history) > 1 else history
+    return {
+        "steps_per_second": values["steps_per_epoch"] / later["training_seconds"].median(),
+        "epoch_seconds": later["seconds"].median(),
+        "val_loss": float(history["val_loss"].iloc[-1]),
+        "first_step": first[0],
+        **{name: told[name] for name in ("device", "precision", "xla", "resident")},
+    }
+
+
+def train_stock(folder: Path, device: str) -> dict:
+    import keras
+    import tensorflow as tf
+    from csbdeep.io import load_training_data
+    from csbdeep.models import CARE
+
+    from denoising.network import care_config
+
+    if device == "cpu":
+        tf.config.set_visible_devices([], "GPU")
+
+    class Clock(keras.callbacks.Callback):
+        """When each batch and each epoch ended; an epoch ends after its validation."""
+
+        def __init__(self):
+            super().__init__()
+            self.batches, self.epochs = [], []
+
+        def on_epoch_begin(self, epoch, logs=None):
+            self.batches.append([])
+            self.epochs.append(time.time())
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.batches[-1].append(time.time())
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.epochs[-1] = time.time() - self.epochs[-1]
+
+    (X, Y), (X_validation, Y_validation), axes = load_training_data(str(folder / "patches.npz"), validation_split=0.2)
+    keras.utils.set_random_seed(VALUES["seed"])
+    with tempfile.TemporaryDirectory() as out:
+        model = CARE(care_config(VALUES, "ZYX"), name="stock", basedir=out)
+        model.prepare_for_training()
+        clock = Clock()
+        model.callbacks.append(clock)
+        history = model.train(X, Y, validation_data=(X_validation, Y_validation)).history
+    rates = [(len(batches) - 1) / (batches[-1] - batches[0]) for batches in clock.batches[1:]]
+    return {
+        "steps_per_second": statistics.median(rates),
+        "epoch_seconds": statistics.median(clock.epochs[1:]),
+        "val_loss": history["val_loss"][-1],
+        "first_step": clock.batches[0][0],
+    }
+
+
+if __name__ == "__main__":
+    main()
