@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from denoising.accounting import host_memory
 from denoising.batches import (
     batch_indices,
     batch_symmetries,
@@ -123,7 +124,15 @@ def test_an_error_in_reading_comes_where_its_batch_would():
         next(batches)
 
 
-def test_arrays_come_to_the_device_whole(monkeypatch):
+def test_arrays_come_to_the_device_whole_and_once(monkeypatch):
+    array = np.ones((50, 1_000_000), np.float32)  # 200 MB
+    before = host_memory()
+    copy = on_device(array)
+    assert 190 < host_memory() - before < 330
+    del copy
+
+
+def test_arrays_come_to_the_device_block_by_block(monkeypatch):
     monkeypatch.setattr("denoising.batches.BLOCK_BYTES", 100)
     array = np.random.default_rng(0).random((7, 3, 4), np.float32)
     np.testing.assert_array_equal(on_device(array).numpy(), array)

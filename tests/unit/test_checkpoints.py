@@ -17,6 +17,7 @@ def state(epochs, steps=0):
         history=[{"epoch": e + 1, "val_loss": 0.1 + 0.2 * e, "device_memory_mb": None} for e in range(epochs)],
         losses=[[0.1, 0.2, 0.30000000000000004]] * steps,
         seconds=1.5 * steps,
+        device="CPU, 2 threads",
     )
 
 
@@ -25,7 +26,7 @@ def assert_same(a, b):
         for x, y in zip(getattr(a, kind), getattr(b, kind), strict=True):
             assert x.dtype == y.dtype
             np.testing.assert_array_equal(x, y)
-    assert (a.history, a.losses, a.seconds) == (b.history, b.losses, b.seconds)
+    assert (a.history, a.losses, a.seconds, a.device) == (b.history, b.losses, b.seconds, b.device)
 
 
 def names(folder):
@@ -78,6 +79,15 @@ def test_a_flipped_bit_falls_back_too(tmp_path):
     content = bytearray(newest.read_bytes())
     content[content.index(state(2).weights[0].tobytes()) + 5] ^= 1
     newest.write_bytes(content)
+    assert_same(load(tmp_path), state(1))
+
+
+def test_a_checkpoint_that_lacks_an_array_does_not_count(tmp_path):
+    for epochs in (1, 2):
+        save(state(epochs), tmp_path)
+    newest = tmp_path / "epoch-00002.npz"
+    with np.load(newest) as saved:
+        np.savez(newest, **{name: saved[name] for name in saved.files if name != "optimizer_1"})
     assert_same(load(tmp_path), state(1))
 
 

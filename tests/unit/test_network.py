@@ -9,7 +9,15 @@ import tensorflow as tf
 import yaml
 from csbdeep.models import CARE, Config
 
-from denoising.network import care_config, halo, load_model, use_device
+from denoising.network import (
+    Device,
+    care_config,
+    chosen_precision,
+    halo,
+    load_model,
+    set_precision,
+    use_device,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 GPU = tf.config.PhysicalDevice("/physical_device:GPU:0", "GPU")
@@ -163,9 +171,10 @@ def machine(monkeypatch):
     monkeypatch.setattr(threading, "set_intra_op_parallelism_threads", lambda n: asked.update(threads=n))
     monkeypatch.setattr(threading, "set_inter_op_parallelism_threads", lambda n: None)
     monkeypatch.setattr(tf.config, "set_visible_devices", lambda devices, kind: asked.update({kind: devices}))
+    details = {"device_name": "Testcard", "compute_capability": (8, 6)}
     growth = lambda gpu, on: asked.update(growth=on)  # noqa: E731
     monkeypatch.setattr(tf.config.experimental, "set_memory_growth", growth)
-    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: {"device_name": "Testcard"})
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: details)
     return with_gpus
 
 
@@ -180,19 +189,59 @@ def test_gpu_without_a_gpu_fails_in_a_sentence_that_says_what_to_do(machine):
 
 def test_auto_falls_back_to_the_cpu(machine):
     asked = machine()
-    assert use_device("auto", 3) == "CPU, 3 threads"
+    assert use_device("auto", 3) == Device("CPU", "CPU, 3 threads")
     assert asked["threads"] == 3
 
 
 def test_cpu_leaves_a_gpu_alone(machine):
     asked = machine(GPU)
-    assert use_device("cpu", 2) == "CPU, 2 threads"
+    assert use_device("cpu", 2) == Device("CPU", "CPU, 2 threads")
     assert asked["GPU"] == []
 
 
 @pytest.mark.parametrize("device", ["auto", "gpu"])
-def test_a_gpu_is_taken_by_name_and_its_memory_not_all_at_once(machine, device):
-    asked = machine(GPU)
-    assert use_device(device, 2) == "GPU, Testcard"
+def test_one_gpu_is_taken_by_name_and_its_memory_not_all_at_once(machine, device):
+    asked = machine(GPU, GPU)
+    assert use_device(device, 2) == Device("GPU", "GPU, Testcard", (8, 6))
     assert asked["growth"] is True
-    assert "GPU" not in asked  # still visible
+    assert asked["GPU"] == [GPU]
+
+
+def test_the_whole_card_is_taken_if_asked(machine):
+    asked = machine(GPU)
+    use_device("gpu", 2, memory_growth=False)
+    assert asked["growth"] is False
+
+
+# Precision
+
+
+@pytest.mark.parametrize(
+    ("capability", "chosen"), [((6, 1), "float32"), ((7, 0), "float16"), ((7, 5), "float16"), ((8, 0), "bfloat16")]
+)
+def test_a_gpu_computes_in_the_fastest_arithmetic_that_trains_safely(capability, chosen):
+    assert chosen_precision("auto", Device("GPU", "", capability)) == chosen
+    assert chosen_precision("float32", Device("GPU", "", capability)) == "float32"
+
+
+def test_a_cpu_computes_in_float32_unless_asked():
+    assert chosen_precision("auto", Device("CPU", "")) == "float32"
+    assert chosen_precision("bfloat16", Device("CPU", "")) == "bfloat16"
+    with pytest.raises(ValueError, match="precision: float16 needs a GPU"):
+        chosen_precision("float16", Device("CPU", ""))
+
+
+@pytest.mark.parametrize("loss", ["laplace", "mae"])
+def test_final_layers_and_all_weights_stay_in_float32(defaults, loss):
+    network = CARE(care_config(defaults | {"width": 2, "loss": loss}, "YX"), basedir=None).keras_model
+    set_precision(network, "bfloat16")
+    assert {weights.dtype for weights in network.weights} == {"float32"}
+    computing = {layer.name: layer.compute_dtype for layer in network.layers}
+    lower = {name for name, dtype in computing.items() if dtype == "bfloat16"}
+    body = {layer.name for layer in network.layers if set(getattr(layer, "kernel_size", ())) == {3}}
+    assert body <= lower
+    final = [layer for layer in network.layers if set(getattr(layer, "kernel_size", ())) == {1}]
+    assert len(final) == (2 if loss == "laplace" else 1)  # mean, and scale
+    after = network.layers[network.layers.index(final[0]) :]
+    assert {layer.compute_dtype for layer in after} == {"float32"}
+    assert network(np.zeros((1, 8, 8, 1), np.float32)).dtype == tf.float32

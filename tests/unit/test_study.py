@@ -136,8 +136,10 @@ def test_published_models_have_the_rest_in_common(published):
         "plateau_min_delta": 0, "early_stopping_patience": None, "split": "tail", "validation_patches": None,
         "augment": False, "precision": "auto", "seeds": [0],
     }  # fmt: skip
+    patience = {"planaria-steps25-matched": 160, "planaria-steps100-matched": 40}  # as many patches as 10 epochs of 400
     for name, values in published["models"].items():
-        assert {key: value for key, value in values.items() if key not in VARIED} == common, name
+        expected = common | {"plateau_patience": patience.get(name, 10)}
+        assert {key: value for key, value in values.items() if key not in VARIED} == expected, name
     assert published["validation_fraction"] == 0.2
 
 
@@ -284,8 +286,9 @@ def test_epochs_make_up_for_the_steps(config, schema):
     study = resolve(matched(config, changes), schema)
     assert study["studies"]["batches"]["matched"] == ["worms-few-matched", "worms", "worms-many-matched"]
     models = study["models"]
-    assert models["worms-few-matched"] == models["worms-few"] | {"epochs": 40}
-    assert models["worms-many-matched"] == models["worms-many"] | {"epochs": 2}
+    assert models["worms"]["plateau_patience"] == 10
+    assert models["worms-few-matched"] == models["worms-few"] | {"epochs": 40, "plateau_patience": 40}
+    assert models["worms-many-matched"] == models["worms-many"] | {"epochs": 2, "plateau_patience": 2}
 
 
 def test_matched_models_are_models_like_any_other(config, schema):

@@ -471,6 +471,63 @@ def test_it_ends_within_seconds_of_being_asked(patches, tmp_path):
     assert time.monotonic() - asked < 5
 
 
+EVERY_OTHER = {
+    "precision": "bfloat16", "schedule": "cosine", "early_stopping_patience": 4, "validation_patches": 3,
+}  # fmt: skip
+
+
+def test_every_other_choice_goes_on_exactly_too(patches, tmp_path):
+    changes = LONG | EVERY_OTHER
+    assert process(patches, tmp_path / "unstopped", changes=changes) == 0
+    for place, number in [(("after", "step", 5), signal.SIGTERM), (("after", "save", 2), signal.SIGKILL)]:
+        assert process(patches, tmp_path / "worm", place, number, changes) != 0
+    assert process(patches, tmp_path / "worm", changes=changes) == 0
+    assert_same_training(tmp_path / "unstopped", tmp_path / "worm")
+    these, those = (json.loads((tmp_path / name / "training.json").read_text()) for name in ("unstopped", "worm"))
+    assert these["validation"] == those["validation"]
+    assert these["validation"]["patches"] == VALIDATION
+
+
+def test_loss_scaling_goes_on_exactly_too(patches, tmp_path):
+    """float16 as on a GPU: compiled, which a CPU can do."""
+    X, Y = (np.load(patches / f"{name}.npy") for name in "XY")
+    how = training.Choices(precision="float16", xla=True, resident=True)
+
+    def trained(folder, requests):
+        begun = training.Training("worm", VALUES | {"epochs": 2}, X, Y, split(), folder, CPU, how)
+        begun.restore()
+        begun.run_epochs(requests, None)
+        return begun
+
+    class AfterSteps(list):
+        """Falsy until it has been looked at so often."""
+
+        looks = 3
+
+        def __bool__(self):
+            self.looks -= 1
+            return self.looks < 0
+
+    unstopped = trained(tmp_path / "unstopped", [])
+    with pytest.raises(Stopped):
+        trained(tmp_path / "stopped", AfterSteps([signal.SIGTERM]))
+    (kept,) = (tmp_path / "stopped").glob("*.npz")
+    resumed = trained(tmp_path / "stopped", [])
+    assert resumed.resumed_from == kept.stem
+    assert_same(unstopped.network.get_weights(), resumed.network.get_weights())
+    assert_same([v.numpy() for v in unstopped.optimizer.variables], [v.numpy() for v in resumed.optimizer.variables])
+    assert np.isfinite([row["val_loss"] for row in resumed.history]).all()
+
+
+def test_going_on_with_other_threads_is_said(patches, models, caplog, untraced):
+    train_model(patches, models / "threads", epochs=1)
+    other = Device("CPU", "CPU, 3 threads")
+    folder = models / "threads"
+    values = VALUES | {"epochs": 1}
+    train("threads", values, patches, split(), folder, checkpoints_of(folder), other, COMPUTE)
+    assert "begun on CPU, 1 threads, continued on CPU, 3 threads" in caplog.text
+
+
 @pytest.mark.parametrize("changes", [{"learning_rate": 0.002}, {"seed": 8}, {"epochs": 6}, {"defined_by": "new code"}])
 def test_a_checkpoint_of_another_training_is_never_used(patches, tmp_path, untraced, changes):
     train_model(patches, tmp_path / "worm")

@@ -153,6 +153,8 @@ def remove_finished_checkpoints():
     """Checkpoints of trainings that have written their models; those of interrupted trainings stay."""
     for finished in Path("results/checkpoints").glob("*/*/finished"):
         shutil.rmtree(finished.parent)
+        if not any(finished.parents[1].iterdir()):
+            finished.parents[1].rmdir()
 
 
 def split_of_model(wildcards):

@@ -79,5 +79,6 @@ def on_device(array: np.ndarray) -> tf.Variable:
     copy = tf.Variable(tf.zeros(array.shape, tf.float32), trainable=False)
     rows = max(1, BLOCK_BYTES // array[0].nbytes)
     for start in range(0, len(array), rows):
-        copy[start : start + rows].assign(array[start : start + rows])
+        block = array[start : start + rows]
+        copy.scatter_update(tf.IndexedSlices(block, tf.range(start, start + len(block))))  # in place
     return copy

@@ -16,6 +16,7 @@ import json
 import logging
 import os
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,6 +41,8 @@ class State:
         Losses of each step since.
     seconds : float
         Time that those steps took.
+    device : str
+        What it ran on.
     """
 
     weights: list = field(default_factory=list)
@@ -48,6 +51,7 @@ class State:
     history: list = field(default_factory=list)
     losses: list = field(default_factory=list)
     seconds: float = 0.0
+    device: str = ""
 
     @property
     def name(self) -> str:
@@ -63,7 +67,8 @@ def save(state: State, folder: Path) -> None:
     """Write a checkpoint, then remove all but the newest two."""
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {f"{kind}_{i}": array for kind in ARRAYS for i, array in enumerate(getattr(state, kind))}
-    text = json.dumps({"history": state.history, "losses": state.losses, "seconds": state.seconds})
+    told = {name: getattr(state, name) for name in ("history", "losses", "seconds", "device")}
+    text = json.dumps(told | {"arrays": len(arrays)})
     path = folder / f"{state.name}.npz"
     partial = path.with_suffix(".partial")
     with open(partial, "wb") as file:
@@ -81,7 +86,7 @@ def load(folder: Path) -> State | None:
     for path in _newest_first(folder):
         try:
             return _read(path)
-        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, KeyError, ValueError, NotImplementedError, zlib.error, zipfile.BadZipFile) as error:
             log.warning("%s is damaged (%s): falling back to the checkpoint before it", path, error)
     return None
 
@@ -100,6 +105,8 @@ def _read(path: Path) -> State:
     with np.load(path) as saved:  # zip: each array is held against its checksum
         found = {name: saved[name] for name in saved.files}
     told = json.loads(str(found.pop("text")))
+    if told.pop("arrays") != len(found):
+        raise ValueError(f"it holds {len(found)} arrays, not those it was written with")
     arrays = {kind: [] for kind in ARRAYS}
     for name, array in found.items():  # in the order they were written
         arrays[name.rpartition("_")[0]].append(array)

@@ -57,8 +57,8 @@ def use_device(device: str, threads: int, memory_growth: bool = True) -> Device:
         tf.config.set_visible_devices([], "GPU")
         found = Device("CPU", f"CPU, {threads} threads")
     else:
-        for gpu in gpus:
-            tf.config.experimental.set_memory_growth(gpu, memory_growth)
+        tf.config.set_visible_devices(gpus[:1], "GPU")  # a job runs on one
+        tf.config.experimental.set_memory_growth(gpus[0], memory_growth)
         details = tf.config.experimental.get_device_details(gpus[0])
         name = "GPU, " + details.get("device_name", gpus[0].name)
         found = Device("GPU", name, details.get("compute_capability", (0, 0)))

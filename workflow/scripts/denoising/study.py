@@ -318,6 +318,8 @@ def _matched(key: str, model: str, base: str, varies: str, models: dict) -> dict
             f"{key}: {model} with {varies} {values[varies]} would need {product} / {values[varies]} {makes_up}, which "
             f"is no whole number; give it a {varies} that divides {product}, such as {' or '.join(map(str, nearest))}."
         )
+    # Patience counts epochs: left alone, shorter epochs would let the learning rate fall after fewer patches
+    values["plateau_patience"] = max(1, round(values["plateau_patience"] * values["epochs"] / held["epochs"]))
     return values
 
 

@@ -123,12 +123,13 @@ def train(
         values=values,
         split=hashlib.sha256(split.to_csv(index=False).encode()).hexdigest(),
         defined_by=defined_by,
-        numerics=[device.kind, choices.precision, choices.xla, tf.__version__, keras.__version__],
+        numerics=[device.kind, choices.precision, choices.xla, tf.__version__, keras.__version__, np.__version__],
     )
     training = Training(run, values, X, Y, split, checkpoint_folder / key, device, choices)
     training.restore()
     with stop_requests() as requests:
         training.run_epochs(requests, tensorboard)
+        training.judge(requests)
     training.write(folder)
     checkpoints.finish(training.folder)
     log.info("trained; the weights of the best epoch are in %s", folder)
@@ -185,6 +186,7 @@ class Training:
         self.gpu = accounting.Gpu(device.on_gpu)
         self.resumed_from = None
         self.best, self.history, self.losses, self.seconds = [], [], [], 0.0
+        self.judged = None  # losses of the best weights on the whole validation set
         subset = "" if len(self.validating) == len(self.validation) else f" (of {len(self.validation)})"
         count = f"{len(self.training)} patches to train on, {len(self.validating)}{subset} to validate on"
         log.info("%s; %.3g kFLOP a voxel forward", count, self.flop_per_voxel / 1e3)
@@ -244,8 +246,10 @@ class Training:
     def run_epochs(self, requests: list[int], tensorboard: Path | None) -> None:
         """Train until the epochs are done or the validation loss has long been no better."""
         writer = tf.summary.create_file_writer(str(tensorboard)) if tensorboard else None
+        start = time.perf_counter()
         while not ended(self.values, self._val_losses()):
-            row = self._run_epoch(requests)
+            row = self._run_epoch(start, requests)
+            start = time.perf_counter()  # the next epoch's time includes the writing of this one's checkpoint
             if best_epoch([*self._val_losses(), row["val_loss"]]) == row["epoch"]:
                 self.best = self.network.get_weights()
             self.history.append(row)
@@ -258,15 +262,16 @@ class Training:
                         tf.summary.scalar(name, row[name])
                 writer.flush()
 
-    def _run_epoch(self, requests: list[int]) -> dict:
+    def _run_epoch(self, start: float, requests: list[int]) -> dict:
         rate = learning_rate(self.values, self._val_losses())
         self.optimizer.learning_rate = rate
         energy = self.gpu.energy()
-        start = time.perf_counter() - self.seconds
-        self._train_epoch(start, rate, requests)
-        training_seconds = time.perf_counter() - start
-        val_losses = self._validate(self.validating, requests, training_seconds)
-        seconds = time.perf_counter() - start
+        before = self.seconds
+        training_start = time.perf_counter() - before
+        self._train_epoch(training_start, rate, requests)
+        training_seconds = time.perf_counter() - training_start
+        val_losses = self._validate(self.validating, lambda: requests and self._stop(requests, training_seconds))
+        seconds = time.perf_counter() - start + before
         if not np.isfinite(val_losses).all():
             self._refuse(f"the validation loss is not finite in epoch {len(self.history) + 1}", self.validating, rate)
         means = dict(zip(LOSSES, np.mean(self.losses, axis=0).tolist(), strict=True))
@@ -283,7 +288,9 @@ class Training:
             self._read_training, range(first + len(self.losses), first + steps)
         ):
             in_flight.append(self.train_step(batch, symmetries))
-            if requests or number == first + steps - 1 or len(in_flight) == self._most_in_flight:
+            # The first step of all is waited for, as it may be compiled in it
+            first_of_all = not self.history and not self.losses
+            if requests or first_of_all or number == first + steps - 1 or len(in_flight) == self._most_in_flight:
                 self._land(in_flight, first, rate)
                 in_flight = []
                 if requests:
@@ -302,15 +309,14 @@ class Training:
     def _most_in_flight(self) -> int:
         return STEPS_IN_FLIGHT if self.device.on_gpu else 1
 
-    def _validate(self, patches: np.ndarray, requests: list[int], training_seconds: float) -> list[float]:
-        """Mean losses over `patches`, which are read in batches."""
+    def _validate(self, patches: np.ndarray, between: Callable) -> list[float]:
+        """Mean losses over `patches`, which are read in batches; `between` is called after each."""
         size = max(2 * self.values["batch_size"], VALIDATION_VOXELS // math.prod(self.shape))
         batches = [patches[start : start + size] for start in range(0, len(patches), size)]
         found = []
         for batch in read_ahead(self._read, batches):
             found.append(self.validate_step(batch))
-            if requests:
-                self._stop(requests, training_seconds)
+            between()
         return np.average(tf.stack(found).numpy().astype(float), axis=0, weights=list(map(len, batches))).tolist()
 
     def _row(self, means: dict, rate: float, seconds: float, training_seconds: float, energy: float | None) -> dict:
@@ -320,6 +326,8 @@ class Training:
         flop = self.flop_per_voxel * voxels * (3 * samples + len(self.validating))
         memory = max([accounting.host_memory(), *(row["host_memory_mb"] for row in self.history)])
         on_device = accounting.device_memory()
+        if on_device is not None:
+            on_device = max([on_device, *(row["device_memory_mb"] for row in self.history)])
         return means | {
             "epoch": epoch,
             "learning_rate": rate,
@@ -338,6 +346,12 @@ class Training:
     @cached_property
     def matmul_rate(self) -> float:
         return accounting.matmul_rate(self.choices.precision, self.device.on_gpu)
+
+    def judge(self, requests: list[int]) -> None:
+        """Evaluate the best epoch's weights on the whole validation set, where a subset has validated."""
+        if len(self.validating) < len(self.validation):
+            self.network.set_weights(self.best)  # the last epoch's are in its checkpoint
+            self.judged = self._validate(self.validation, lambda: requests and self._end(requests))
 
     def _val_losses(self) -> list[float]:
         return [row["val_loss"] for row in self.history]
@@ -367,11 +381,13 @@ class Training:
         self.best, self.history, self.losses, self.seconds = state.best, state.history, state.losses, state.seconds
         self.resumed_from = state.name
         progress.info("%s: continuing from %s in %s", self.run, state.name, self.folder)
+        if state.device != self.device.name:
+            log.warning("begun on %s, continued on %s: last bits may differ", state.device, self.device.name)
 
     def _save(self) -> None:
         optimizer = [variable.numpy() for variable in self.optimizer.variables]
         state = checkpoints.State(
-            self.network.get_weights(), optimizer, self.best, self.history, self.losses, self.seconds
+            self.network.get_weights(), optimizer, self.best, self.history, self.losses, self.seconds, self.device.name
         )
         checkpoints.save(state, self.folder)
 
@@ -379,6 +395,9 @@ class Training:
         """Keep where the training stands and end the process."""
         self.seconds = seconds
         self._save()
+        self._end(requests)
+
+    def _end(self, requests: list[int]) -> None:
         name = signal.Signals(requests[0]).name
         done = f"{len(self.history)} epochs and {len(self.losses)} steps"
         progress.info("%s: stopped by %s after %s; the next run goes on from there", self.run, name, done)
@@ -418,9 +437,8 @@ class Training:
     def _description(self) -> dict:
         best = best_epoch(self._val_losses())
         row = self.history[best - 1]
-        found = [row[f"val_{name}"] for name in LOSSES]
-        if len(self.validating) < len(self.validation):
-            found = self._validate(self.validation, [], 0.0)
+        losses = self.judged or [row[f"val_{name}"] for name in LOSSES]
+        patches = len(self.validation if self.judged else self.validating)
         return {
             "device": self.device.name,
             **vars(self.choices),
@@ -428,7 +446,7 @@ class Training:
             "resumed_from": self.resumed_from,
             "epochs": len(self.history),
             "best_epoch": best,
-            "validation": {"patches": len(self.validation), **dict(zip(LOSSES, found, strict=True))},
+            "validation": {"patches": patches, **dict(zip(LOSSES, losses, strict=True))},
             "parameters": self.network.count_params(),
             "flop_per_voxel_forward": self.flop_per_voxel,
             "matmul_gflop_per_second": round(self.matmul_rate / 1e9, 1),
