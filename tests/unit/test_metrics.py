@@ -329,12 +329,14 @@ def test_moments_do_not_depend_on_the_blocks(monkeypatch, truth, restored, block
     np.testing.assert_array_equal([moments.lowest, moments.highest], [both.min(1), both.max(1)])
 
 
-def test_scores_do_not_depend_on_slabs_and_strips(monkeypatch, truth, restored):
-    expected = [row["value"] for row in score_volume(truth, restored, BOTH)]
-    for slab, strip in ((1, 1), (3, 20), (1000, 2**30)):
+@pytest.mark.parametrize("shape", [(19, 47, 20), (47, 20)], ids=str)
+def test_scores_do_not_depend_on_slabs_and_strips(monkeypatch, shape):
+    truth, image = specimen(shape)
+    expected = [row["value"] for row in score_volume(truth, image, BOTH)]
+    for slab, strip in ((1, 1), (3, 500), (1000, 2**30)):
         monkeypatch.setattr(metrics, "SSIM_SLAB", slab)
         monkeypatch.setattr(metrics, "SSIM_STRIP", strip)
-        assert [row["value"] for row in score_volume(truth, restored, BOTH)] == pytest.approx(expected, rel=1e-12)
+        assert [row["value"] for row in score_volume(truth, image, BOTH)] == pytest.approx(expected, rel=1e-12)
 
 
 class OnDisk:

@@ -226,7 +226,7 @@ def _ssim_sums(
     """Sum, over every window in a slab, of the SSIM of each look; by strips of rows and the windows' reach."""
     total = np.zeros(len(looks))
     reach, height = SSIM_WINDOW - 1, truth.shape[1]
-    rows = max(1, SSIM_STRIP // truth.shape[2])
+    rows = max(2 * SSIM_WINDOW, SSIM_STRIP // truth.shape[2])  # fewer would be mostly reach
     for start in range(0, height - reach, rows):
         strip = (slice(None), slice(start, min(start + rows, height - reach) + reach))
         both = [part[strip] - np.float64(middle) for part, middle in zip((truth, image), centre, strict=True)]
