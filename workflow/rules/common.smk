@@ -189,6 +189,11 @@ def restored_volumes(wildcards):
     )
 
 
+def scoring_threads(wildcards):
+    """Simulated volumes are small: their jobs gain nothing by threads, and other jobs can use them."""
+    return 1 if "simulate" in DATASETS[wildcards.dataset] else 4
+
+
 def scored_as(wildcards):
     """The columns of a score that tell the method: a run's model and seed, an ensemble's name, an output."""
     method = wildcards.method

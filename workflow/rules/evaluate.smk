@@ -15,9 +15,10 @@ rule evaluate:
         "benchmarks/evaluate/{method}/{dataset}.tsv"
     conda:
         "../../envs/analysis.yaml"
-    threads: 1
+    threads: scoring_threads
     resources:
-        mem_mb=8000,
+        # one volume and one restoration: 6 bytes a voxel, 0.6 GB for a published planaria volume
+        mem_mb=2000,
     params:
         conditions=condition_names,
         protocols=STUDY["evaluation"]["protocols"],

@@ -14,6 +14,6 @@ with open_log(snakemake.log[0]):
     rows = [
         known | row
         for pair in paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions)
-        for row in score_pair(pair, restored, snakemake.params.protocols, snakemake.params.stratum)
+        for row in score_pair(pair, restored, snakemake.params.protocols, snakemake.params.stratum, snakemake.threads)
     ]
     pd.DataFrame(rows, columns=COLUMNS).to_csv(snakemake.output.scores, index=False)
