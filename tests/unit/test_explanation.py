@@ -6,7 +6,7 @@ from csbdeep.utils import normalize, normalize_minmse
 from scipy.ndimage import gaussian_filter
 from skimage.metrics import structural_similarity
 
-from denoising.explanation import COLUMNS, STEPS, explain_pair
+from denoising.explanation import COLUMNS, LABELS, explain_pair
 from denoising.metrics import score_volume
 from denoising.volumes import Pair, write_volume
 
@@ -37,7 +37,8 @@ def explained(tmp_path, images):
     def explained(swapped):
         rows = explain_pair(pair, tmp_path / "restored", tmp_path / "restored_truth" if swapped else None)
         assert all(set(row) == set(COLUMNS) - {"dataset", "model"} for row in rows)
-        assert all((row["condition"], row["volume"], row["label"]) == ("1", "worm", STEPS[row["step"]]) for row in rows)
+        assert {(row["condition"], row["volume"]) for row in rows} == {("1", "worm")}
+        assert all(row["label"] == LABELS[row["step"]] for row in rows)
         found = {(row["output"], row["step"], row["metric"]): row["value"] for row in rows}
         assert len(found) == len(rows)
         return found

@@ -93,7 +93,8 @@ def test_steps_lead_from_the_2019_scores_to_the_papers(miniature):
             ours = steps[(steps["dataset"] == dataset) & (steps["output"] == output)]
             for step, protocol in (("1", "study2019"), ("4", "paper")):
                 theirs = scores[(scores["protocol"] == protocol) & (scores["metric"] != "psnr")]
-                assert ours.loc[ours["step"] == step, columns].to_numpy().tolist() == theirs[columns].to_numpy().tolist()
+                taken = ours[ours["step"] == step]
+                assert taken[columns].to_numpy().tolist() == theirs[columns].to_numpy().tolist()
     assert not list((miniature.root / "results/restored_truth").rglob("*.tif"))
 
 

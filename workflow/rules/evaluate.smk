@@ -65,9 +65,10 @@ rule calibrate:
         "benchmarks/calibrate/{run}/{dataset}.tsv"
     conda:
         "../../envs/analysis.yaml"
-    threads: 1
+    threads: scoring_threads
     resources:
-        mem_mb=3000,
+        # a volume, its restoration and the scale: 10 bytes a voxel, 1 GB for a published planaria volume
+        mem_mb=2000,
     params:
         conditions=condition_names,
         code=code_version("calibrate.py"),
@@ -89,9 +90,10 @@ rule explain:
         "benchmarks/explain/{dataset}.tsv"
     conda:
         "../../envs/analysis.yaml"
-    threads: 1
+    threads: scoring_threads
     resources:
-        mem_mb=8000,
+        # a volume, its ground truth and two restorations: 12 bytes a voxel, 1.2 GB for a published planaria volume
+        mem_mb=2500,
     params:
         conditions=condition_names,
         model=lambda wildcards: RUNS[example_of(wildcards.dataset)]["model"],

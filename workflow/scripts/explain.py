@@ -14,6 +14,6 @@ with open_log(snakemake.log[0]):
     rows = [
         known | row
         for pair in paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions)
-        for row in explain_pair(pair, Path(snakemake.input.restored), restored_truth)
+        for row in explain_pair(pair, Path(snakemake.input.restored), restored_truth, snakemake.threads)
     ]
     pd.DataFrame(rows, columns=COLUMNS).to_csv(snakemake.output.explanation, index=False)

@@ -15,20 +15,23 @@ from pathlib import Path
 
 import numpy as np
 
-from denoising.metrics import TRUTH_PERCENTILES, fit_to, score_volume, ssim
-from denoising.volumes import TRUTH, Pair, normalise, read_volume
+from denoising.metrics import PROTOCOLS, Protocol, fitted, score_volume
+from denoising.volumes import TRUTH, Pair, read_volume
 
-STEPS = (
-    "2019, roles swapped",
-    "2019, roles right",
-    "input rescaled",
-    "SSIM data range 1",
-    "means subtracted (paper)",
-)
+METRICS = ("nrmse", "ssim")
+SWAPPED = "2019, roles swapped"
+# The steps after the swap, each a protocol
+STEPS = {
+    "2019, roles right": PROTOCOLS["study2019"],
+    "input rescaled": Protocol(fitted, rescales_input=True, data_range=2, metrics=METRICS),
+    "SSIM data range 1": Protocol(fitted, rescales_input=True, data_range=1, metrics=METRICS),
+    "means subtracted (paper)": PROTOCOLS["paper"],
+}
+LABELS = (SWAPPED, *STEPS)
 COLUMNS = ["dataset", "model", "condition", "volume", "output", "step", "label", "metric", "value"]
 
 
-def explain_pair(pair: Pair, restored: Path, restored_truth: Path | None) -> list[dict]:
+def explain_pair(pair: Pair, restored: Path, restored_truth: Path | None, threads: int = 1) -> list[dict]:
     """Every step of one volume in one condition, for the input and for the network's restoration.
 
     Parameters
@@ -39,6 +42,7 @@ def explain_pair(pair: Pair, restored: Path, restored_truth: Path | None) -> lis
         Folder of restorations, {condition}/{volume}.tif.
     restored_truth : Path, optional
         Folder of restorations of the ground truth, truth/{volume}.tif; without it there is no step 0.
+    threads : int
 
     Returns
     -------
@@ -48,55 +52,21 @@ def explain_pair(pair: Pair, restored: Path, restored_truth: Path | None) -> lis
     path = restored / pair.condition / f"{pair.volume}.tif"
     truth, low, network = (read_volume(each, pair.axes) for each in (pair.truth, pair.image, path))
     try:
-        steps = {"input": ladder(truth, low, is_input=True), "network": ladder(truth, network)}
+        rows = _steps(truth, low, network, STEPS, threads)
         if restored_truth is not None:
             of_clean = read_volume(restored_truth / TRUTH / f"{pair.volume}.tif", pair.axes)
-            steps["input"] = [_study2019(low, truth, is_input=True), *steps["input"]]
-            steps["network"] = [_study2019(low, of_clean), *steps["network"]]
+            rows = _steps(low, truth, of_clean, {SWAPPED: PROTOCOLS["study2019"]}, threads) + rows
     except ValueError as error:
         raise ValueError(f"{path} against {pair.truth}: {error}") from None
-    known = {"condition": pair.condition, "volume": pair.volume}
+    return [{"condition": pair.condition, "volume": pair.volume} | row for row in rows]
+
+
+def _steps(truth: np.ndarray, low: np.ndarray, network: np.ndarray, steps: dict, threads: int) -> list[dict]:
+    """Scores of the input and of its restoration under each protocol of `steps`, label to protocol."""
     return [
-        known | {"output": output, "step": step, "label": STEPS[step], "metric": metric, "value": scores[metric]}
-        for output, taken in steps.items()
-        for step, scores in enumerate(taken, start=len(STEPS) - len(taken))
-        for metric in ("nrmse", "ssim")
+        {"output": output, "step": LABELS.index(row["protocol"]), "label": row["protocol"]}
+        | {key: row[key] for key in ("metric", "value")}
+        for output, image in (("input", low), ("network", network))
+        for row in score_volume(truth, image, steps, output == "input", threads)
+        if row["metric"] in METRICS
     ]
-
-
-def ladder(truth: np.ndarray, image: np.ndarray, is_input: bool = False) -> list[dict[str, float]]:
-    """NRMSE and SSIM of one image from step 1, the 2019 study's protocol, to step 4, the paper's.
-
-    Parameters
-    ----------
-    truth : ndarray
-        Ground truth as acquired, (Z, Y, X) or (Y, X), arbitrary units.
-    image : ndarray
-        The restoration; or, with `is_input`, the low-SNR image as acquired.
-    is_input : bool
-        Whether `image` is the low-SNR input itself.
-
-    Returns
-    -------
-    list of dict
-        A dict a step, metric to value, without unit.
-
-    Raises
-    ------
-    ValueError
-        As `score_volume`.
-    """
-    first = _study2019(truth, image, is_input)
-    # Least squares undo any gain and offset: the input as acquired serves as well as normalised
-    rescaled = _study2019(truth, image) if is_input else first
-    target = normalise(truth, *TRUTH_PERCENTILES).astype(np.float64)
-    ranged = rescaled | {"ssim": ssim(target, fit_to(target, image.astype(np.float64)), data_range=1)}
-    return [first, rescaled, ranged, _scores(truth, image, "paper", is_input)]
-
-
-def _study2019(truth: np.ndarray, image: np.ndarray, is_input: bool = False) -> dict[str, float]:
-    return _scores(truth, image, "study2019", is_input)
-
-
-def _scores(truth: np.ndarray, image: np.ndarray, protocol: str, is_input: bool) -> dict[str, float]:
-    return {row["metric"]: row["value"] for row in score_volume(truth, image, [protocol], is_input)}
