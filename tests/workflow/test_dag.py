@@ -128,3 +128,20 @@ def test_lone_pairs_are_refused_before_any_job(workflow, miniature_config):
     done = workflow.run("-n", "--configfile", workflow.write_config(miniature_config), check=False)
     assert done.returncode != 0
     assert "datasets.mine.pairs.low: nowhere/*_low.tif matches no file" in done.said
+
+
+def test_what_explains_the_numbers_needs_one_run_a_dataset_and_the_swapped_truth(workflow):
+    jobs = workflow.jobs("results/explanation.csv")
+    rules = ("train", "restore", "restore_truth", "explain", "gather_explanations", "evaluate")
+    assert [jobs[rule] for rule in rules] == [2, 2, 1, 2, 1, 0]
+    assert "restore_truth" not in workflow.jobs("results/explanation/planaria.csv")
+
+
+def test_only_networks_that_predict_a_scale_are_calibrated(workflow, miniature_config):
+    models = miniature_config["studies"]["generalization"]["models"]
+    models["planaria-100"]["loss"] = "mae"
+    arguments = ["--configfile", workflow.write_config(miniature_config), "--"]
+    jobs = workflow.jobs(*arguments, "results/calibration/tribolium-100-seed2/planaria.csv")
+    assert [jobs[rule] for rule in ("train", "restore", "calibrate", "evaluate")] == [1, 1, 1, 0]
+    done = workflow.run("-n", *arguments, "results/calibration/planaria-100/planaria.csv", check=False)
+    assert "MissingRuleException" in done.said

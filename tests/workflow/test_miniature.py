@@ -77,6 +77,27 @@ def test_figures_are_there(miniature, name):
     assert (miniature.root / f"results/figures/{name}.png").stat().st_size > 10_000
 
 
+def test_steps_lead_from_the_2019_scores_to_the_papers(miniature):
+    miniature.run(*miniature.arguments, "--", "results/explanation.csv")
+    steps = pd.read_csv(miniature.root / "results/explanation.csv", dtype=str)
+    # 2 volumes, 3 conditions, 2 outputs, 2 metrics; planaria's roles were never swapped
+    assert list(steps.groupby(["dataset", "step"]).size()) == [24] * (4 + 5)
+    assert dict(zip(steps["dataset"], steps["model"], strict=True)) == {
+        "planaria": "planaria-100",
+        "tribolium": "tribolium-100",
+    }
+    columns = ["condition", "volume", "metric", "value"]
+    for dataset, run in (("planaria", "planaria-100"), ("tribolium", "tribolium-100-seed1")):
+        for output, method in (("input", "input"), ("network", run)):
+            scores = pd.read_csv(miniature.root / f"results/scores/{method}/{dataset}.csv", dtype=str)
+            ours = steps[(steps["dataset"] == dataset) & (steps["output"] == output)]
+            for step, protocol in (("1", "study2019"), ("4", "paper")):
+                theirs = scores[(scores["protocol"] == protocol) & (scores["metric"] != "psnr")]
+                taken = ours[ours["step"] == step]
+                assert taken[columns].to_numpy().tolist() == theirs[columns].to_numpy().tolist()
+    assert not list((miniature.root / "results/restored_truth").rglob("*.tif"))
+
+
 def test_model_folders_are_csbdeeps(miniature):
     folder = miniature.root / "results/models/planaria-batch8"
     names = ["config.json", "history.csv", "training.json", "weights_best.h5"]
@@ -134,7 +155,7 @@ def test_never_two_gpu_jobs_at_once(miniature):
     rule = None
     for started, jobid, finished in events:
         rule = started or rule
-        if jobid and rule in ("train", "restore"):
+        if jobid and rule in ("train", "restore", "restore_truth"):
             running.add(jobid)
             most = max(most, len(running))
         running.discard(finished)

@@ -26,6 +26,13 @@ MODELS = STUDY["models"]
 RUNS = STUDY["runs"]
 ENSEMBLES = STUDY["ensembles"]
 TRAINED_ON = sorted({values["trained_on"] for values in MODELS.values()})
+# Runs that predict the scale of their error, and test sets whose roles the 2019 study swapped
+PROBABILISTIC = [
+    run for run, each in RUNS.items() if MODELS[each["model"]]["loss"] == "laplace"
+]
+SWAPPED_IN_2019 = [
+    name for name, dataset in DATASETS.items() if dataset["published"] == "tribolium"
+]
 
 
 def one_of(names):
@@ -275,6 +282,17 @@ def example_of(dataset):
     tested = [model for model in MODELS if dataset in tested_on(model)]
     own = [model for model in tested if MODELS[model]["trained_on"] == dataset]
     return studies.runs_of(STUDY, (own or tested)[0])[0]
+
+
+def restored_by_example(wildcards):
+    return f"results/restored/{example_of(wildcards.dataset)}/{wildcards.dataset}"
+
+
+def restored_truth(wildcards):
+    """The clean stacks as the example's run restores them, where the 2019 study took them for its input."""
+    if wildcards.dataset not in SWAPPED_IN_2019:
+        return []
+    return f"results/restored_truth/{example_of(wildcards.dataset)}/{wildcards.dataset}"
 
 
 def keep_if_asked(path):

@@ -1,4 +1,5 @@
-# Needs: test volumes and restorations. Makes: scores, and the example sections of figure 2.
+# Needs: test volumes and restorations. Makes: scores, calibration, what explains the 2019 study's numbers, and the
+# example sections of figure 2.
 
 
 rule evaluate:
@@ -38,6 +39,81 @@ rule gather_scores:
         "logs/gather_scores.log",
     benchmark:
         "benchmarks/gather_scores.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        code=code_version("gather_scores.py"),
+    script:
+        "../scripts/gather_scores.py"
+
+
+rule calibrate:
+    """Hold the scale that one run predicts against its error, on one test set."""
+    input:
+        volumes="results/volumes/{dataset}",
+        restored="results/restored/{run}/{dataset}",
+    output:
+        calibration="results/calibration/{run}/{dataset}.csv",
+    wildcard_constraints:
+        run=one_of(PROBABILISTIC),
+    log:
+        "logs/calibrate/{run}/{dataset}.log",
+    benchmark:
+        "benchmarks/calibrate/{run}/{dataset}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: scoring_threads
+    resources:
+        # a volume, its restoration and the scale: 10 bytes a voxel, 1 GB for a published planaria volume
+        mem_mb=2000,
+    params:
+        conditions=condition_names,
+        code=code_version("calibrate.py"),
+    script:
+        "../scripts/calibrate.py"
+
+
+rule explain:
+    """Take the 2019 study's scores of one test set to the CARE paper's, one change a step."""
+    input:
+        volumes="results/volumes/{dataset}",
+        restored=restored_by_example,
+        restored_truth=restored_truth,
+    output:
+        explanation="results/explanation/{dataset}.csv",
+    log:
+        "logs/explain/{dataset}.log",
+    benchmark:
+        "benchmarks/explain/{dataset}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: scoring_threads
+    resources:
+        # a volume, its ground truth and two restorations: 12 bytes a voxel, 1.2 GB for a published planaria volume
+        mem_mb=2500,
+    params:
+        conditions=condition_names,
+        model=lambda wildcards: RUNS[example_of(wildcards.dataset)]["model"],
+        code=code_version("explain.py"),
+    script:
+        "../scripts/explain.py"
+
+
+rule gather_explanations:
+    """Gather the steps of all test sets in one tidy table."""
+    input:
+        expand(
+            "results/explanation/{dataset}.csv", dataset=studies.tested_datasets(STUDY)
+        ),
+    output:
+        explanation="results/explanation.csv",
+    log:
+        "logs/gather_explanations.log",
+    benchmark:
+        "benchmarks/gather_explanations.tsv"
     conda:
         "../../envs/analysis.yaml"
     threads: 1

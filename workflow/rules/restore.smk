@@ -29,6 +29,20 @@ rule restore:
         "../scripts/restore.py"
 
 
+use rule restore as restore_truth with:
+    # The clean stacks, restored as if they were noisy: what the 2019 study did with its swapped test set
+    output:
+        restored=keep_if_asked(directory("results/restored_truth/{run}/{dataset}")),
+    wildcard_constraints:
+        dataset=one_of(SWAPPED_IN_2019),
+    log:
+        "logs/restore_truth/{run}/{dataset}.log",
+    benchmark:
+        "benchmarks/restore_truth/{run}/{dataset}.tsv"
+    params:
+        conditions=["truth"],
+
+
 rule ensemble:
     """Average what the runs of one model restored, volume by volume."""
     input:

@@ -1,0 +1,19 @@
+"""Take the 2019 study's scores of one test set to the CARE paper's, one change a step."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from denoising.explanation import COLUMNS, explain_pair
+from denoising.logs import open_log
+from denoising.volumes import paired
+
+with open_log(snakemake.log[0]):
+    known = {"dataset": snakemake.wildcards.dataset, "model": snakemake.params.model}
+    restored_truth = Path(snakemake.input.restored_truth) if snakemake.input.get("restored_truth") else None
+    rows = [
+        known | row
+        for pair in paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions)
+        for row in explain_pair(pair, Path(snakemake.input.restored), restored_truth, snakemake.threads)
+    ]
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(snakemake.output.explanation, index=False)
