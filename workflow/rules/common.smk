@@ -275,6 +275,13 @@ def keep_if_asked(path):
     return path if STUDY["restoration"]["keep"] else temp(path)
 
 
+def storage():
+    """How restorations are written."""
+    return {
+        key: STUDY["restoration"][key] for key in ("format", "dtype", "compression")
+    }
+
+
 def kept_restorations():
     """Restored volumes, where the config keeps them."""
     if not STUDY["restoration"]["keep"]:
