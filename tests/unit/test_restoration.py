@@ -174,7 +174,11 @@ def test_a_real_network_restores_real_images_as_csbdeep_does(name):
 @pytest.mark.skipif(not DATA.is_dir(), reason="real images and networks are not here")
 @pytest.mark.parametrize(
     ("name", "axes"),
-    [("neubias_chromosomes_ZYX", "ZYX"), ("neubias_dna_confocal+widefield_ZCYX", "ZCYX"), ("cellfinder_crop_ZYX", "ZYX")],
+    [
+        ("neubias_chromosomes_ZYX", "ZYX"),
+        ("neubias_dna_confocal+widefield_ZCYX", "ZCYX"),
+        ("cellfinder_crop_ZYX", "ZYX"),
+    ],
 )
 def test_a_real_network_restores_the_planes_of_real_stacks_as_csbdeep_does(name, axes):
     """The network is of YX, so planes stand for a batch."""
@@ -228,7 +232,8 @@ def test_out_of_memory_on_the_device_takes_smaller_tiles_and_says_so(caplog):
     device = OutOfMemory(restorer, 1300)
     mean, _ = restored(restorer, noisy, "YX")
     assert_equal(mean, model.predict(noisy, "YX", normalizer=None))
-    assert [math.prod(tile) for tile in device.tiles] == [64 * 80, 46 * 52, 32 * 40][: len(device.tiles)]
+    voxels = [math.prod(tile) for tile in device.tiles]
+    assert len(voxels) == 3 and all(after <= before / 2 for before, after in itertools.pairwise(voxels))
     assert "out of memory with tiles of (64, 80): at most 2560 voxels now" in caplog.text
     again = len(device.tiles)
     restored(restorer, noisy, "YX")  # the next image starts from what was learnt
@@ -291,7 +296,7 @@ def test_files_hold_what_csbdeep_restores(tmp_path, dtype, file_format, compress
         for read in (read_volume, open_volume):
             assert np.abs(read(path, "ZYX") - values).max() < error * np.ptp(values)
         header = volume_header(path)
-        assert header.dtype == {"input": np.uint16}.get(dtype, np.dtype(dtype))
+        assert header.dtype == ("uint16" if dtype == "input" else dtype)
         assert header.voxel_size == pytest.approx((2.0, 0.5, 0.25))
     suffix = {"tiff": ".tif", "ome-zarr": ".ome.zarr"}[file_format]
     assert {path.name for path in (tmp_path / "out/1").iterdir()} == {f"a{suffix}"}

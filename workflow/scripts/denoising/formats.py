@@ -136,7 +136,12 @@ def slabs(shape: Sequence[int], itemsize: int) -> Iterator[slice]:
 
 
 def write(
-    path: Path, image: np.ndarray, axes: str, voxel_size: Sequence | None = None, storage=Storage(), threads: int = 1
+    path: Path,
+    image: np.ndarray,
+    axes: str,
+    voxel_size: Sequence | None = None,
+    storage: Storage | None = None,
+    threads: int = 1,
 ) -> None:
     """Write an image, complete or not at all, plane by plane.
 
@@ -150,7 +155,7 @@ def write(
         Such as ZYX, an axis each.
     voxel_size : sequence of (float or None), optional
         Micrometres (Z, Y, X).
-    storage : Storage
+    storage : Storage, optional
     threads : int
         That compress.
 
@@ -162,6 +167,7 @@ def write(
     if len(axes) != image.ndim:
         raise ValueError(f"{path}: a volume of shape {image.shape} cannot have the axes {axes}.")
     path.parent.mkdir(parents=True, exist_ok=True)
+    storage = storage or Storage()
     dtype = np.dtype(storage.dtype or image.dtype)
     header = Header(axes, image.shape, dtype, tuple(voxel_size or (None,) * 3))
     if image.dtype.kind == "f" and dtype.kind in "ui":

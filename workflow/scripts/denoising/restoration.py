@@ -184,11 +184,13 @@ class Restorer:
         alone = [axis for axis in axes if axis not in spatial + joint]
         channels = array.shape[axes.index("C")] if joint else 1
         if not set(spatial) <= set(axes) or not set(alone) <= set("STC") or len(axes) != array.ndim:
-            raise ValueError(f"an image {array.shape} has axes {axes}, expected {spatial}, and at most S, T, C besides.")
+            raise ValueError(
+                f"an image {array.shape} has axes {axes}, expected {spatial}, and at most S, T, C besides."
+            )
         if channels != self.config.n_channel_in or channels != self.config.n_channel_out:
             raise ValueError(
-                f"an image {array.shape} of axes {axes} has {channels} channels, expected {self.config.n_channel_in} in "
-                f"and {self.config.n_channel_out} out."
+                f"an image {array.shape} of axes {axes} has {channels} channels, expected "
+                f"{self.config.n_channel_in}; the network gives {self.config.n_channel_out}."
             )
         view = array.transpose([axes.index(axis) for axis in (*alone, *spatial, *joint)])
         return view if joint else view[..., None]

@@ -9,8 +9,8 @@ A folder of volumes holds `volumes.csv` and one TIFF file a volume and condition
 
 `path` is relative to the folder; `shape` is written as 16x128x128.
 
-A folder of restored volumes holds {condition}/{volume}.tif, and from probabilistic networks scale/{condition}/{volume}.tif;
-or NAME.ome.zarr for NAME.tif (formats: `denoising.formats`).
+A folder of restored volumes holds {condition}/{volume}.tif, and from probabilistic networks
+scale/{condition}/{volume}.tif; or NAME.ome.zarr for NAME.tif (`denoising.formats` tells what is in such files).
 """
 
 import math
