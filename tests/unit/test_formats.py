@@ -5,8 +5,21 @@ import pytest
 import tifffile
 
 from denoising import formats
+from denoising.examples import example_sections
 from denoising.formats import Storage, read_header, scratch_array, write
-from denoising.volumes import normalise, open_volume, percentiles, read_volume, volume_header, volume_names
+from denoising.metrics import score_pair, score_volume
+from denoising.volumes import (
+    listing_row,
+    normalise,
+    open_volume,
+    paired,
+    percentiles,
+    read_volume,
+    volume_header,
+    volume_names,
+    write_listing,
+    write_volume,
+)
 
 FORMATS = ["tiff", "ome-zarr"]
 
@@ -111,6 +124,25 @@ def test_ome_zarr_says_what_viewers_ask_for(path):
     assert ome["multiscales"][0]["axes"][0] == {"name": "z", "type": "space", "unit": "micrometer"}
     scale = ome["multiscales"][0]["datasets"][0]["coordinateTransformations"]
     assert scale == [{"type": "scale", "scale": [2.0, 0.5, 0.4]}]
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+@pytest.mark.parametrize("dtype", ["float32", "float16", "uint16"])
+def test_restorations_of_any_format_are_scored_and_shown(tmp_path, file_format, dtype):
+    truth, rng = volume((9, 20, 21)), np.random.default_rng(2)
+    noisy, restored = truth + rng.normal(0, 9, truth.shape), (truth + rng.normal(0, 3, truth.shape)) / 400
+    rows = []
+    for condition, image in (("truth", truth), ("1", noisy)):
+        rows.append(listing_row("test", "worm", condition, image, "ZYX"))
+        write_volume(tmp_path / rows[-1]["path"], image, "ZYX")
+    write_listing(tmp_path, rows)
+    write(tmp_path / "out/1/worm.tif", restored, "ZYX", storage=Storage(file_format, dtype, True))
+    pair = next(paired(tmp_path, "test", ["1"]))
+    found = score_pair(pair, tmp_path / "out", ["paper"], None)
+    expected = score_volume(truth, restored, ["paper"])
+    assert [row["value"] for row in found] == pytest.approx([row["value"] for row in expected], rel=1e-3)
+    sections = example_sections(tmp_path, ["1"], {"restored": tmp_path / "out"})
+    np.testing.assert_allclose(sections["restored"][0], restored[4], atol=1e-3 * np.ptp(restored))
 
 
 # Sizes of a voxel in files of others

@@ -12,8 +12,9 @@ with open_log(snakemake.log[0]):
     from denoising.volumes import paired
 
     device = use_device(snakemake.params.device, snakemake.threads, snakemake.params.memory_growth)
-    model = load_model(Path(snakemake.input.config).parent)
+    # Before TensorFlow takes any of it
     free = Gpu(device.on_gpu).free_memory() or (snakemake.resources.mem_mb - host_memory()) * 1e6
+    model = load_model(Path(snakemake.input.config).parent)
     voxels = most_voxels_at_once(model, snakemake.params.max_tile_voxels, free)
     restore_all(
         Restorer(model, voxels, TILES_A_BATCH[device.kind]),

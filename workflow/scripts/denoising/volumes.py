@@ -168,8 +168,8 @@ def percentiles(image: np.ndarray, percents: Sequence[float]) -> list[float]:
     Parameters
     ----------
     image : ndarray
-        Of any shape. Types of at most 32 bits are counted slab by slab in 16 bits at a time, the first of which tell
-        where to look for the second; float64 and 64-bit integers are sorted in memory.
+        Of any shape. Types of at most 32 bits are counted slab by slab, 16 bits at a time, the first of which tell
+        where to look for the second; those of 64 bits are sorted in memory.
     percents : sequence of float
         0 to 100, between values interpolated linearly, as numpy does.
 
@@ -191,7 +191,10 @@ def percentiles(image: np.ndarray, percents: Sequence[float]) -> list[float]:
 
 
 def _ranked(image: np.ndarray, ranks: list[int]) -> list[float]:
-    """The values at these places of the sorted image, by two counts of 16 bits (a radix selection)."""
+    """The values at these places of the sorted image, by two counts of 16 bits (a radix selection), or by one."""
+    if image.dtype.kind != "f" and image.dtype.itemsize <= 2:
+        ends = np.cumsum(_count(image, lambda keys: keys))
+        return [_from_key(int(key), image.dtype) for key in np.searchsorted(ends, ranks, side="right")]
     counts = _count(image, lambda keys: keys >> 16)
     ends = np.cumsum(counts)
     values = {}
@@ -214,7 +217,7 @@ def _count(image: np.ndarray, digit) -> np.ndarray:
 def _keys(part: np.ndarray) -> np.ndarray:
     """Unsigned integers in the order of the values."""
     if part.dtype.kind != "f":
-        return (part.astype(np.int64).ravel() - _least(part.dtype)).astype(np.uint32)
+        return (part.ravel().astype(np.int64) - _least(part.dtype)).astype(np.uint32)
     bits = np.ascontiguousarray(part, np.float32).ravel().view(np.uint32)
     # Negative numbers in reverse, below the others
     return np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31))
