@@ -24,6 +24,10 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/figures.smk"
 
 
+onstart:
+    logger.info(disk_use())
+
+
 # Checkpoints outlive their training, which Snakemake may yet find incomplete, but not a run that went well.
 onsuccess:
     remove_finished_checkpoints()

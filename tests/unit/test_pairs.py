@@ -10,7 +10,7 @@ import tifffile
 
 from denoising import pairs
 from denoising.pairs import bring_in, match_pairs, record_pairs
-from denoising.volumes import paired, read_listing, read_volume
+from denoising.volumes import paired, read_listing, read_volume, volume_header
 
 
 @pytest.fixture
@@ -172,6 +172,20 @@ def test_faulty_image_is_named(faulty, axes, said, images, tmp_path):
         bring_in(images((5, 12, 10), c_low=faulty), axes, "low", 0.2, 0, tmp_path / "volumes")
     assert all(words in str(refused.value) for words in said), refused.value
     assert not (tmp_path / "volumes" / "volumes.csv").exists()
+
+
+def test_the_size_of_a_voxel_is_kept(tmp_path):
+    listed = []
+    for name in "ab":
+        low, high = tmp_path / f"{name}_low.tif", tmp_path / f"{name}_high.tif"
+        for path in (low, high):
+            told = {"axes": "ZYX", "spacing": 1.5, "unit": "um"}
+            tifffile.imwrite(path, np.zeros((5, 12, 10), np.uint16), imagej=True, resolution=(5, 2), metadata=told)
+        listed.append((name, low, high))
+    bring_in(listed, "ZYX", "low", 0.5, 0, tmp_path / "volumes")
+    for pair in paired(tmp_path / "volumes", "test", ["low"]):
+        for path in (pair.image, pair.truth):
+            assert volume_header(path).voxel_size == pytest.approx((1.5, 0.5, 0.2))
 
 
 def test_unreadable_image_is_named(images, tmp_path):

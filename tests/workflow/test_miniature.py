@@ -148,6 +148,19 @@ def test_restorations_are_temporary_unless_kept(miniature):
     assert not list((miniature.root / "results/restored").rglob("*.tif"))
 
 
+def test_disk_use_is_said_once_before_the_jobs(miniature):
+    said = miniature.first.said
+    assert said.count("Disk use at the peak: about ") == 1
+    assert said.index("Disk use at the peak") < said.index("Finished jobid")
+
+
+def test_restoration_leaves_its_runtime(miniature):
+    found = json.loads((miniature.root / "results/runtimes/planaria-100/tribolium.json").read_text())
+    assert set(found) == {"method", "device", "seconds", "voxels", "threads"}
+    assert found["voxels"] == 2 * 3 * 8 * 48 * 48
+    assert found["seconds"] > 0
+
+
 def test_never_two_gpu_jobs_at_once(miniature):
     """Trainings and restorations, one after another, with `--resources gpu=1`, though each takes one of four cores."""
     running, most = set(), 0

@@ -13,6 +13,7 @@ SCHEMA = Path(workflow.basedir) / "workflow" / "schemas" / "config.schema.yaml"
 RESOURCES = Path(workflow.basedir) / "resources"
 sys.path.insert(0, str(SCRIPTS))
 
+from denoising import disk
 from denoising import study as studies
 from denoising.provenance import code_version as version_of
 
@@ -298,6 +299,19 @@ def restored_truth(wildcards):
 def keep_if_asked(path):
     """A restoration is temporary unless the config keeps it: it can be larger than all else together."""
     return path if STUDY["restoration"]["keep"] else temp(path)
+
+
+def disk_use():
+    """What is said of disk space before any job starts."""
+    parts = disk.disk_use(STUDY, RESOURCES / "published_volumes.csv")
+    return disk.said(parts, shutil.disk_usage(".").free)
+
+
+def storage():
+    """How restorations are written."""
+    return {
+        key: STUDY["restoration"][key] for key in ("format", "dtype", "compression")
+    }
 
 
 def kept_restorations():

@@ -9,6 +9,7 @@ rule restore:
         weights="results/models/{run}/weights_best.h5",
     output:
         restored=keep_if_asked(directory("results/restored/{run}/{dataset}")),
+        runtime="results/runtimes/{run}/{dataset}.json",
     log:
         "logs/restore/{run}/{dataset}.log",
     benchmark:
@@ -24,6 +25,7 @@ rule restore:
         device=untracked(STUDY["device"]),
         memory_growth=untracked(STUDY["compute"]["memory_growth"]),
         max_tile_voxels=untracked(STUDY["restoration"]["max_tile_voxels"]),
+        storage=storage(),
         code=code_version("restore.py"),
     script:
         "../scripts/restore.py"
@@ -55,11 +57,12 @@ rule ensemble:
         "benchmarks/ensemble/{ensemble}/{dataset}.tsv"
     conda:
         "../../envs/data.yaml"
-    threads: 1
+    threads: 4
     resources:
-        # one volume: 4 bytes a voxel, 0.4 GB for a published planaria volume
-        mem_mb=2000,
+        # a plane of each run, and what compresses
+        mem_mb=1000,
     params:
+        storage=storage(),
         code=code_version("ensemble.py"),
     script:
         "../scripts/ensemble.py"

@@ -6,4 +6,5 @@ from denoising.ensembles import average
 from denoising.logs import open_log
 
 with open_log(snakemake.log[0]):
-    average([Path(folder) for folder in snakemake.input.runs], Path(snakemake.output.restored))
+    runs = [Path(folder) for folder in snakemake.input.runs]
+    average(runs, Path(snakemake.output.restored), snakemake.params.storage, snakemake.threads)

@@ -6,17 +6,22 @@ from denoising.logs import open_log
 
 with open_log(snakemake.log[0]):
     # Here, so that what TensorFlow says when it is loaded is in the log
-    from tqdm import tqdm
-
+    from denoising.accounting import Gpu, host_memory
     from denoising.network import load_model, use_device
-    from denoising.restoration import compiled, restore
-    from denoising.volumes import normalise_input, paired, read_volume, write_volume
+    from denoising.restoration import TILES_A_BATCH, Restorer, most_voxels_at_once, restore_all
+    from denoising.volumes import paired
 
-    use_device(snakemake.params.device, snakemake.threads, snakemake.params.memory_growth)
+    device = use_device(snakemake.params.device, snakemake.threads, snakemake.params.memory_growth)
+    # Before TensorFlow takes any of it
+    free = Gpu(device.on_gpu).free_memory() or (snakemake.resources.mem_mb - host_memory()) * 1e6
     model = load_model(Path(snakemake.input.config).parent)
-    forward = compiled(model)
-    pairs = list(paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions))
-    for pair in tqdm(pairs, desc="restored", unit="volume"):
-        image = normalise_input(read_volume(pair.image, pair.axes))
-        restored = restore(forward, model.config, image, snakemake.params.max_tile_voxels)
-        write_volume(Path(snakemake.output.restored) / pair.condition / f"{pair.volume}.tif", restored, pair.axes)
+    voxels = most_voxels_at_once(model, snakemake.params.max_tile_voxels, free)
+    restore_all(
+        Restorer(model, voxels, TILES_A_BATCH[device.kind]),
+        list(paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions)),
+        Path(snakemake.output.restored),
+        snakemake.params.storage,
+        snakemake.threads,
+        Path(snakemake.output.runtime),
+        {"method": snakemake.wildcards.run, "device": device.name},
+    )

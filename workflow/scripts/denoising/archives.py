@@ -27,6 +27,7 @@ from denoising.volumes import (
     check_volume,
     listing_row,
     read_volume,
+    volume_header,
     write_listing,
     write_volume,
 )
@@ -176,7 +177,7 @@ def _folder_rows(archive, files, part, sources, folder) -> Iterator[dict]:
             image = _checked(files[name], "ZYX", archive, name)
             shapes[name] = image.shape
             row = listing_row(part, volume, condition, image, "ZYX")
-            write_volume(folder / row["path"], image, "ZYX")
+            write_volume(folder / row["path"], image, "ZYX", volume_header(files[name]).voxel_size)
             files[name].unlink()
             yield row
         _one_shape(archive, shapes)
@@ -205,7 +206,7 @@ def _stack_rows(archive, files, part, sources, folder) -> Iterator[dict]:
             )
         for condition, channel in sources.items():
             row = listing_row(part, entry.stem, condition, stack[channel], "ZYX")
-            write_volume(folder / row["path"], stack[channel], "ZYX")
+            write_volume(folder / row["path"], stack[channel], "ZYX", volume_header(path).voxel_size)
             yield row
 
 

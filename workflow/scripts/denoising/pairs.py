@@ -9,7 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from denoising.volumes import TRUTH, check_volume, listing_row, read_volume, write_listing, write_volume
+from denoising.volumes import (
+    TRUTH,
+    check_volume,
+    listing_row,
+    read_volume,
+    volume_header,
+    write_listing,
+    write_volume,
+)
 
 
 def match_pairs(low: str, high: str) -> list[tuple[str, Path, Path]]:
@@ -100,7 +108,7 @@ def bring_in(
             check_volume(image, str(path))
             shapes[path] = image.shape
             rows.append(listing_row(part, name, label, image, axes))
-            write_volume(folder / rows[-1]["path"], image, axes)
+            write_volume(folder / rows[-1]["path"], image, axes, volume_header(path).voxel_size)
         if len(set(shapes.values())) > 1:
             listed = " and ".join(f"{path} {shape}" for path, shape in shapes.items())
             raise ValueError(f"{listed}: a pair must have one shape; crop or register them first.")

@@ -153,9 +153,10 @@ def _resolve_dataset(name: str, dataset: dict) -> None:
     if "simulate" in dataset:
         _check_simulation(key, dataset)
     names = [condition["name"] for condition in dataset["conditions"]]
-    if len(set(names)) < len(names) or set(names) & set(RESERVED):
+    taken = (*RESERVED, "scale")
+    if len(set(names)) < len(names) or set(names) & set(taken):
         raise StudyError(
-            f"{key}.conditions are named {', '.join(names)}: names must differ, and not be {' or '.join(RESERVED)}."
+            f"{key}.conditions are named {', '.join(names)}: names must differ, and not be {' or '.join(taken)}."
         )
     _check_lengths(key, dataset)
     _check_stratum(key, dataset["stratum"])

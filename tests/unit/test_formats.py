@@ -1,0 +1,227 @@
+"""Image files: values, axes and the size of a voxel survive in TIFF and OME-Zarr, whoever wrote them."""
+
+import numpy as np
+import pytest
+import tifffile
+
+from denoising import formats
+from denoising.examples import example_sections
+from denoising.formats import Storage, read_header, scratch_array, write
+from denoising.metrics import score_pair, score_volume
+from denoising.volumes import (
+    listing_row,
+    normalise,
+    open_volume,
+    paired,
+    percentiles,
+    read_volume,
+    volume_header,
+    volume_names,
+    write_listing,
+    write_volume,
+)
+
+FORMATS = ["tiff", "ome-zarr"]
+
+
+def volume(shape=(5, 6, 7), dtype=np.float32):
+    return (np.random.default_rng(0).gamma(1, 50, shape)).astype(dtype)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "test" / "worm.tif"
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+@pytest.mark.parametrize("compression", [True, False])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float16, np.float32])
+@pytest.mark.parametrize(
+    ("shape", "axes"), [((5, 6, 7), "ZYX"), ((1, 6, 7), "ZYX"), ((6, 7), "YX"), ((3, 2, 5, 4), "ZCYX")]
+)
+def test_round_trip(path, file_format, compression, dtype, shape, axes):
+    written = volume(shape, dtype)
+    write(path, written, axes, (2.0, 0.5, 0.4), Storage(file_format, None, compression), threads=2)
+    for read in (read_volume, open_volume):
+        np.testing.assert_array_equal(read(path, axes), written, strict=True)
+    z = 2.0 if "Z" in axes else None
+    assert volume_header(path).voxel_size == (z, pytest.approx(0.5), pytest.approx(0.4))
+    assert len(list(path.parent.iterdir())) == 1
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16"])
+def test_values_come_back_from_whole_numbers_to_half_a_step(path, file_format, dtype):
+    written = volume() - 20
+    write(path, written, "ZYX", storage=Storage(file_format, dtype, True))
+    header = read_header(formats.find(path))
+    assert (header.dtype, header.scaled) == (dtype, True)
+    assert header.gain == pytest.approx(np.ptp(written) / (np.iinfo(dtype).max - np.iinfo(dtype).min))
+    for read in (read_volume, open_volume):
+        found = read(path, "ZYX")
+        assert found.dtype == np.float32
+        assert np.abs(found - written).max() <= 0.51 * header.gain
+
+
+def test_a_constant_volume_comes_back_from_whole_numbers(path):
+    write(path, np.full((2, 3, 4), 7, np.float32), "ZYX", storage=Storage("tiff", "uint16"))
+    np.testing.assert_array_equal(read_volume(path), 7)
+
+
+def test_what_is_not_finite_is_no_whole_number(path):
+    with pytest.raises(ValueError, match=r"worm\.tif: holds values from .* set restoration.dtype to float32"):
+        write(path, np.array([[1, np.inf]], np.float32), "YX", storage=Storage("tiff", "uint16"))
+    assert not list(path.parent.iterdir())
+
+
+def test_an_uncompressed_file_is_its_own_map_and_a_copy_of_another_has_no_name(path):
+    write(path, volume(), "ZYX")
+    assert open_volume(path).filename == str(path)
+    write(path, volume(), "ZYX", storage=Storage("tiff", None, True))
+    mapped = open_volume(path)
+    assert isinstance(mapped, np.memmap)
+    assert list(path.parent.iterdir()) == [path]
+    np.testing.assert_array_equal(mapped, volume())
+
+
+def test_large_files_are_bigtiff_whether_or_not_they_might_shrink(path, monkeypatch):
+    monkeypatch.setattr(formats, "LARGEST_TIFF", 100)
+    for compression in (True, False):
+        write(path, volume(), "ZYX", storage=Storage("tiff", None, compression))
+        with tifffile.TiffFile(path) as tif:
+            assert tif.is_bigtiff
+        np.testing.assert_array_equal(read_volume(path, "ZYX"), volume())
+
+
+def test_compression_is_of_level_1_zlib_without_loss(path):
+    smooth = np.zeros((5, 64, 64), np.float32)
+    write(path, smooth, "ZYX", storage=Storage("tiff", None, True))
+    assert path.stat().st_size < smooth.nbytes / 10
+    with tifffile.TiffFile(path) as tif:
+        assert tif.pages[0].compression == tifffile.COMPRESSION.ADOBE_DEFLATE
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_a_volume_is_replaced_by_one_of_its_name(path, file_format):
+    for values in (volume(), volume() + 1):
+        write(path, values, "ZYX", storage=Storage(file_format))
+    np.testing.assert_array_equal(read_volume(path), volume() + 1)
+    assert volume_names(path.parent) == {path.relative_to(path.parent)}
+
+
+def test_a_group_that_is_no_ome_zarr_is_named(tmp_path):
+    (tmp_path / "worm.ome.zarr").mkdir()
+    with pytest.raises(ValueError, match=r"worm\.ome\.zarr: not a readable OME-Zarr group"):
+        read_volume(tmp_path / "worm.tif")
+
+
+def test_ome_zarr_says_what_viewers_ask_for(path):
+    import zarr
+
+    write(path, volume(), "ZYX", (2.0, 0.5, 0.4), Storage("ome-zarr"))
+    ome = zarr.open_group(str(path.with_suffix(".ome.zarr")), mode="r").attrs["ome"]
+    assert ome["version"] == "0.5"
+    assert ome["multiscales"][0]["axes"][0] == {"name": "z", "type": "space", "unit": "micrometer"}
+    scale = ome["multiscales"][0]["datasets"][0]["coordinateTransformations"]
+    assert scale == [{"type": "scale", "scale": [2.0, 0.5, 0.4]}]
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+@pytest.mark.parametrize("dtype", ["float32", "float16", "uint16"])
+def test_restorations_of_any_format_are_scored_and_shown(tmp_path, file_format, dtype):
+    truth, rng = volume((9, 20, 21)), np.random.default_rng(2)
+    noisy, restored = truth + rng.normal(0, 9, truth.shape), (truth + rng.normal(0, 3, truth.shape)) / 400
+    rows = []
+    for condition, image in (("truth", truth), ("1", noisy)):
+        rows.append(listing_row("test", "worm", condition, image, "ZYX"))
+        write_volume(tmp_path / rows[-1]["path"], image, "ZYX")
+    write_listing(tmp_path, rows)
+    write(tmp_path / "out/1/worm.tif", restored, "ZYX", storage=Storage(file_format, dtype, True))
+    pair = next(paired(tmp_path, "test", ["1"]))
+    found = score_pair(pair, tmp_path / "out", ["paper"], None)
+    expected = score_volume(truth, restored, ["paper"])
+    assert [row["value"] for row in found] == pytest.approx([row["value"] for row in expected], rel=1e-3)
+    sections = example_sections(tmp_path, ["1"], {"restored": tmp_path / "out"})
+    np.testing.assert_allclose(sections["restored"][0], restored[4], atol=1e-3 * np.ptp(restored))
+
+
+# Sizes of a voxel in files of others
+
+
+def imagej(path):
+    tifffile.imwrite(
+        path,
+        volume(dtype=np.uint16),
+        imagej=True,
+        resolution=(5, 2),
+        metadata={"axes": "ZYX", "spacing": 1.5, "unit": "um"},
+    )
+
+
+def ome(path):
+    sizes = {"PhysicalSizeX": 200.0, "PhysicalSizeXUnit": "nm", "PhysicalSizeY": 0.5, "PhysicalSizeZ": 1.5}
+    tifffile.imwrite(path, volume(dtype=np.uint16), ome=True, metadata={"axes": "ZYX", **sizes})
+
+
+def tags(path):
+    tifffile.imwrite(
+        path, volume((6, 7), np.uint16), photometric="minisblack", resolution=(5e4, 2e4), resolutionunit="CENTIMETER"
+    )
+
+
+def silent(path):
+    tifffile.imwrite(path, volume(dtype=np.uint16), photometric="minisblack")
+
+
+def screen(path):
+    tifffile.imwrite(
+        path, volume(dtype=np.uint16), photometric="minisblack", resolution=(72, 72), resolutionunit="INCH"
+    )
+
+
+@pytest.mark.parametrize(
+    ("writer", "expected"),
+    [
+        (imagej, (1.5, 0.5, 0.2)),
+        (ome, (1.5, 0.5, 0.2)),
+        (tags, (None, 0.5, 0.2)),
+        (silent, (None, None, None)),
+        (screen, (None, None, None)),
+    ],
+)
+def test_size_of_a_voxel_is_read_as_others_write_it(tmp_path, writer, expected):
+    writer(tmp_path / "a.tif")
+    found = volume_header(tmp_path / "a.tif").voxel_size
+    assert [None if size is None else round(size, 6) for size in found] == list(expected)
+
+
+# Percentiles in bounded memory
+
+
+@pytest.mark.parametrize(
+    "dtype", [np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.float16, np.float32, np.float64]
+)
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (7, 33, 41)])
+def test_percentiles_are_numpys(dtype, shape, monkeypatch):
+    monkeypatch.setattr(formats, "SLAB_BYTES", 1000)
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, 250, shape) if np.dtype(dtype).kind == "u" else 50 * rng.standard_normal(shape) - 3
+    percents = (0, 0.1, 3, 50, 66.6, 99.8, 100)
+    image = values.astype(dtype)
+    np.testing.assert_allclose(percentiles(image, percents), np.percentile(image.astype(float), percents), rtol=1e-12)
+
+
+def test_percentiles_of_signed_zeros_infinities_and_nan():
+    image = np.array([-np.inf, -1, -0.0, 0.0, 1e-42, 1, np.inf], np.float32)
+    assert percentiles(image, (50, 100 / 6)) == [0, -1]
+    assert np.isnan(percentiles(np.array([1, np.nan, 2], np.float32), (3, 50))).all()
+    assert np.isnan(percentiles(np.array([1, -np.nan, 2], np.float32), (3, 50))).all()
+    with pytest.raises(ValueError, match="NaN"):
+        normalise(np.array([1, np.nan, 2, 3], np.float32), 3, 99.8)
+
+
+def test_scratch_leaves_no_file(tmp_path):
+    array = scratch_array(tmp_path, (3, 4), np.float32)
+    array[:] = 2
+    assert (array == 2).all()
+    assert not list(tmp_path.iterdir())
