@@ -14,7 +14,13 @@ SCRIPTS = ROOT / "workflow" / "scripts"
 ENVS = sorted(path.name for path in (ROOT / "envs").glob("*.yaml"))
 
 CONDA_NAMES = {"matplotlib-base": "matplotlib"}
-IMPORT_NAMES = {"yaml": "pyyaml", "skimage": "scikit-image", "PIL": "pillow", "pynvml": "nvidia-ml-py", "pywt": "pywavelets"}
+IMPORT_NAMES = {
+    "yaml": "pyyaml",
+    "skimage": "scikit-image",
+    "PIL": "pillow",
+    "pynvml": "nvidia-ml-py",
+    "pywt": "pywavelets",
+}
 # Packages that are needed without being imported: by the name in our code that brings them in
 BROUGHT_IN = {"CARE": {"h5py", "keras"}, "to_markdown": {"tabulate"}}
 
