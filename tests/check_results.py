@@ -128,6 +128,6 @@ def overtaken(results: Path) -> list[str]:
 if __name__ == "__main__":
     wrong = problems(Path(sys.argv[1]))
     print("\n".join(wrong) or f"{sys.argv[1]}: complete, and the replication models lead input and non-local means.")
-    if not wrong:
-        print("\n".join(overtaken(Path(sys.argv[1]))))
+    for lead in [] if wrong else overtaken(Path(sys.argv[1])):
+        print(lead)
     sys.exit(bool(wrong))
