@@ -24,12 +24,14 @@ STUDY = {
     "ensembles": {"worms-care-ensemble": "worms-care"},
     "tests": {"worms-care": ["worms"], "worms-small": ["worms"]},
     "studies": {"replication": {"models": ["worms-care"]}},
+    "baselines": ["gaussian", "nlm"],
     "evaluation": {"protocols": ["paper", "study2019"]},
 }
 # NRMSE by output, model and seed: one run is no better than non-local means, the mean over runs is
 NRMSE = {
     ("input", "", ""): 0.3,
     ("nlm", "", ""): 0.2,
+    ("gaussian", "", ""): 0.01,  # another baseline may lead
     ("network", "worms-care", "3"): 0.06,
     ("network", "worms-care", "5"): 0.24,
     ("network", "worms-care-ensemble", ""): 0.05,
@@ -79,11 +81,21 @@ def test_missing_double_and_infinite_values_are_named(scores):
     assert "expected 20" in said(scores.query("condition != '2'"))
 
 
+def test_where_another_baseline_leads_is_said(scores):
+    leads = check_results.not_ahead(scores, STUDY, ("gaussian",))
+    assert len(leads) == 4  # two metrics, two conditions
+    assert "nrmse is 0.1500, not ahead of gaussian with 0.0100" in leads[0]
+
+
 def test_missing_runs_and_ensembles_are_named(scores):
     assert "worms-care, seed 5, on worms is missing" in said(scores.query("seed != '5'"))
     assert "worms-care-ensemble on worms is missing" in said(scores.query("model != 'worms-care-ensemble'"))
+    assert "gaussian on worms is missing" in said(scores.query("output != 'gaussian'"))
     other = STUDY | {"tests": {"worms-care": ["worms"], "worms-small": ["worms", "flies"]}}
-    assert check_results.incomplete(scores, other) == ["scores.csv: worms-small, seed 0, on flies is missing."]
+    other["datasets"] = STUDY["datasets"] | {"flies": STUDY["datasets"]["worms"]}
+    assert check_results.incomplete(scores, other) == [
+        f"scores.csv: {name} on flies is missing." for name in ("worms-small, seed 0,", "input", "gaussian", "nlm")
+    ]
 
 
 def test_matched_models_and_every_file_of_a_run_are_expected(tmp_path):
@@ -95,6 +107,13 @@ def test_matched_models_and_every_file_of_a_run_are_expected(tmp_path):
     runs = ["planaria-100", "tribolium-100-seed1", "tribolium-100-seed2", "planaria-batch8", "planaria-batch8-matched"]
     files = ["config.json", "weights_best.h5", "history.csv", "training.json"]
     assert models == {Path(run, name) for run in runs for name in files}
+    tuned = {
+        path.relative_to(tmp_path)
+        for path in map(Path, missing)
+        if path.suffix == ".json" and "baselines" in path.parts
+    }
+    baselines = ("gaussian", "wavelet", "nlm")
+    assert tuned == {Path("baselines", each, f"{on}.json") for each in baselines for on in ("planaria", "tribolium")}
 
 
 def test_an_unfinished_run_is_named(tmp_path):

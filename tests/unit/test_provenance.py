@@ -204,6 +204,6 @@ def test_write_record_writes_json_and_the_filled_in_config(study, tmp_path):
     written = yaml.safe_load((tmp_path / "config.yaml").read_text())
     assert written["title"] == study["title"]
     assert written["validation_fraction"] == 0.2
-    assert written["baseline"] == {"strength": 0.8, "patch_size": 5, "patch_distance": 6}
+    assert written["baselines"] == ["gaussian", "median", "tv", "wavelet", "nlm"]
     assert written["datasets"]["planaria"]["patches"]["axes"] == "SCZYX"
     assert written["studies"]["batch_size"]["models"]["planaria-batch64"] == {"batch_size": 64}

@@ -157,7 +157,7 @@ def test_published_archives(published):
 
 def test_published_protocols_and_baseline(published):
     assert published["evaluation"]["protocols"] == ["paper", "study2019"]
-    assert published["baseline"] == {"strength": 0.8, "patch_size": 5, "patch_distance": 6}
+    assert published["baselines"] == ["gaussian", "median", "tv", "wavelet", "nlm"]
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -560,6 +560,10 @@ REFUSED = {
     "duplicate model": ({"studies.batches.models.flies": {}}, ["studies.batches.models.flies", "taken"]),
     "model named input": ({"studies.batches.models.input": {}}, ["studies.batches.models.input", "nlm"]),
     "model named nlm": ({"studies.batches.models.nlm": {}}, ["studies.batches.models.nlm"]),
+    "model named median": ({"studies.batches.models.median": {}}, ["studies.batches.models.median", "taken"]),
+    "unknown baseline": ({"baselines": ["gaussian", "bm3d"]}, ["baselines.1", "bm3d", "wavelet"]),
+    "baseline given twice": ({"baselines": ["tv", "tv"]}, ["baselines"]),
+    "the one baseline of old": ({"baseline": {"strength": 0.8}}, ["no key baseline", "baselines"]),
     "model named truth": ({"studies.batches.models.truth": {}}, ["studies.batches.models.truth"]),
     "model no file can be named for": ({"studies.batches.models.a/b": {}}, ["studies.batches.models", "a/b"]),
     "dataset no file can be named for": ({"datasets.my data": {}}, ["datasets", "my data"]),

@@ -3,8 +3,8 @@
 import pytest
 
 STUDY = {
-    "unpack": 2, "patches": 2, "split": 2, "train": 14, "restore": 18, "baseline": 2,
-    "evaluate": 22, "gather_scores": 1, "score_table": 2, "generalization": 1, "hyperparameters": 1, "runtimes": 1,
+    "unpack": 2, "patches": 2, "split": 2, "train": 14, "restore": 18, "tune_baseline": 10, "baseline": 10,
+    "evaluate": 30, "gather_scores": 1, "score_table": 2, "generalization": 1, "hyperparameters": 1, "runtimes": 1,
     "patch_examples": 2, "restoration_examples": 2, "fig1_patches": 1, "fig2_restoration": 1,
     "fig3_generalization": 1, "sweep_figure": 2, "learning_curves": 1, "runtimes_figure": 1, "provenance": 1, "all": 1,
 }  # fmt: skip
@@ -32,9 +32,9 @@ def test_single_values_can_be_set_on_the_command_line(workflow):
 
 def test_one_figure_needs_only_what_it_shows(workflow):
     jobs = workflow.jobs("results/figures/fig4_batch_size.pdf")
-    # four batch sizes, and three of them again in the second arm; with input and non-local means
+    # four batch sizes, and three of them again in the second arm; with input and five baselines
     assert (jobs["train"], jobs["restore"], jobs["sweep_figure"]) == (7, 7, 1)
-    assert (jobs["simulate"], jobs["evaluate"]) == (1, 9)
+    assert (jobs["simulate"], jobs["evaluate"]) == (1, 13)
     assert not set(jobs) & {"fig1_patches", "score_table", "learning_curves", "provenance"}
 
 
@@ -58,8 +58,8 @@ def test_seeds_are_trainings_and_an_ensemble(workflow, miniature_config):
         models["tribolium-100"]["seeds"] = list(range(count))
         jobs = workflow.jobs("--configfile", workflow.write_config(miniature_config))
         found[count] = [jobs[rule] for rule in ("train", "restore", "ensemble", "evaluate")]
-    # on two test sets: 4 restorations of other runs, 8 scores of other runs, input and non-local means
-    assert found == {1: [4, 6, 0, 10], 2: [5, 8, 2, 14], 3: [6, 10, 2, 16]}
+    # on two test sets: 4 restorations of other runs, 12 scores of other runs, input and three baselines
+    assert found == {1: [4, 6, 0, 14], 2: [5, 8, 2, 18], 3: [6, 10, 2, 20]}
 
 
 def test_seeds_of_a_base_are_seeds_of_its_sweep(workflow, miniature_config):
@@ -67,7 +67,7 @@ def test_seeds_of_a_base_are_seeds_of_its_sweep(workflow, miniature_config):
     arguments = ["--configfile", workflow.write_config(miniature_config), "--", "results/figures/fig4_batch_size.pdf"]
     jobs = workflow.jobs(*arguments)
     # base, batch 8 and its matched model: two runs each, and an ensemble
-    assert [jobs[rule] for rule in ("train", "restore", "ensemble", "evaluate")] == [6, 6, 3, 11]
+    assert [jobs[rule] for rule in ("train", "restore", "ensemble", "evaluate")] == [6, 6, 3, 13]
 
 
 def test_one_ensemble_needs_only_its_runs(workflow, miniature_config):
@@ -77,6 +77,25 @@ def test_one_ensemble_needs_only_its_runs(workflow, miniature_config):
     for nothing in ("tribolium-100", "planaria-100-ensemble", "tribolium-100-seed3"):
         done = workflow.run("-n", *arguments, f"results/restored/{nothing}/planaria", check=False)
         assert "MissingRuleException" in done.said
+
+
+@pytest.mark.parametrize("baselines", [[], ["tv"], ["median", "nlm"]])
+def test_every_baseline_is_tuned_and_scored_on_every_test_set(workflow, miniature_config, baselines):
+    miniature_config["baselines"] = baselines
+    jobs = workflow.jobs("--configfile", workflow.write_config(miniature_config))
+    twice = 2 * len(baselines)
+    assert [jobs[rule] for rule in ("tune_baseline", "baseline", "evaluate")] == [twice, twice, 12 + twice]
+    assert jobs["restoration_examples"] == 2
+
+
+def test_baselines_of_a_set_that_none_trains_on_are_tuned_elsewhere(workflow, miniature_config):
+    """Its patches, of which it may have none, are not made."""
+    models = miniature_config["studies"]["generalization"]["models"]
+    del models["tribolium-100"]
+    arguments = ["--configfile", workflow.write_config(miniature_config), "--", "results/baselines/nlm/tribolium.json"]
+    jobs = workflow.jobs(*arguments)
+    assert jobs == {"simulate": 1, "unpack": 1, "patches": 1, "split": 1, "tune_baseline": 1}
+    assert "results/patches/planaria/X.npy" in workflow.run("-n", *arguments).said
 
 
 def test_a_third_organism_is_a_few_lines(workflow, miniature_config):

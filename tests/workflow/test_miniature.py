@@ -25,9 +25,9 @@ COLUMNS = [
 def test_scores_are_tidy_and_complete(miniature):
     scores = pd.read_csv(miniature.root / "results/scores.csv", dtype={"condition": str}, keep_default_na=False)
     assert list(scores.columns) == COLUMNS
-    assert set(scores["output"]) == {"input", "network", "nlm"}
-    # 2 volumes, 3 conditions, 3 + 2 values; 8 tests of runs; an ensemble, input and non-local means on both test sets
-    assert len(scores) == 2 * 3 * 5 * (8 + 2 + 2 + 2)
+    assert set(scores["output"]) == {"input", "network", "gaussian", "wavelet", "nlm"}
+    # 2 volumes, 3 conditions, 3 + 2 values; 8 tests of runs; an ensemble, input and three baselines on both test sets
+    assert len(scores) == 2 * 3 * 5 * (8 + 2 + 2 + 6)
     assert not scores.duplicated(COLUMNS[:-1]).any()
     unnamed = scores[scores["output"] != "network"]
     assert (unnamed[["model", "seed", "trained_on"]] == "").all(axis=None)
@@ -148,6 +148,7 @@ def test_restorations_are_temporary_unless_kept(miniature):
     assert not list((miniature.root / "results/restored").rglob("*.tif"))
 
 
+<<<<<<< HEAD
 def test_disk_use_is_said_once_before_the_jobs(miniature):
     said = miniature.first.said
     assert said.count("Disk use at the peak: about ") == 1
@@ -159,6 +160,16 @@ def test_restoration_leaves_its_runtime(miniature):
     assert set(found) == {"method", "device", "seconds", "voxels", "threads"}
     assert found["voxels"] == 2 * 3 * 8 * 48 * 48
     assert found["seconds"] > 0
+=======
+@pytest.mark.parametrize("baseline", ["gaussian", "wavelet", "nlm"])
+def test_baselines_are_tuned_and_timed(miniature, baseline):
+    choice = json.loads((miniature.root / f"results/baselines/{baseline}/tribolium.json").read_text())
+    runtime = json.loads((miniature.root / f"results/runtimes/{baseline}/tribolium.json").read_text())
+    assert choice["strength"] in {row["strength"] for row in choice["grid"]}
+    assert choice["tuned_on"] == "tribolium"
+    expected = {"method": baseline, "dataset": "tribolium", "voxels": 6 * 8 * 48 * 48, "strength": choice["strength"]}
+    assert {key: runtime[key] for key in expected} == expected
+>>>>>>> E
 
 
 def test_never_two_gpu_jobs_at_once(miniature):
@@ -280,7 +291,7 @@ def test_a_corrected_stratum_scores_again_and_trains_nothing(miniature, miniatur
 def test_restorations_are_made_when_they_are_to_be_kept(miniature, miniature_config):
     miniature_config["restoration"] = {"keep": True}
     jobs = miniature.jobs("--cores", "2", "--configfile", miniature.write_config(miniature_config))
-    assert [jobs[rule] for rule in ("restore", "ensemble", "baseline", "train")] == [8, 2, 2, 0]
+    assert [jobs[rule] for rule in ("restore", "ensemble", "baseline", "train")] == [8, 2, 6, 0]
 
 
 def test_a_batch_larger_than_the_training_set_ends_before_training(workflow, miniature_config, tmp_path):

@@ -26,6 +26,7 @@ DATASETS = STUDY["datasets"]
 MODELS = STUDY["models"]
 RUNS = STUDY["runs"]
 ENSEMBLES = STUDY["ensembles"]
+BASELINES = STUDY["baselines"]
 TRAINED_ON = sorted({values["trained_on"] for values in MODELS.values()})
 # Runs that predict the scale of their error, and test sets whose roles the 2019 study swapped
 PROBABILISTIC = [
@@ -50,7 +51,8 @@ wildcard_constraints:
     dataset=one_of(DATASETS),
     run=one_of(RUNS),
     ensemble=one_of(ENSEMBLES),
-    method=one_of([*RUNS, *ENSEMBLES, "nlm", "input"]),
+    baseline=one_of(BASELINES),
+    method=one_of([*RUNS, *ENSEMBLES, *BASELINES, "input"]),
     split="tail|random|by-volume",
 
 
@@ -135,17 +137,30 @@ def batch_sizes(wildcards):
     }
 
 
-def splits_of(wildcards):
+def splits_of(dataset):
     """Every split of the dataset that a model trains on."""
     how = sorted(
-        {
-            values["split"]
-            for values in studies.training_sets(STUDY, wildcards.dataset).values()
-        }
+        {values["split"] for values in studies.training_sets(STUDY, dataset).values()}
     )
-    return expand(
-        "results/splits/{dataset}/{split}.csv", dataset=wildcards.dataset, split=how
-    )
+    return expand("results/splits/{dataset}/{split}.csv", dataset=dataset, split=how)
+
+
+def tuning_dataset(wildcards):
+    """The dataset whose patches tune baselines for this one: itself, unless none of its patches are trained on."""
+    dataset = wildcards.dataset
+    tested = [model for model in MODELS if dataset in tested_on(model)]
+    return dataset if dataset in TRAINED_ON else MODELS[tested[0]]["trained_on"]
+
+
+def of_tuning_dataset(pattern):
+    return lambda wildcards: pattern.format(dataset=tuning_dataset(wildcards))
+
+
+def baseline_memory(wildcards, threads):
+    """Memory in MB: a volume a thread, for a published planaria volume of 100 million voxels."""
+    # Measured: 10 bytes a voxel for filters, 33 for wavelets, 58 for total variation, 18 for non-local means
+    a_volume = {"tv": 6500, "wavelet": 4000, "nlm": 2500}.get(wildcards.baseline, 1500)
+    return a_volume * threads
 
 
 def training_values(wildcards):
@@ -181,6 +196,11 @@ def restored_by_runs(wildcards):
     """What each run of the ensemble's model restored."""
     runs = studies.runs_of(STUDY, ENSEMBLES[wildcards.ensemble])
     return expand("results/restored/{run}/{{dataset}}", run=runs)
+
+
+def restored_for_example(wildcards):
+    """Non-local means beside the restorations of figure 2, where they are among the baselines."""
+    return f"results/restored/nlm/{wildcards.dataset}" if "nlm" in BASELINES else []
 
 
 def restored_volumes(wildcards):
@@ -220,10 +240,10 @@ def methods_of(model):
 
 
 def scores_of(models, datasets):
-    """The scores of models on those of the datasets that they are tested on, and of input and non-local means."""
+    """The scores of models on those of the datasets that they are tested on, and of input and baselines."""
     baselines = expand(
         "results/scores/{method}/{dataset}.csv",
-        method=["input", "nlm"],
+        method=["input", *BASELINES],
         dataset=datasets,
     )
     return baselines + [
@@ -325,7 +345,9 @@ def kept_restorations():
         for method in methods_of(model)
     ]
     return networks + expand(
-        "results/restored/nlm/{dataset}", dataset=studies.tested_datasets(STUDY)
+        "results/restored/{baseline}/{dataset}",
+        baseline=BASELINES,
+        dataset=studies.tested_datasets(STUDY),
     )
 
 
@@ -355,6 +377,7 @@ def described():
         for name, dataset in DATASETS.items()
     }
     told = ("title", "note", "models", "runs", "ensembles", "tests", "studies")
+    told += ("baselines",)
     return {key: STUDY[key] for key in told} | {"datasets": datasets}
 
 

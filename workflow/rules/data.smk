@@ -171,7 +171,7 @@ rule patch_examples:
     input:
         X="results/patches/{dataset}/X.npy",
         Y="results/patches/{dataset}/Y.npy",
-        split=lambda wildcards: splits_of(wildcards)[0],
+        split=lambda wildcards: splits_of(wildcards.dataset)[0],
     output:
         examples="results/examples/patches-{dataset}.npz",
     log:

@@ -129,7 +129,7 @@ rule restoration_examples:
     """Keep one section of one test volume, as input, restorations and ground truth, for figure 2."""
     input:
         volumes="results/volumes/{dataset}",
-        nlm="results/restored/nlm/{dataset}",
+        nlm=restored_for_example,
         restored="results/restored/{run}/{dataset}",
     output:
         examples="results/examples/{run}/{dataset}.npz",

@@ -1,4 +1,4 @@
-# Needs: test volumes and model folders. Makes: restored volumes, by networks, their means and non-local means.
+# Needs: test volumes and model folders. Makes: restored volumes, by networks, their means and classical baselines.
 
 
 rule restore:
@@ -68,25 +68,51 @@ rule ensemble:
         "../scripts/ensemble.py"
 
 
+rule tune_baseline:
+    """Choose the strength of one classical baseline on validation patches."""
+    input:
+        X=of_tuning_dataset("results/patches/{dataset}/X.npy"),
+        Y=of_tuning_dataset("results/patches/{dataset}/Y.npy"),
+        split=lambda wildcards: splits_of(tuning_dataset(wildcards))[0],
+    output:
+        choice="results/baselines/{baseline}/{dataset}.json",
+    log:
+        "logs/tune_baseline/{baseline}/{dataset}.log",
+    benchmark:
+        "benchmarks/tune_baseline/{baseline}/{dataset}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        tuned_on=tuning_dataset,
+        voxel_size=lambda wildcards: DATASETS[tuning_dataset(wildcards)]["voxel_size"],
+        seed=STUDY["seed"],
+        code=code_version("tune_baseline.py"),
+    script:
+        "../scripts/tune_baseline.py"
+
+
 rule baseline:
-    """Restore every test volume of a dataset by non-local means."""
+    """Restore every test volume of a dataset by one classical baseline, as tuned."""
     input:
         volumes="results/volumes/{dataset}",
+        choice="results/baselines/{baseline}/{dataset}.json",
     output:
-        restored=keep_if_asked(directory("results/restored/nlm/{dataset}")),
+        restored=keep_if_asked(directory("results/restored/{baseline}/{dataset}")),
+        runtime="results/runtimes/{baseline}/{dataset}.json",
     log:
-        "logs/baseline/{dataset}.log",
+        "logs/baseline/{baseline}/{dataset}.log",
     benchmark:
-        "benchmarks/baseline/{dataset}.tsv"
+        "benchmarks/baseline/{baseline}/{dataset}.tsv"
     conda:
         "../../envs/analysis.yaml"
     threads: 4
     resources:
-        # one volume a thread: 43 bytes a voxel, 4.3 GB for a published planaria volume
-        mem_mb=lambda wildcards, threads: 5000 * threads,
+        mem_mb=baseline_memory,
     params:
         conditions=condition_names,
-        baseline=STUDY["baseline"],
         code=code_version("baseline.py"),
     script:
         "../scripts/baseline.py"

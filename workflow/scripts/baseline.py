@@ -1,15 +1,18 @@
-"""Restore every test volume of a dataset by non-local means."""
+"""Restore every test volume of a dataset by one classical baseline, as tuned."""
 
+import json
 from pathlib import Path
 
 from denoising.baselines import restore_all
 from denoising.logs import open_log
 
 with open_log(snakemake.log[0]):
-    restore_all(
+    runtime = restore_all(
         Path(snakemake.input.volumes),
         snakemake.params.conditions,
         Path(snakemake.output.restored),
-        snakemake.params.baseline,
+        json.loads(Path(snakemake.input.choice).read_text()),
         snakemake.threads,
     )
+    runtime |= {"dataset": snakemake.wildcards.dataset}
+    Path(snakemake.output.runtime).write_text(json.dumps(runtime, indent=2) + "\n")

@@ -8,10 +8,11 @@ from denoising.examples import example_sections
 from denoising.logs import open_log
 
 with open_log(snakemake.log[0]):
+    shown = {key: Path(snakemake.input[key]) for key in ("nlm", "restored") if snakemake.input.get(key)}
     sections = example_sections(
         Path(snakemake.input.volumes),
         snakemake.params.conditions,
-        {"nlm": Path(snakemake.input.nlm), "restored": Path(snakemake.input.restored)},
+        shown,
     )
     size = snakemake.params.voxel_size
     np.savez(snakemake.output.examples, **sections, pixel_size_um=size[-1] if size else np.nan)

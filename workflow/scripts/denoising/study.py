@@ -19,7 +19,8 @@ from numbers import Real
 
 import jsonschema
 
-RESERVED = ("input", "nlm", "truth")
+BASELINES = ("gaussian", "median", "tv", "wavelet", "nlm")
+RESERVED = ("input", "truth", *BASELINES)
 SOURCES = ("simulate", "archive", "pairs")
 # Layouts of the published archives, which simulated ones have too
 LAYOUTS = {"planaria": "folders", "tribolium": "stacks"}
