@@ -34,6 +34,7 @@ STUDY = {
     "models": MODELS,
     "runs": {model: {"model": model, "seed": 0} for model in MODELS},
     "ensembles": {},
+    "baselines": ["nlm"],
     "studies": {
         "generalization": {**PLAIN, "models": ["planaria-100", "tribolium-100"]},
         "batch": {
@@ -83,7 +84,7 @@ def in_one_condition(study):
 def make_scores(study=STUDY, nlm=True):
     """Scores of three volumes a dataset; the plain models are tested on every dataset."""
     rng = np.random.default_rng(5)
-    methods = [(key, "", "") for key in (["input", "nlm"] if nlm else ["input"])]
+    methods = [(key, "", "") for key in (["input", *study["baselines"]] if nlm else ["input"])]
     methods += [(run["model"], run["model"], run["seed"]) for run in study["runs"].values()]
     methods += [(ensemble, model, "") for ensemble, model in study["ensembles"].items()]
     rows = []
@@ -283,7 +284,8 @@ def test_axes_have_labels_with_units(drawn, name):
 
 @pytest.mark.parametrize("name", SCORED)
 def test_error_bars_are_named_with_their_number(drawn, name):
-    assert "mean ± SD over test volumes (3 of planaria (simulated)" in printed(drawn[name])
+    shown = printed(drawn[name])
+    assert "mean and its 95 % bootstrap interval over test volumes (3 of planaria (simulated)" in shown
 
 
 def marked(ax):
@@ -319,7 +321,7 @@ def test_a_model_has_one_colour_in_every_figure(drawn, scores):
 
 def test_colours_of_models_differ_and_do_not_depend_on_the_figure():
     study = {"models": dict.fromkeys(("mine", "planaria", "yours", "theirs", "planaria-100"))}
-    colours = figures.palette(study | {"studies": {}, "ensembles": {}})
+    colours = figures.palette(study | {"studies": {}, "ensembles": {}, "baselines": ["nlm"]})
     assert len({colours[model] for model in study["models"]}) == 5
     assert colours["planaria"] == figures.palette(STUDY)["planaria"] == "#0072B2"
     assert {"input", "nlm"} <= set(colours)
@@ -512,12 +514,13 @@ def test_one_dataset_one_condition_one_model_and_several_runs(unsaved, tmp_path)
         "datasets": {"fish": {"conditions": ["low"]}},
         "models": {"fish": {**BASE, "trained_on": "fish", "epochs": 1}},
         "studies": {"generalization": {**PLAIN, "models": ["fish"]}},
+        "baselines": [],
     }
     study = with_seeds(study, (0, 1))
     scores = make_scores(study, nlm=False)
     figure = figures.fig_generalization(scores, study, *files(tmp_path, "g"))
     assert len(panels(figure)) == 4
-    assert "2 training runs a model, averaged first" in printed(figure)
+    assert "and 2 training runs a model" in printed(figure)
     histories = make_histories(tmp_path, study)
     figures.fig_learning_curves(histories, study, *files(tmp_path, "l"))
     nothing = read_tidy(RESOURCES / "published_runtimes.csv").iloc[:0]

@@ -26,6 +26,7 @@ STUDY = {
     "models": MODELS,
     "runs": {model: {"model": model, "seed": 0} for model in MODELS},
     "ensembles": {},
+    "baselines": ["nlm"],
     "studies": {
         "replication": {"models": ["planaria"], "varies": None},
         "generalization": {"models": ["planaria-100", "tribolium-100"], "varies": None},
