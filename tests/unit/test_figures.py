@@ -500,6 +500,20 @@ def test_steps_run_downwards_from_the_2019_study(drawn):
     assert data[:, 0] == pytest.approx(means)
 
 
+def test_one_volume_has_no_error_bars_and_datasets_may_differ_in_conditions(unsaved, tmp_path):
+    datasets = {name: dict(each) for name, each in STUDY["datasets"].items()}
+    datasets["tribolium"]["conditions"] = ["1"]
+    study = STUDY | {"datasets": datasets}
+    calibration = make_calibration(tmp_path, study)
+    figure = figures.fig_calibration(calibration[calibration["volume"] == "v0"], study, *files(tmp_path, "c"))
+    assert len(panels(figure)) == 2 * (2 + 1)
+    explanation = make_explanation(study)
+    figure = figures.fig_explanation(explanation[explanation["volume"] == "v0"], study, *files(tmp_path, "e"))
+    assert len(figure.axes[2].containers) == 2
+    scores = make_scores(study)
+    figures.fig_generalization(scores[scores["volume"] == "v0"], study, *files(tmp_path, "g"))
+
+
 def thick(ax):
     """The middles and heights of the bars over trainings."""
     lines = [line for line in ax.lines if line.get_linewidth() == 1.4]

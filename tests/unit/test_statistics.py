@@ -196,11 +196,14 @@ def test_differences_need_the_same_volumes(compared):
 
 def test_what_is_compared():
     study = {
-        "models": dict.fromkeys(("base", "swept", "swept-matched")),
+        "models": {
+            "base": {"trained_on": "d"}, "other": {"trained_on": "e"}, "swept": {"trained_on": "d"},
+            "swept-matched": {"trained_on": "d"},
+        },
         "baselines": ["median", "nlm"],
         "ensembles": {"base-ensemble": "base"},
         "studies": {
-            "a": {"models": ["base"], "varies": None, "base": None, "matched": []},
+            "a": {"models": ["base", "other"], "varies": None, "base": None, "matched": []},
             "b": {
                 "models": ["base", "swept"], "varies": "epochs", "base": "base", "matched": ["base", "swept-matched"],
             },
@@ -209,7 +212,8 @@ def test_what_is_compared():
     assert references(study) == {"input": "input", "median": "median", "nlm": "non-local means"}
     pairs = comparison_pairs(study)
     assert pairs[:3] == [("base", "input"), ("base", "median"), ("base", "nlm")]
-    assert pairs[9:] == [("swept", "base"), ("swept-matched", "base"), ("base-ensemble", "base")]
+    own = [("swept", "base"), ("swept-matched", "base"), ("other", "base"), ("base-ensemble", "base")]
+    assert pairs[12:] == own
 
 
 STUDY = {

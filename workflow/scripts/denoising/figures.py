@@ -543,6 +543,9 @@ def fig_explanation(explanation: pd.DataFrame, study: Study, pdf_path: PathLike,
     ]
     lines[0] += " Every step keeps the changes of those above it."
     lines[0] += " Conditions: the cleanest solid and highest of its step, the noisiest dotted and lowest."
+    lines[0] += (
+        " NRMSE: in fractions of the range, from the 0.1 to the 99.9 percentile, of what is taken for truth; log scale."
+    )
     figure = _page(sum(8.0 * count + 11 for count in steps) + 14, [*lines, study.get("note", "")])
     axes = figure.subplots(len(datasets), len(METRICS), squeeze=False, height_ratios=[count + 1 for count in steps])
     for dataset, places in zip(datasets, axes, strict=True):

@@ -183,8 +183,8 @@ def strata_table(scores: pd.DataFrame, study: Study, metrics: Sequence[str] = ME
 def comparisons_table(scores: pd.DataFrame, study: Study, metrics: Sequence[str] = METRICS) -> pd.DataFrame:
     """Paired differences over the same volumes, with 95 % intervals.
 
-    Models are compared with the input and every baseline, the models of a sweep with its base, and
-    ensembles with their model.
+    Models are compared with the input and every baseline, those that one study trains on different
+    datasets with one another, the models of a sweep with its base, and ensembles with their model.
 
     Parameters
     ----------
