@@ -304,12 +304,16 @@ def restored(folder, method, **changes):
 
 
 def test_runtimes_of_restoration(tmp_path):
-    paths = [restored(tmp_path, "one"), restored(tmp_path, "two-seed2"), restored(tmp_path, "tv", strength=0.4)]
+    paths = [
+        restored(tmp_path, "one"),
+        restored(tmp_path, "two-seed2"),
+        restored(tmp_path, "tv", strength=0.4, unit="noise"),
+    ]
     one, two, tv = restoration_runtimes(paths, STUDY).to_dict("records")
     assert (one["method"], one["seconds_per_million_voxels"], one["tested_on"]) == ("one", 1.5, "d")
     assert np.isnan([one["seed"], one["strength"]]).all()
     assert (two["method"], two["seed"]) == ("two", 2)
-    assert (tv["method"], tv["strength"], tv["device"], tv["threads"]) == ("tv", 0.4, "CPU", 2)
+    assert (tv["method"], tv["strength"], tv["unit"], tv["device"], tv["threads"]) == ("tv", 0.4, "noise", "CPU", 2)
     with pytest.raises(ValueError, match="one.json: .*lacks .'voxels'"):
         restoration_runtimes([restored(tmp_path, "one", voxels="left out")], STUDY)
     with pytest.raises(ValueError, match="median.json: runtime of median, which is no run"):

@@ -334,16 +334,8 @@ def described():
         }
         for name, dataset in DATASETS.items()
     }
-    told = (
-        "title",
-        "note",
-        "models",
-        "runs",
-        "ensembles",
-        "baselines",
-        "tests",
-        "studies",
-    )
+    told = ("title", "note", "models", "runs", "ensembles", "tests", "studies")
+    told += ("baselines",)
     return {key: STUDY[key] for key in told} | {"datasets": datasets}
 
 

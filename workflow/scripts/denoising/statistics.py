@@ -12,7 +12,8 @@ Formats read here:
 - `explanation.csv`, tidy: `EXPLANATION_COLUMNS`. `step` counts the changes that take the 2019 study's
   scores to the CARE paper's, `label` names the step; `output` is input or network.
 - runtime of a method's restorations of a test set, JSON: method (a run or a baseline), dataset, seconds,
-  voxels, threads, device and, where a baseline was tuned, strength.
+  voxels, threads, device and, of a tuned baseline, strength and its unit (voxels, or noise: standard
+  deviations of the estimated noise).
 - `history.csv` of one training run: a row an epoch, with `seconds` (of that epoch alone) and `MEASURED`.
 - runtimes, published or ours: `RUNTIME_COLUMNS`, a run a row.
 """
@@ -444,7 +445,7 @@ def restoration_runtimes(paths: Iterable[str | Path], study: Mapping[str, Any]) 
     DataFrame
         tested_on, method (a model, or a baseline's name), seed (nan for the only run of a model), device,
         threads, voxels (of all volumes restored), seconds, seconds_per_million_voxels, strength (nan where
-        none was tuned).
+        none was tuned) and its unit.
 
     Raises
     ------
@@ -452,7 +453,7 @@ def restoration_runtimes(paths: Iterable[str | Path], study: Mapping[str, Any]) 
         If a file lacks a value or names a method that the study does not.
     """
     columns = ["tested_on", "method", "seed", "device", "threads", "voxels", "seconds", "seconds_per_million_voxels"]
-    return pd.DataFrame([_restoration_runtime(path, study) for path in paths], columns=[*columns, "strength"])
+    return pd.DataFrame([_restoration_runtime(path, study) for path in paths], columns=[*columns, "strength", "unit"])
 
 
 def _restoration_runtime(path: str | Path, study: Mapping[str, Any]) -> dict[str, Any]:
@@ -473,7 +474,8 @@ def _restoration_runtime(path: str | Path, study: Mapping[str, Any]) -> dict[str
         "seed": run["seed"] if several else np.nan,
         **measured,
         "seconds_per_million_voxels": record["seconds"] / record["voxels"] * 1e6,
-        "strength": np.nan if record.get("strength") is None else record["strength"],
+        "strength": record.get("strength", np.nan),
+        "unit": record.get("unit", ""),
     }
 
 

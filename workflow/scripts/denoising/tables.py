@@ -531,6 +531,7 @@ def _heading(name: str) -> str:
         "seconds": "time (s)",
         "seconds_per_million_voxels": "time per million voxels (s)",
         "strength": "tuned strength",
+        "unit": "unit of strength",
         "n": "test volumes",
         "samples": "patches seen",
         "samples_per_second": "patches per second",
@@ -625,6 +626,8 @@ def _legend(table: pd.DataFrame) -> list[str]:
         lines.append("In round brackets: difference from the reference model, in percent of it.")
     if _any_value(table, "_change"):
         lines.append("In round brackets: change from the step before.")
+    if "strength" in table:
+        lines.append("Reading and writing count. Strengths tuned in voxels, or in standard deviations of the noise.")
     if _any_value(table, "_ece_mean"):
         lines.append(CALIBRATION_NOTE)
     if _any_value(table, "_published"):
