@@ -12,7 +12,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from denoising import figures
-from denoising.statistics import MEASURED, read_tidy, summarise
+from denoising.statistics import MEASURED, read_calibration, read_tidy, summarise
 
 RESOURCES = Path(__file__).parents[2] / "resources"
 BASE = {"trained_on": "planaria", "epochs": 6, "steps_per_epoch": 64, "batch_size": 4, "loss": "laplace", "seeds": [0]}
@@ -34,6 +34,7 @@ STUDY = {
     "models": MODELS,
     "runs": {model: {"model": model, "seed": 0} for model in MODELS},
     "ensembles": {},
+    "baselines": ["nlm"],
     "studies": {
         "generalization": {**PLAIN, "models": ["planaria-100", "tribolium-100"]},
         "batch": {
@@ -51,8 +52,10 @@ MATCHED = {
 }
 SAVED = ["patches", "restoration", "generalization", "sweep", "learning_curves", "runtimes"]
 NAMES = SAVED + ["generalization_seeds", "arms", "arms_seeds", "learning_curves_arms", "runtimes_arms"]
+NAMES += ["generalization_baselines", "sweep_baselines", "calibration", "explanation"]
 PLOTS = NAMES[2:]
 SCORED = ["generalization", "sweep", "generalization_seeds", "arms", "arms_seeds"]
+SCORED += ["generalization_baselines", "sweep_baselines"]
 
 
 ARMS = {
@@ -83,7 +86,7 @@ def in_one_condition(study):
 def make_scores(study=STUDY, nlm=True):
     """Scores of three volumes a dataset; the plain models are tested on every dataset."""
     rng = np.random.default_rng(5)
-    methods = [(key, "", "") for key in (["input", "nlm"] if nlm else ["input"])]
+    methods = [(key, "", "") for key in (["input", *study["baselines"]] if nlm else ["input"])]
     methods += [(run["model"], run["model"], run["seed"]) for run in study["runs"].values()]
     methods += [(ensemble, model, "") for ensemble, model in study["ensembles"].items()]
     rows = []
@@ -122,6 +125,49 @@ def make_histories(folder, study=STUDY):
         paths[run] = folder / f"{run}.csv"
         history.assign(**dict.fromkeys(MEASURED, np.nan)).to_csv(paths[run], index=False)
     return paths
+
+
+def with_baselines(study):
+    return study | {"baselines": ["gaussian", "median", "tv", "wavelet", "nlm"]}
+
+
+def make_calibration(folder, study=STUDY):
+    """Calibrations of every run on its own dataset and of the plain models on both, three volumes each."""
+    paths = {}
+    for (i, run), dataset in itertools.product(enumerate(study["runs"]), study["datasets"]):
+        model = study["runs"][run]["model"]
+        if model not in study["studies"]["generalization"]["models"]:
+            continue
+        rows = []
+        for condition, j in itertools.product(study["datasets"][dataset]["conditions"], range(3)):
+            known = {"condition": condition, "volume": f"v{j}", "count": 100}
+            factor = 1 + 0.3 * i + 0.05 * j
+            for level in np.arange(1, 20) / 20:
+                inside = 1 - (1 - level) ** (1 / factor)
+                rows += [known | {"kind": "coverage", "level": level, "expected": level, "observed": inside}]
+            for level in range(10):
+                scale = 0.01 * 1.4**level
+                rows += [known | {"kind": "scale", "level": level, "expected": scale, "observed": factor * scale}]
+        paths[run, dataset] = folder / f"calibration-{run}-{dataset}.csv"
+        pd.DataFrame(rows).to_csv(paths[run, dataset], index=False)
+    return read_calibration(paths, study)
+
+
+STEPS = ("2019, roles swapped", "2019, roles right", "input rescaled", "SSIM data range 1", "means subtracted (paper)")
+
+
+def make_explanation(study=STUDY):
+    """The steps of both test sets, of which the second has one more."""
+    rows = []
+    for dataset, first in zip(study["datasets"], (1, 0), strict=False):
+        places = itertools.product(study["datasets"][dataset]["conditions"], range(3), ("input", "network"))
+        for condition, i, output in places:
+            for step, label in list(enumerate(STEPS))[first:]:
+                nrmse = (0.2 if output == "input" else 0.05) * (1 + 0.1 * i) / (1 + 0.2 * step)
+                known = {"dataset": dataset, "model": f"{dataset}-100", "condition": condition, "volume": f"v{i}"}
+                known |= {"output": output, "step": float(step), "label": label}
+                rows += [known | {"metric": "nrmse", "value": nrmse}, known | {"metric": "ssim", "value": 1 - nrmse}]
+    return pd.DataFrame(rows)
 
 
 def make_patches(path, shape=(2, 4, 16, 16)):
@@ -180,6 +226,7 @@ def drawn(folder, scores, coarse):
         for name, pixel in (("planaria", 0.4), ("tribolium", np.nan))
     }
     arms, seeds = with_arms(STUDY), with_seeds(with_arms(STUDY))
+    baselines = with_baselines(seeds)
     histories = {name: folder / f"{name}.csv" for name in make_histories(folder)}
     calls = {
         "patches": (figures.fig_patches, patches, STUDY),
@@ -192,6 +239,10 @@ def drawn(folder, scores, coarse):
         "arms": (figures.fig_sweep, make_scores(arms), in_one_condition(arms), "batch"),
         "arms_seeds": (figures.fig_sweep, make_scores(seeds), in_one_condition(seeds), "steps"),
         "learning_curves_arms": (figures.fig_learning_curves, make_histories(folder, seeds), seeds),
+        "generalization_baselines": (figures.fig_generalization, make_scores(baselines), baselines),
+        "sweep_baselines": (figures.fig_sweep, make_scores(baselines), in_one_condition(baselines), "batch"),
+        "calibration": (figures.fig_calibration, make_calibration(folder), STUDY),
+        "explanation": (figures.fig_explanation, make_explanation(), STUDY),
         "runtimes_arms": (figures.fig_runtimes, make_histories(folder, seeds), seeds, published),
     }
     saved = {name: draw(*given, *files(folder, name)) for name, (draw, *given) in calls.items() if name in SAVED}
@@ -283,7 +334,8 @@ def test_axes_have_labels_with_units(drawn, name):
 
 @pytest.mark.parametrize("name", SCORED)
 def test_error_bars_are_named_with_their_number(drawn, name):
-    assert "mean ± SD over test volumes (3 of planaria (simulated)" in printed(drawn[name])
+    shown = printed(drawn[name])
+    assert "mean and its 95 % bootstrap interval over test volumes (3 of planaria (simulated)" in shown
 
 
 def marked(ax):
@@ -319,7 +371,7 @@ def test_a_model_has_one_colour_in_every_figure(drawn, scores):
 
 def test_colours_of_models_differ_and_do_not_depend_on_the_figure():
     study = {"models": dict.fromkeys(("mine", "planaria", "yours", "theirs", "planaria-100"))}
-    colours = figures.palette(study | {"studies": {}, "ensembles": {}})
+    colours = figures.palette(study | {"studies": {}, "ensembles": {}, "baselines": ["nlm"]})
     assert len({colours[model] for model in study["models"]}) == 5
     assert colours["planaria"] == figures.palette(STUDY)["planaria"] == "#0072B2"
     assert {"input", "nlm"} <= set(colours)
@@ -376,6 +428,90 @@ def test_a_sweep_says_what_each_arm_holds_and_how_much_it_saw(drawn):
     steps = printed(drawn["arms_seeds"])
     assert "epochs and batch size held" in steps
     assert "in 6 to 96 epochs (384 weight updates)" in steps
+
+
+def bars(ax):
+    """Middles, lower and upper ends of the error bars of an axis, by the place of their markers."""
+    found = {}
+    for container in ax.containers:
+        data, _, (lines,) = container
+        for (_, y), (low, high) in zip(data.get_xydata(), lines.get_segments(), strict=True):
+            found[round(y, 9)] = (low[1], high[1])
+    return found
+
+
+@pytest.mark.parametrize("name", ["generalization", "sweep"])
+def test_error_bars_are_the_intervals(drawn, scores, name):
+    summary = summarise(scores)
+    known = {round(row.mean, 9): (row.low, row.high) for row in summary.itertuples(index=False)}
+    for ax in panels(drawn[name]):
+        found = bars(ax)
+        assert found
+        for middle, ends in found.items():
+            assert ends == pytest.approx(known[middle])
+
+
+def test_every_baseline_has_a_look_and_a_name_of_its_own(drawn):
+    study = with_baselines(STUDY)
+    looks = {(figures.palette(study)[name], figures.markers(study)[name]) for name in study["baselines"]}
+    assert len(looks) == 5
+    shown = printed(drawn["generalization_baselines"])
+    for label in ("Gaussian", "median", "total variation", "wavelet", "non-local means"):
+        assert label in shown
+
+
+def test_a_sweep_shows_the_best_baseline_and_the_reach_of_the_others(drawn):
+    summary = summarise(make_scores(with_baselines(with_seeds(with_arms(STUDY)))))
+    keys = {"metric": "nrmse", "protocol": "paper", "tested_on": "planaria", "condition": "1"}
+    part = summary[(summary[list(keys)] == pd.Series(keys)).all(axis=1)].set_index("output")["mean"]
+    baselines = part[part.index.isin(with_baselines(STUDY)["baselines"])]
+    ax = drawn["sweep_baselines"].axes[0]
+    (band,) = (patch for patch in ax.patches if patch.get_zorder() == 0.5)
+    assert (band.get_y(), band.get_y() + band.get_height()) == pytest.approx((baselines.min(), baselines.max()))
+    (line,) = (line for line in ax.lines if line.get_color() == "#000000")
+    assert line.get_ydata()[0] == pytest.approx(baselines.min())  # of an error the smallest is best
+    shown = printed(drawn["sweep_baselines"])
+    assert "best baseline (mean)" in shown
+    assert "Baselines: Gaussian, median, total variation, wavelet, non-local means." in shown
+    assert "non-local means (mean)" in printed(drawn["sweep"])
+
+
+def test_calibration_has_its_diagonal_and_a_line_a_model(drawn):
+    coverage, _, scale, _ = drawn["calibration"].axes[:4]
+    for ax in (coverage, scale):
+        (diagonal,) = (line for line in ax.lines if line.get_color() == "0.6")
+        assert list(diagonal.get_xdata()) == list(diagonal.get_ydata())
+        assert len(ax.lines) == 1 + 2
+    colours = figures.palette(STUDY)
+    (sure,) = (line for line in coverage.lines if line.get_color() == colours["tribolium-100"])
+    assert (np.array(sure.get_ydata()) < np.array(sure.get_xdata())).all()
+    assert "too sure of themselves" in printed(drawn["calibration"])
+
+
+def test_steps_run_downwards_from_the_2019_study(drawn):
+    figure = drawn["explanation"]
+    nrmse, ssim, swapped, _ = figure.axes
+    assert [label.get_text() for label in swapped.get_yticklabels()] == list(STEPS)
+    assert [label.get_text() for label in nrmse.get_yticklabels()] == list(STEPS[1:])
+    assert swapped.get_ylim()[0] > swapped.get_ylim()[1]
+    assert len(nrmse.containers) == 4  # input and network, in two conditions
+    data = nrmse.containers[0][0].get_xydata()
+    means = [0.2 * 1.1 / (1 + 0.2 * step) for step in (1, 2, 3, 4)]
+    assert data[:, 0] == pytest.approx(means)
+
+
+def test_one_volume_has_no_error_bars_and_datasets_may_differ_in_conditions(unsaved, tmp_path):
+    datasets = {name: dict(each) for name, each in STUDY["datasets"].items()}
+    datasets["tribolium"]["conditions"] = ["1"]
+    study = STUDY | {"datasets": datasets}
+    calibration = make_calibration(tmp_path, study)
+    figure = figures.fig_calibration(calibration[calibration["volume"] == "v0"], study, *files(tmp_path, "c"))
+    assert len(panels(figure)) == 2 * (2 + 1)
+    explanation = make_explanation(study)
+    figure = figures.fig_explanation(explanation[explanation["volume"] == "v0"], study, *files(tmp_path, "e"))
+    assert len(figure.axes[2].containers) == 2
+    scores = make_scores(study)
+    figures.fig_generalization(scores[scores["volume"] == "v0"], study, *files(tmp_path, "g"))
 
 
 def thick(ax):
@@ -512,12 +648,13 @@ def test_one_dataset_one_condition_one_model_and_several_runs(unsaved, tmp_path)
         "datasets": {"fish": {"conditions": ["low"]}},
         "models": {"fish": {**BASE, "trained_on": "fish", "epochs": 1}},
         "studies": {"generalization": {**PLAIN, "models": ["fish"]}},
+        "baselines": [],
     }
     study = with_seeds(study, (0, 1))
     scores = make_scores(study, nlm=False)
     figure = figures.fig_generalization(scores, study, *files(tmp_path, "g"))
     assert len(panels(figure)) == 4
-    assert "2 training runs a model, averaged first" in printed(figure)
+    assert "and 2 training runs a model" in printed(figure)
     histories = make_histories(tmp_path, study)
     figures.fig_learning_curves(histories, study, *files(tmp_path, "l"))
     nothing = read_tidy(RESOURCES / "published_runtimes.csv").iloc[:0]

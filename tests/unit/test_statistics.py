@@ -1,20 +1,32 @@
-"""Statistics over test volumes, and the line of training time against steps."""
+"""Statistics over test volumes, their intervals, calibration, and the line of training time against steps."""
+
+import json
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from denoising.statistics import (
     MEASURED,
+    calibration_means,
+    calibration_scores,
     compared_models,
+    comparison_pairs,
+    explanation_means,
     group_line,
     implied_for_paper,
     implied_steps,
+    interval,
     line_groups,
     our_runtimes,
+    paired_differences,
     published_runtimes,
+    read_calibration,
     read_tidy,
+    references,
     relative_difference,
+    restoration_runtimes,
     runtime_line,
     settings_of,
     summarise,
@@ -109,6 +121,203 @@ def test_runs_must_share_their_volumes():
 def test_incomplete_scores_are_refused(broken, message):
     with pytest.raises(ValueError, match=message):
         summarise(broken)
+
+
+def test_an_interval_of_normal_values_is_about_students():
+    values = np.random.default_rng(1).normal(5, 2, (1, 20))
+    low, high = interval(values)
+    reach = stats.t.ppf(0.975, 19) * values.std(ddof=1) / np.sqrt(20)
+    assert (low, high) == pytest.approx((values.mean() - reach, values.mean() + reach), abs=0.1 * reach)
+    assert interval(values) == (low, high)  # the same scores, the same interval
+
+
+def test_an_interval_holds_the_mean_as_often_as_it_says():
+    rng = np.random.default_rng(2)
+    intervals = np.array([interval(rng.normal(size=(1, 6))) for _ in range(400)])
+    held = np.mean((intervals[:, 0] <= 0) & (intervals[:, 1] >= 0))
+    assert 0.9 <= held <= 0.96  # plain percentiles would hold it in 86 % of cases
+
+
+def test_trainings_are_a_level_of_their_own():
+    volumes = np.random.default_rng(3).normal(0.05, 0.001, 12)
+    trainings = volumes + np.array([[-0.01], [0.0], [0.01]])
+    wide, narrow = interval(trainings), interval(volumes[None])
+    assert wide[1] - wide[0] > 5 * (narrow[1] - narrow[0])
+    alike = interval(np.stack([volumes] * 3))
+    assert alike == pytest.approx(narrow)
+
+
+def test_paired_differences_do_not_see_what_volumes_share():
+    volumes = np.array([[0.02, 0.05, 0.09, 0.2, 0.4]])
+    assert interval(volumes - 0.01, volumes) == pytest.approx((-0.01, -0.01))
+    several = np.concatenate([volumes, volumes + 0.03])
+    low, high = interval(several, several)  # trainings of two models are not pairs
+    assert (low, high) == pytest.approx((-0.03, 0.03))
+
+
+def test_intervals_that_cannot_be():
+    assert np.isnan(interval(np.array([[0.5]]))).all()
+    assert np.isnan(interval(np.array([[0.5], [0.6]]))).all()  # two trainings, one volume
+    assert np.isnan(interval(np.array([[np.inf, 30.0, 31.0]]))).all()
+    low, high = interval(np.full((1, 7), 0.1))
+    assert low == pytest.approx(0.1)
+    assert low <= np.full((1, 7), 0.1).mean() <= high
+    (row,) = summarise(scores([np.inf, 30.0], metric="psnr")).to_dict("records")
+    assert (row["mean"], row["n"]) == (np.inf, 2)
+    assert np.isnan([row["sd"], row["low"]]).all()
+
+
+@pytest.fixture
+def compared():
+    """Two models and their references on two test sets."""
+    parts = [scores([0.1, 0.3, 0.2], model="", seed="", trained_on="", output=name) for name in ("input", "nlm")]
+    parts += [scores([0.05, 0.15, 0.1], model="one"), scores([0.04, 0.14, 0.09], model="two")]
+    parts += [scores([0.06, 0.16, 0.11], model="one", tested_on="tribolium")]
+    return pd.concat(parts)
+
+
+def test_differences_are_of_method_less_reference(compared):
+    pairs = [("two", "one"), ("one", "input"), ("two", "gaussian"), ("three", "one")]
+    table = paired_differences(compared, pairs)
+    assert table[["method", "reference", "tested_on", "n"]].to_numpy().tolist() == [
+        ["two", "one", "planaria", 3],
+        ["one", "input", "planaria", 3],
+    ]  # not where one of the two was not scored
+    assert table["difference"].tolist() == pytest.approx([-0.01, -0.1])
+    assert table.loc[0, ["low", "high"]].tolist() == pytest.approx([-0.01, -0.01])
+    assert table.loc[1, "low"] < -0.1 < table.loc[1, "high"] < 0
+
+
+def test_differences_need_the_same_volumes(compared):
+    odd = compared[(compared["model"] != "two") | (compared["volume"] != "v2")]
+    with pytest.raises(ValueError, match="'method': 'two'.*only one of the two has .'v2'.*same volumes"):
+        paired_differences(odd, [("two", "one")])
+
+
+def test_what_is_compared():
+    study = {
+        "models": {
+            "base": {"trained_on": "d"}, "other": {"trained_on": "e"}, "swept": {"trained_on": "d"},
+            "swept-matched": {"trained_on": "d"},
+        },
+        "baselines": ["median", "nlm"],
+        "ensembles": {"base-ensemble": "base"},
+        "studies": {
+            "a": {"models": ["base", "other"], "varies": None, "base": None, "matched": []},
+            "b": {
+                "models": ["base", "swept"], "varies": "epochs", "base": "base", "matched": ["base", "swept-matched"],
+            },
+        },
+    }  # fmt: skip
+    assert references(study) == {"input": "input", "median": "median", "nlm": "non-local means"}
+    pairs = comparison_pairs(study)
+    assert pairs[:3] == [("base", "input"), ("base", "median"), ("base", "nlm")]
+    own = [("swept", "base"), ("swept-matched", "base"), ("other", "base"), ("base-ensemble", "base")]
+    assert pairs[12:] == own
+
+
+STUDY = {
+    "models": {"one": {"trained_on": "d", "seeds": [5]}, "two": {"trained_on": "d", "seeds": [1, 2]}},
+    "runs": {
+        "one": {"model": "one", "seed": 5},
+        "two-seed1": {"model": "two", "seed": 1},
+        "two-seed2": {"model": "two", "seed": 2},
+    },
+    "baselines": ["tv"],
+}
+
+
+@pytest.fixture
+def calibrated(tmp_path):
+    """Calibrations of three runs: of `one` perfect, of `two` with errors twice as large as predicted."""
+    paths = {}
+    for run, factor in (("one", 1.0), ("two-seed1", 2.0), ("two-seed2", 2.0)):
+        rows = []
+        for volume in ("v0", "v1"):
+            known = {"condition": "1", "volume": volume}
+            for level in (0.05, 0.5, 0.95):
+                inside = 1 - (1 - level) ** (1 / factor)
+                rows += [
+                    {"kind": "coverage", **known, "level": level, "expected": level, "observed": inside, "count": 9}
+                ]
+            for level, count in ((0, 4), (1, 5)):
+                scale = 0.01 * (level + 1)
+                rows += [
+                    {"kind": "scale", **known, "level": level, "expected": scale, "observed": factor * scale,
+                     "count": count}
+                ]  # fmt: skip
+        paths[run, "d"] = tmp_path / f"{run}.csv"
+        pd.DataFrame(rows).to_csv(paths[run, "d"], index=False)
+    return paths
+
+
+def test_calibration_in_three_numbers(calibrated):
+    table = summarise(calibration_scores(read_calibration(calibrated, STUDY)))
+    found = table.set_index(["model", "metric"])[["mean", "n", "seeds"]]
+    assert found.loc[("one", "ece")].tolist() == pytest.approx([0.0, 2, 1])
+    assert found.loc[("one", "inside"), "mean"] == pytest.approx(0.95)
+    assert found.loc[("one", "ratio"), "mean"] == pytest.approx(1.0)
+    gaps = [level - 1 + np.sqrt(1 - level) for level in (0.05, 0.5, 0.95)]
+    assert found.loc[("two", "ece")].tolist() == pytest.approx([np.mean(gaps), 2, 2])
+    assert found.loc[("two", "inside"), "mean"] == pytest.approx(1 - np.sqrt(0.05))
+    assert found.loc[("two", "ratio"), "mean"] == pytest.approx(2.0)
+
+
+def test_calibration_curves_survive_an_empty_bin(calibrated):
+    path = calibrated["two-seed2", "d"]
+    table = pd.read_csv(path)
+    table[(table["kind"] != "scale") | (table["level"] < 1)].to_csv(path, index=False)
+    means = calibration_means(read_calibration(calibrated, STUDY))
+    two = means[(means["model"] == "two") & (means["kind"] == "scale")]
+    assert two["expected"].tolist() == pytest.approx([0.01, 0.02])
+    assert two["mean"].tolist() == pytest.approx([0.02, 0.04])
+    assert two["n"].tolist() == [2, 2]
+
+
+def test_calibrations_of_another_form_are_refused(calibrated):
+    path = calibrated["one", "d"]
+    pd.read_csv(path).drop(columns="observed").to_csv(path, index=False)
+    with pytest.raises(ValueError, match="one.csv: found no columns .'observed'.*calibrate anew"):
+        read_calibration(calibrated, STUDY)
+
+
+def test_every_step_has_its_change():
+    rows = [
+        {"dataset": "d", "model": "one", "condition": "1", "volume": f"v{i}", "output": output, "step": step}
+        | {"label": f"step {step}", "metric": "nrmse", "value": value * (i + 1)}
+        for output, values in (("input", (0.2, 0.1)), ("network", (0.04, 0.04)))
+        for step, value in enumerate(values, start=1)
+        for i in range(2)
+    ]
+    table = explanation_means(pd.DataFrame(rows)).set_index(["output", "step"])
+    assert table.loc[("input", 2), "change"] == pytest.approx(-0.15)
+    assert table.loc[("network", 2), "change"] == pytest.approx(0)
+    assert np.isnan(table.loc[("input", 1), "change"])
+    assert table.loc[("input", 1), ["mean", "n"]].tolist() == pytest.approx([0.3, 2])
+
+
+def restored(folder, method, **changes):
+    record = {"method": method, "dataset": "d", "seconds": 3.0, "voxels": 2_000_000, "threads": 2, "device": "CPU"}
+    path = folder / f"{method}.json"
+    path.write_text(json.dumps({key: value for key, value in (record | changes).items() if value != "left out"}))
+    return path
+
+
+def test_runtimes_of_restoration(tmp_path):
+    paths = [
+        restored(tmp_path, "one"),
+        restored(tmp_path, "two-seed2"),
+        restored(tmp_path, "tv", strength=0.4, unit="noise"),
+    ]
+    one, two, tv = restoration_runtimes(paths, STUDY).to_dict("records")
+    assert (one["method"], one["seconds_per_million_voxels"], one["tested_on"]) == ("one", 1.5, "d")
+    assert np.isnan([one["seed"], one["strength"]]).all()
+    assert (two["method"], two["seed"]) == ("two", 2)
+    assert (tv["method"], tv["strength"], tv["unit"], tv["device"], tv["threads"]) == ("tv", 0.4, "noise", "CPU", 2)
+    with pytest.raises(ValueError, match="one.json: .*lacks .'voxels'"):
+        restoration_runtimes([restored(tmp_path, "one", voxels="left out")], STUDY)
+    with pytest.raises(ValueError, match="median.json: runtime of median, which is no run"):
+        restoration_runtimes([restored(tmp_path, "median")], STUDY)
 
 
 def test_line_of_the_published_runtimes():

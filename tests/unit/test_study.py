@@ -7,7 +7,20 @@ import jsonschema
 import pytest
 import yaml
 
-from denoising.study import SOURCES, StudyError, conditions, cross_tested, resolve, runs_of, sweeps, training_sets
+from denoising.study import (
+    SOURCES,
+    StudyError,
+    conditions,
+    cross_tested,
+    figures,
+    probabilistic_runs,
+    resolve,
+    runs_of,
+    sweeps,
+    tables,
+    training_sets,
+    with_strata,
+)
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ("config/config.yaml", "config/paper.yaml")
@@ -122,6 +135,17 @@ def test_shipped_configs_resolve(name, schema):
     assert list(study["runs"]) == list(study["models"])
     assert study["ensembles"] == {}
     assert list(study["datasets"]) == ["planaria", "tribolium"]
+
+
+def test_strata_and_calibration_are_reported_where_there_are_any(published, config, schema):
+    wanted = {"strata", "calibration"}
+    assert wanted <= set(tables(published))
+    assert "calibration" in figures(published)
+    assert with_strata(published) == ["planaria"]
+    assert probabilistic_runs(published) == list(published["runs"])
+    study = resolve(change(config, {"training.loss": "mae"}), schema)
+    assert not wanted & {*tables(study), *figures(study)}
+    assert {"comparisons", "restoration_runtimes", "why_the_numbers_differ"} <= set(tables(study))
 
 
 def test_published_models_have_the_published_values(published):

@@ -1,6 +1,7 @@
 """Tables: ours beside the published values, protocols apart, differences as they follow."""
 
 import itertools
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 
 from denoising import tables
-from denoising.statistics import MEASURED, read_tidy
+from denoising.statistics import MEASURED, read_calibration, read_tidy
 
 RESOURCES = Path(__file__).parents[2] / "resources"
 BASE = {"trained_on": "planaria", "epochs": 20, "steps_per_epoch": 64, "batch_size": 4, "seeds": [0]}
@@ -26,6 +27,7 @@ STUDY = {
     "models": MODELS,
     "runs": {model: {"model": model, "seed": 0} for model in MODELS},
     "ensembles": {},
+    "baselines": ["nlm"],
     "studies": {
         "replication": {"models": ["planaria"], "varies": None},
         "generalization": {"models": ["planaria-100", "tribolium-100"], "varies": None},
@@ -182,8 +184,129 @@ def test_the_spread_between_trainings_stands_apart_from_that_between_volumes(see
     assert several["c1_nrmse_sd_seeds"] == pytest.approx(0.02 / np.sqrt(2))  # of the trainings' 0.03 and 0.05
     assert pd.isna(one(table, protocol="paper", method="planaria", source="ours")["c1_nrmse_sd_seeds"])
     cells = tables.readable(table)["NRMSE C1"]
-    assert "0.0400 ± 0.0057 [± 0.0141]" in set(cells)
-    assert "0.0300 ± 0.0042" in set(cells)  # trained once
+    assert any(cell.startswith("0.0400 ± 0.0057 [± 0.0141]; ") for cell in cells)
+    assert "0.0300 ± 0.0042; 0.0270 to 0.0330" in set(cells)  # trained once
+
+
+def test_intervals_stand_beside_the_means_of_ours_alone(scores, published):
+    table = tables.replication_table(scores, STUDY, published, "planaria")
+    ours = one(table, protocol="paper", method="planaria", source="ours")
+    assert ours["c1_nrmse_low"] == pytest.approx(0.027)  # of two volumes an interval is their range
+    assert ours["c1_nrmse_high"] == pytest.approx(0.033)
+    theirs = one(table, protocol="study2019", method="planaria", source="2019 study")
+    assert theirs[["c1_nrmse_low", "c1_nrmse_high"]].isna().all()
+
+
+def test_baselines_have_labels_and_the_order_of_the_config(scores, published):
+    study = STUDY | {"baselines": ["median", "tv", "nlm"]}
+    extra = [method_scores(name, "", 0.1) for name in ("tv", "median")]
+    table = tables.replication_table(pd.concat([scores, *extra]), study, published, "planaria")
+    found = table.loc[(table["protocol"] == "paper") & (table["source"] == "ours"), "method"]
+    assert found.tolist()[:4] == ["input", "median", "total variation", "non-local means"]
+
+
+def test_comparisons_are_paired_and_signed(seeded, tmp_path):
+    study = SEEDED | {
+        "studies": {name: {"base": None, "matched": [], **each} for name, each in STUDY["studies"].items()}
+    }
+    study["studies"]["steps_per_epoch"]["base"] = "planaria-100"
+    table = tables.comparisons_table(seeded, study)
+    row = one(table, protocol="paper", tested_on="planaria", method="planaria", reference="input")
+    assert row["c1_nrmse_difference"] == pytest.approx(-0.17)
+    assert row["c1_ssim_difference"] == pytest.approx(0.17)
+    assert row[["c1_nrmse_low", "c1_nrmse_high"]].tolist() == pytest.approx([-0.187, -0.153])
+    assert row["n"] == 2
+    own = one(table, protocol="paper", tested_on="tribolium", method="planaria-100-ensemble", reference="planaria-100")
+    assert own["c3_nrmse_difference"] == pytest.approx(-0.005)
+    assert "planaria-steps25" not in set(table["method"])  # not scored
+    assert "non-local means" not in set(table["reference"])
+    tables.write_table(table, tmp_path / "t.csv", tmp_path / "t.md", "T", "")
+    text = (tmp_path / "t.md").read_text(encoding="utf-8")
+    assert "-0.1700; -0.1870 to -0.1530" in text
+    assert "+0.1700; +0.1530 to +0.1870" in text
+    assert "method less reference" in text
+
+
+def test_strata_apart_and_only_where_there_are_any(scores):
+    named = scores["volume"].map({"v0": "fixed", "v1": ""}).where(scores["tested_on"] == "planaria", "")
+    table = tables.strata_table(scores.assign(stratum=named), STUDY)
+    assert set(table["tested_on"]) == {"planaria"}
+    assert set(table["stratum"]) == {"fixed", "none"}
+    row = one(table, protocol="paper", stratum="fixed", method="planaria")
+    assert (row["c1_nrmse_mean"], row["n"]) == (pytest.approx(0.9 * 0.03), 1)
+    assert pd.isna(row["c1_nrmse_low"])
+    assert tables.strata_table(scores, STUDY).empty
+
+
+def test_a_table_without_rows_can_be_written(scores, tmp_path):
+    tables.write_table(tables.strata_table(scores, STUDY), tmp_path / "t.csv", tmp_path / "t.md", "T", "Note.")
+    assert "> Note." in (tmp_path / "t.md").read_text()
+
+
+def test_calibration_is_explained(tmp_path):
+    rows = [
+        {"kind": "coverage", "condition": "1", "volume": f"v{i}", "level": level, "expected": level}
+        | {"observed": level - 0.1 * i, "count": 8}
+        for i, level in itertools.product(range(2), (0.5, 0.95))
+    ]
+    rows += [row | {"kind": "scale", "level": 0, "expected": 0.1, "observed": 0.12} for row in rows[::2]]
+    path = tmp_path / "c.csv"
+    pd.DataFrame(rows).to_csv(path, index=False)
+    calibration = read_calibration({("planaria", "planaria"): path}, STUDY)
+    table = tables.calibration_table(calibration, STUDY)
+    row = one(table, method="planaria", tested_on="planaria")
+    values = row[["c1_ece_mean", "c1_inside_mean", "c1_ratio_mean"]].tolist()
+    assert values == pytest.approx([0.05, 0.9, 1.2])
+    tables.write_table(table, tmp_path / "t.csv", tmp_path / "t.md", "T", "")
+    text = (tmp_path / "t.md").read_text(encoding="utf-8")
+    assert "| inside 95 % C1" in text
+    assert "ECE: expected calibration error" in text
+    assert "0.0500 ± 0.0707; 0.0000 to 0.1000" in text
+
+
+def test_the_steps_between_the_protocols_in_order(tmp_path):
+    rows = [
+        {"dataset": dataset, "model": f"{dataset}-100", "condition": "1", "volume": f"v{i}", "output": output}
+        | {"step": float(step), "label": label, "metric": metric, "value": value * (1 + i) / (1 + step // 2)}
+        for dataset, first in (("planaria", 1), ("tribolium", 0))
+        for output, value in (("network", 0.1), ("input", 0.2))
+        for step, label in list(enumerate(("swapped", "right", "rescaled")))[first:]
+        for metric, i in itertools.product(("nrmse", "ssim"), range(2))
+    ]
+    table = tables.explanation_table(pd.DataFrame(rows), STUDY)
+    assert table[["tested_on", "method", "step"]].to_numpy().tolist() == [
+        ["planaria", "input", 1], ["planaria", "input", 2], ["planaria", "planaria-100", 1],
+        ["planaria", "planaria-100", 2], ["tribolium", "input", 0], ["tribolium", "input", 1],
+        ["tribolium", "input", 2], ["tribolium", "tribolium-100", 0], ["tribolium", "tribolium-100", 1],
+        ["tribolium", "tribolium-100", 2],
+    ]  # fmt: skip
+    row = one(table, tested_on="tribolium", method="input", step=2)
+    assert (row["c1_nrmse_mean"], row["c1_nrmse_change"]) == pytest.approx((0.15, -0.15))
+    tables.write_table(table, tmp_path / "t.csv", tmp_path / "t.md", "T", "")
+    text = (tmp_path / "t.md").read_text(encoding="utf-8")
+    assert "0.1500 ± 0.0707 (-0.1500); 0.1000 to 0.2000" in text
+    assert "0.3000 ± 0.1414 (0); 0.2000 to 0.4000" in text
+    assert "change from the step before" in text
+
+
+def test_runtimes_of_restoration_in_order(tmp_path):
+    paths = []
+    for method, dataset in (("planaria", "tribolium"), ("planaria", "planaria"), ("nlm", "planaria")):
+        record = {
+            "method": method,
+            "dataset": dataset,
+            "seconds": 10,
+            "voxels": 4_000_000,
+            "threads": 2,
+            "device": "CPU",
+        }
+        paths.append(tmp_path / f"{method}-{dataset}.json")
+        paths[-1].write_text(json.dumps(record | ({"strength": 0.8} if method == "nlm" else {})))
+    table = tables.restoration_runtimes_table(paths, STUDY)
+    assert table["method"].tolist() == ["non-local means", "planaria", "planaria"]
+    text = tables.readable(table)
+    assert text["time per million voxels (s)"].tolist() == ["2.5"] * 3
+    assert text["tuned strength"].tolist() == ["0.8", "", ""]
 
 
 def test_with_one_training_a_model_there_is_no_spread_between_them(scores, published, tmp_path):
@@ -222,7 +345,7 @@ def test_the_markdown_explains_both_brackets(seeded, published, tmp_path):
     text = (tmp_path / "t.md").read_text(encoding="utf-8")
     assert "In square brackets: that between a model's trainings" in text
     assert "In round brackets: difference from the reference" in text
-    assert "0.0500 ± 0.0071 [± 0.0000] (+25.0 %)" in text
+    assert "0.0500 ± 0.0071 [± 0.0000] (+25.0 %); 0.0450 to 0.0550" in text
 
 
 def test_generalization_of_the_published_numbers(scores, published):

@@ -351,6 +351,25 @@ def kept_restorations():
     )
 
 
+def restoration_runtimes():
+    """What restoring each test set took, by every run and every baseline."""
+    return [
+        f"results/runtimes/{method}/{dataset}.json"
+        for dataset in studies.tested_datasets(STUDY)
+        for method in [*STUDY["baselines"], *RUNS]
+        if method not in RUNS or dataset in tested_on(RUNS[method]["model"])
+    ]
+
+
+def calibrated():
+    """Run and test set of every restoration whose network predicts the scale of its error."""
+    return [
+        [run, dataset]
+        for run in studies.probabilistic_runs(STUDY)
+        for dataset in tested_on(RUNS[run]["model"])
+    ]
+
+
 def all_tables():
     return expand(
         "results/tables/{name}.{kind}", name=studies.tables(STUDY), kind=["csv", "md"]

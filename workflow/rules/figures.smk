@@ -1,4 +1,4 @@
-# Needs: scores, training histories, examples, published numbers. Makes: tables and figures, each by a rule of its own.
+# Needs: scores, calibrations, explanation, runtimes, histories, examples, published numbers. Makes: tables and figures, each by a rule of its own.
 
 
 rule score_table:
@@ -110,6 +110,136 @@ rule runtimes:
         code=code_version("runtimes.py"),
     script:
         "../scripts/runtimes.py"
+
+
+rule comparisons:
+    """Paired differences between methods, over the same volumes."""
+    input:
+        scores="results/scores.csv",
+    output:
+        csv=reported(
+            "results/tables/comparisons.csv", "comparisons", "Tables", "Scores"
+        ),
+        markdown="results/tables/comparisons.md",
+    log:
+        "logs/comparisons.log",
+    benchmark:
+        "benchmarks/comparisons.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        study=described(),
+        code=code_version("comparisons.py"),
+    script:
+        "../scripts/comparisons.py"
+
+
+rule strata:
+    """Scores by stratum of the test volumes."""
+    input:
+        scores=scores_of(MODELS, studies.with_strata(STUDY)),
+    output:
+        csv=reported("results/tables/strata.csv", "strata", "Tables", "Scores"),
+        markdown="results/tables/strata.md",
+    log:
+        "logs/strata.log",
+    benchmark:
+        "benchmarks/strata.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        study=described(),
+        code=code_version("strata.py"),
+    script:
+        "../scripts/strata.py"
+
+
+rule restoration_runtimes:
+    """What restoring the test sets took, of every network and baseline."""
+    input:
+        runtimes=restoration_runtimes(),
+    output:
+        csv=reported(
+            "results/tables/restoration_runtimes.csv",
+            "restoration_runtimes",
+            "Tables",
+            "Restorations",
+        ),
+        markdown="results/tables/restoration_runtimes.md",
+    log:
+        "logs/restoration_runtimes.log",
+    benchmark:
+        "benchmarks/restoration_runtimes.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        study=described(),
+        code=code_version("restoration_runtimes.py"),
+    script:
+        "../scripts/restoration_runtimes.py"
+
+
+rule calibration_table:
+    """How well networks know their error."""
+    input:
+        [f"results/calibration/{run}/{dataset}.csv" for run, dataset in calibrated()],
+    output:
+        csv=reported(
+            "results/tables/calibration.csv", "calibration", "Tables", "Calibration"
+        ),
+        markdown="results/tables/calibration.md",
+    log:
+        "logs/calibration_table.log",
+    benchmark:
+        "benchmarks/calibration_table.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        calibrated=calibrated(),
+        study=described(),
+        code=code_version("calibration_table.py"),
+    script:
+        "../scripts/calibration_table.py"
+
+
+rule explanation_table:
+    """From the 2019 study's numbers to the CARE paper's, step by step."""
+    input:
+        explanation="results/explanation.csv",
+    output:
+        csv=reported(
+            "results/tables/why_the_numbers_differ.csv",
+            "why_the_numbers_differ",
+            "Tables",
+            "Scores",
+        ),
+        markdown="results/tables/why_the_numbers_differ.md",
+    log:
+        "logs/explanation_table.log",
+    benchmark:
+        "benchmarks/explanation_table.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        study=described(),
+        code=code_version("explanation_table.py"),
+    script:
+        "../scripts/explanation_table.py"
 
 
 rule fig1_patches:
@@ -279,3 +409,57 @@ rule runtimes_figure:
         code=code_version("runtimes_figure.py"),
     script:
         "../scripts/runtimes_figure.py"
+
+
+rule calibration_figure:
+    """Coverage and scale that networks predict for their error, against what it is."""
+    input:
+        [f"results/calibration/{run}/{dataset}.csv" for run, dataset in calibrated()],
+    output:
+        pdf="results/figures/calibration.pdf",
+        png=reported(
+            "results/figures/calibration.png", "calibration", "Figures", "Calibration"
+        ),
+    log:
+        "logs/calibration_figure.log",
+    benchmark:
+        "benchmarks/calibration_figure.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        calibrated=calibrated(),
+        study=described(),
+        code=code_version("calibration_figure.py"),
+    script:
+        "../scripts/calibration_figure.py"
+
+
+rule explanation_figure:
+    """From the 2019 study's numbers to the CARE paper's, step by step."""
+    input:
+        explanation="results/explanation.csv",
+    output:
+        pdf="results/figures/why_the_numbers_differ.pdf",
+        png=reported(
+            "results/figures/why_the_numbers_differ.png",
+            "why_the_numbers_differ",
+            "Figures",
+            "Scores",
+        ),
+    log:
+        "logs/explanation_figure.log",
+    benchmark:
+        "benchmarks/explanation_figure.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        study=described(),
+        code=code_version("explanation_figure.py"),
+    script:
+        "../scripts/explanation_figure.py"

@@ -4,8 +4,9 @@ Formats read here, beside those of `statistics`:
 
 - example patches of a dataset, npz: `train_X`, `train_Y`, `validation_X`, `validation_Y`, each
   (n, Z, Y, X) or (n, Y, X), X the input and Y the target.
-- example sections of a model on a dataset, npz: `input`, `restored`, `truth` and, where there is
-  one, `nlm`, each (conditions, Y, X); `conditions`, their names; `pixel_size_um`, nan if unknown.
+- example sections of a model on a dataset, npz: `input`, `restored`, `truth` and, where there are
+  any, baselines by their names (`nlm`), each (conditions, Y, X); `conditions`, their names;
+  `pixel_size_um`, nan if unknown.
 
 Every figure is 180 mm wide and carries the study's note. A model has one colour in all of them, and
 so have its runs, its ensemble (open markers) and the model of the second arm that matches it
@@ -26,21 +27,25 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
 from denoising.statistics import (
+    LABELS,
     OURS,
     PaperPoint,
     RuntimeLine,
+    calibration_means,
     compared_models,
+    explanation_means,
     group_line,
     implied_for_paper,
     line_groups,
     our_runtimes,
     published_runtimes,
+    references,
     settings_of,
     summarise,
     with_ensembles,
@@ -81,9 +86,13 @@ STYLE = {
     "pdf.fonttype": 42,
 }
 
-# Okabe and Ito's colours, then Tol's muted ones: distinct with any colour vision.
+# Okabe and Ito's colours, then Tol's muted ones: distinct with any colour vision. References are grey, brown and black.
 COLOURS = {
     "input": "#7F7F7F",
+    "gaussian": "#B8977E",
+    "median": "#8F6B4F",
+    "tv": "#5E4030",
+    "wavelet": "#3B4A57",
     "nlm": "#000000",
     "planaria": "#0072B2",
     "planaria-100": "#56B4E9",
@@ -100,9 +109,8 @@ SPARE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9
 SPARE_COLOURS += ("#999933", "#882255", "#44AA99", "#AA4499", "#117733", "#661100", "#6699CC")
 MARKERS = {"o": "circles", "s": "squares", "^": "triangles", "P": "crosses"}
 MATCHED_MARKER, MATCHED_LINE = "d", (0, (5, 1.5, 1, 1.5))
-REFERENCES = {"input": "input", "nlm": "non-local means"}
-REFERENCE_LINES = {"input": (0, (4, 2)), "nlm": (0, (1, 1.5))}
-REFERENCE_MARKERS = {"input": "x", "nlm": "+"}
+REFERENCE_MARKERS = {"input": "x", "gaussian": "v", "median": ">", "tv": "<", "wavelet": "*", "nlm": "+"}
+INPUT_LINE, BASELINE_LINE, BASELINE_BAND = (0, (4, 2)), (0, (1, 1.5)), "0.88"
 
 PROTOCOLS = {"paper": "Protocol of the CARE paper", "study2019": "Protocol of the 2019 study"}
 METRICS = {"nrmse": "NRMSE\n(fraction of range)", "ssim": "SSIM\n(1: equal images)"}
@@ -123,6 +131,16 @@ LOSSES = {
     "mae": "mean absolute error (fraction of range)",
     "mse": "mean squared error (squared fraction of range)",
 }
+CALIBRATION = {  # what lies along both axes
+    "coverage": ("nominal coverage (share)", "observed coverage\n(share of voxels)"),
+    "scale": ("predicted scale (fraction of range)", "mean absolute error\n(fraction of range)"),
+}
+CALIBRATION_NOTE = (
+    "Coverage: share of voxels whose error lies within the interval of the predicted Laplace law. Scale: voxels in ten "
+    "equally filled bins of the predicted scale, which should be their mean absolute error; in fractions of the "
+    "truth's range from its 0.1 to its 99.9 percentile. Dashed: perfect calibration. Networks below it in coverage, or "
+    "above it in scale, are too sure of themselves."
+)
 CONTRAST = (1.0, 99.8)
 INSET, ZOOM = 0.4, 2.5
 SOURCES = {
@@ -272,7 +290,7 @@ def fig_generalization(scores: pd.DataFrame, study: Study, pdf_path: PathLike, p
         The tidy scores (see `statistics`). The models are those of `statistics.compared_models`, with
         their ensembles.
     study : mapping
-        The resolved study: `datasets`, `models`, `ensembles`, `studies` and `note` are read.
+        The resolved study: `datasets`, `models`, `ensembles`, `baselines`, `studies` and `note` are read.
     pdf_path, png_path : path
         The files written; their folders are made.
 
@@ -282,10 +300,10 @@ def fig_generalization(scores: pd.DataFrame, study: Study, pdf_path: PathLike, p
         As saved.
     """
     models = with_ensembles(compared_models(scores, study), study)
-    summary = _keyed(summarise(scores), models)
+    summary = _keyed(summarise(scores), models, study)
     datasets = [name for name in study["datasets"] if name in set(summary["tested_on"])]
     grid = _grid(summary, [[Panel("", "", dataset) for dataset in datasets]])
-    keys = [key for key in (*REFERENCES, *models) if key in set(summary["key"])]
+    keys = [key for key in (*references(study), *models) if key in set(summary["key"])]
     lines = [_error_bars(summary, study), _marker_note(keys, study) + " " + METRIC_NOTE]
     figure = _page(30.0 * len(grid) + 18, [*lines, study.get("note", "")])
     axes = figure.subplots(len(grid), len(grid[0]), squeeze=False)
@@ -328,7 +346,7 @@ def fig_sweep(scores: pd.DataFrame, study: Study, name: str, pdf_path: PathLike,
     sweep = study["studies"][name]
     varies, arms = sweep["varies"], [arm for arm in (sweep["models"], sweep["matched"]) if arm]
     models = with_ensembles(dict.fromkeys(itertools.chain(*arms)), study)
-    summary = _keyed(summarise(scores), models)
+    summary = _keyed(summarise(scores), models, study)
     datasets = _swept(summary, study)
     if not datasets:
         raise ValueError(f"studies.{name}: no scores of its models {models}; evaluate them first")
@@ -337,6 +355,7 @@ def fig_sweep(scores: pd.DataFrame, study: Study, name: str, pdf_path: PathLike,
     grid = _grid(summary, [[Panel("", "", dataset, each) for each in conditions[dataset]] for dataset in datasets])
     order = " Markers of one value stand side by side." if len(models) > len(sweep["models"]) else ""
     order += " Columns: conditions, the cleanest on the left." if max(map(len, conditions.values())) > 1 else ""
+    order += _band_note(set(summary["key"]), study)
     lines = [_error_bars(summary, study) + order, *_arm_notes(sweep, study), METRIC_NOTE]
     figure = _page(30.0 * len(grid) + 18, [*lines, study.get("note", "")])
     axes = figure.subplots(len(grid), max(len(row) for row in grid), squeeze=False)
@@ -346,8 +365,8 @@ def fig_sweep(scores: pd.DataFrame, study: Study, name: str, pdf_path: PathLike,
     _scale_rows(axes, grid, summary)
     _title_panels(axes, grid, lambda panel: f"{_label(study, panel.dataset)}, condition {panel.condition}")
     _label_feet(axes, grid, VARIED.get(varies, varies.replace("_", " ")))
-    keys = [key for key in REFERENCES if key in set(summary["key"])]
-    handles = [_series_handle(key, study, varies) for key in [*keys, *sweep["models"]]]
+    handles = _reference_handles(set(summary["key"]), study)
+    handles += [_series_handle(key, study, varies) for key in sweep["models"]]
     _legend(figure, handles + _arm_handles(sweep, study) + _ensemble_handles(models, study))
     return _save(figure, pdf_path, png_path)
 
@@ -450,6 +469,100 @@ def fig_runtimes(
     return _save(figure, pdf_path, png_path)
 
 
+@_styled
+def fig_calibration(calibration: pd.DataFrame, study: Study, pdf_path: PathLike, png_path: PathLike) -> Figure:
+    """Whether networks know their error: observed against nominal coverage, and error against predicted scale.
+
+    Two rows a test set, a column a condition.
+
+    Parameters
+    ----------
+    calibration : DataFrame
+        As `statistics.read_calibration` gives it. The models are those of `statistics.compared_models`,
+        or all where these have no calibration.
+    study : mapping
+        The resolved study: `datasets`, `models`, `studies`, `ensembles` and `note` are read.
+    pdf_path, png_path : path
+        The files written; their folders are made.
+
+    Returns
+    -------
+    Figure
+        As saved.
+    """
+    compared = compared_models(calibration, study)
+    models = compared or [model for model in study["models"] if model in set(calibration["model"])]
+    means = calibration_means(calibration[calibration["model"].isin(models)])
+    datasets = [name for name in study["datasets"] if name in set(means["tested_on"])]
+    rows = [(dataset, kind) for dataset in datasets for kind in CALIBRATION]
+    columns = max(len(study["datasets"][dataset]["conditions"]) for dataset in datasets)
+    lines = [f"Lines and bands: mean and its 95 % bootstrap interval over test volumes ({_volumes(means, study)})."]
+    lines += [CALIBRATION_NOTE, study.get("note", "")]
+    figure = _page(38.0 * len(rows) + 18, lines)
+    axes = figure.subplots(len(rows), columns, squeeze=False)
+    for (dataset, kind), places in zip(rows, axes, strict=True):
+        shown = means[(means["tested_on"] == dataset) & (means["kind"] == kind)]
+        conditions = study["datasets"][dataset]["conditions"]
+        for condition, ax in zip(conditions, places, strict=False):
+            _draw_calibration(ax, shown[shown["condition"] == condition], models, study)
+            _scale_calibration(ax, shown, kind)
+            if kind == "coverage":
+                ax.set_title(f"{_label(study, dataset)}, condition {condition}")
+        places[0].set_ylabel(CALIBRATION[kind][1])
+        for ax in places[len(conditions) :]:
+            ax.set_axis_off()
+    for column in axes.T:
+        figure.align_ylabels(column)
+    _legend(figure, [_curve_handle(model, study) for model in models])
+    return _save(figure, pdf_path, png_path)
+
+
+@_styled
+def fig_explanation(explanation: pd.DataFrame, study: Study, pdf_path: PathLike, png_path: PathLike) -> Figure:
+    """From the 2019 study's numbers to the CARE paper's, one change a step: a row a test set, a column a metric.
+
+    Parameters
+    ----------
+    explanation : DataFrame
+        `results/explanation.csv`, as `statistics.read_tidy` gives it.
+    study : mapping
+        The resolved study: `datasets`, `models`, `studies`, `ensembles` and `note` are read.
+    pdf_path, png_path : path
+        The files written; their folders are made.
+
+    Returns
+    -------
+    Figure
+        As saved.
+    """
+    means = explanation_means(explanation)
+    datasets = [name for name in study["datasets"] if name in set(means["tested_on"])]
+    steps = [means.loc[means["tested_on"] == dataset, "step"].nunique() for dataset in datasets]
+    lines = [
+        f"Markers and error bars: mean and its 95 % bootstrap interval over test volumes ({_volumes(means, study)})."
+    ]
+    lines[0] += " Every step keeps the changes of those above it."
+    lines[0] += " Conditions: the cleanest solid and highest of its step, the noisiest dotted and lowest."
+    lines[0] += (
+        " NRMSE: in fractions of the range, from the 0.1 to the 99.9 percentile, of what is taken for truth; log scale."
+    )
+    figure = _page(sum(8.0 * count + 11 for count in steps) + 14, [*lines, study.get("note", "")])
+    axes = figure.subplots(len(datasets), len(METRICS), squeeze=False, height_ratios=[count + 1 for count in steps])
+    for dataset, places in zip(datasets, axes, strict=True):
+        for metric, ax in zip(METRICS, places, strict=True):
+            shown = means[(means["tested_on"] == dataset) & (means["metric"] == metric)]
+            _draw_steps(ax, shown, study["datasets"][dataset]["conditions"], study)
+            _scale_values_across(ax, means[means["metric"] == metric], metric)
+        places[0].set_title(_label(study, dataset), loc="left", weight="bold")
+        places[1].tick_params(labelleft=False)
+    for metric, ax in zip(METRICS, axes[-1], strict=True):
+        ax.set_xlabel(METRICS[metric].replace("\n", " "))
+    used = [model for model in study["models"] if model in set(means["model"])]
+    handles = [_step_handle(key, study) for key in ("input", *used)]
+    _legend(figure, handles)
+    return _save(figure, pdf_path, png_path)
+
+
 def _label(study: Study, dataset: str) -> str:
     return str(study["datasets"].get(dataset, {}).get("label") or dataset)
 
@@ -498,7 +611,7 @@ def _text_at(figure: Figure, x: float, y: float, text: str, **kwargs: Any) -> No
     figure.text(x / WIDTH, 1 - y / (figure.get_figheight() / MM), text, **kwargs)
 
 
-def _legend(figure: Figure, handles: list[Line2D]) -> None:
+def _legend(figure: Figure, handles: list[Line2D | Patch]) -> None:
     """A legend above the panels, in as many columns as fit the page, five at most."""
     size = STYLE["legend.fontsize"]
     around = size * (STYLE["legend.handlelength"] + STYLE["legend.columnspacing"] + 1)
@@ -580,18 +693,18 @@ def _section_columns(examples: Mapping[tuple[str, str], PathLike], dataset: str,
             continue
         with np.load(path) as archive:
             names, order = _condition_order(archive["conditions"], dataset, study)
-            for key in ("input", "nlm"):
-                if key in archive and REFERENCES[key] not in columns:
-                    columns[REFERENCES[key]] = archive[key][order]
+            for key, label in references(study).items():
+                if key in archive and label not in columns:
+                    columns[label] = archive[key][order]
             columns[model] = archive["restored"][order]
             target, pixel = archive["truth"][order], float(archive["pixel_size_um"])
         first = first or _Block(names, {}, pixel)
-        if names != first.names or target.shape != columns[REFERENCES["input"]].shape:
+        if names != first.names or target.shape != columns[LABELS["input"]].shape:
             raise ValueError(
                 f"{path}: sections of conditions {names} and shape {target.shape} differ from those "
                 f"of another model on {dataset}; make all examples of a dataset alike"
             )
-    shown = {name: columns.pop(name) for name in REFERENCES.values() if name in columns}
+    shown = {name: columns.pop(name) for name in references(study).values() if name in columns}
     return _Block(first.names, {**shown, **columns, "target": target}, first.pixel_size)
 
 
@@ -624,7 +737,7 @@ def _draw_block(
     quality = {0: " (cleanest)", len(block.names) - 1: " (noisiest)"} if len(block.names) > 1 else {}
     for j, (column, images) in enumerate(block.columns.items()):
         x = corner[0] + j * (size[0] + gap)
-        plain = column in ("target", *REFERENCES.values())
+        plain = column in ("target", *LABELS.values())
         title = column if plain else f"restored by\n{column}"
         _text_at(figure, x + size[0] / 2, corner[1] - 1, title, ha="center", linespacing=1.1)
         for i, image in enumerate(images):
@@ -700,10 +813,10 @@ def _draw_scale_bar(ax: Axes, shape: tuple[int, int], pixel_size: float, left: b
 # Scores
 
 
-def _keyed(summary: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
+def _keyed(summary: pd.DataFrame, models: Sequence[str], study: Study) -> pd.DataFrame:
     """The means of the references and of `models`, with `key`: the model, or the reference."""
     key = summary["model"].where(summary["output"] == "network", summary["output"])
-    return summary.assign(key=key)[key.isin([*REFERENCES, *models])]
+    return summary.assign(key=key)[key.isin([*references(study), *models])]
 
 
 def _of(summary: pd.DataFrame, panel: Panel) -> pd.DataFrame:
@@ -752,8 +865,9 @@ def _across(row: list[Panel]) -> bool:
 
 def _scale(ax: Axes, metric: str, shown: pd.DataFrame) -> None:
     """Scale the y axis of a metric to everything shown, error bars included."""
-    spread = shown[["sd", "sd_seeds"]].max(axis=1).fillna(0)
-    low, high = (shown["mean"] - spread).min(), (shown["mean"] + spread).max()
+    spread = shown["sd_seeds"].fillna(0)
+    low = np.fmin(shown["mean"] - spread, shown["low"]).min()
+    high = np.fmax(shown["mean"] + spread, shown["high"]).max()
     if metric != "nrmse":
         margin = 0.08 * ((high - low) or 1)
         ax.set_ylim(low - margin, high + margin)
@@ -808,11 +922,8 @@ def _draw_conditions(ax: Axes, shown: pd.DataFrame, keys: Sequence[str], conditi
 
 
 def _draw_sweep(ax: Axes, shown: pd.DataFrame, arms: Sequence[Sequence[str]], varies: str, study: Study) -> None:
-    """Scores of each arm's models against the varied value, and the references as lines across."""
-    colours = palette(study)
-    for key, line in REFERENCE_LINES.items():
-        for mean in shown.loc[shown["key"] == key, "mean"]:
-            ax.axhline(mean, color=colours[key], linestyle=line, linewidth=1.0)
+    """Scores of each arm's models against the varied value, the references across."""
+    _draw_references(ax, shown, study)
     series = shown[shown["output"] == "network"].set_index("key")
     models = with_ensembles(dict.fromkeys(itertools.chain(*arms)), study)
     places = _dodged({model: settings_of(model, study)[varies] for model in models})
@@ -825,16 +936,36 @@ def _draw_sweep(ax: Axes, shown: pd.DataFrame, arms: Sequence[Sequence[str]], va
     _scale_values(ax, [study["models"][model][varies] for model in arms[0]])
 
 
+def _draw_references(ax: Axes, shown: pd.DataFrame, study: Study) -> None:
+    """The input as a line across; of the baselines the best as a line, the others as a band that ends with it."""
+    means = shown.set_index("key")["mean"]
+    if "input" in means:
+        ax.axhline(means["input"], color=COLOURS["input"], linestyle=INPUT_LINE, linewidth=1.0)
+    baselines = means[means.index.isin(study["baselines"])]
+    if not len(baselines):
+        return
+    low, high = baselines.min(), baselines.max()
+    if len(baselines) > 1:
+        ax.axhspan(low, high, color=BASELINE_BAND, linewidth=0, zorder=0.5)
+    best = low if (shown["metric"] == "nrmse").all() else high
+    ax.axhline(best, color=COLOURS["nlm"], linestyle=BASELINE_LINE, linewidth=1.0)
+
+
 def _draw_means(ax: Axes, x: Sequence[float], series: pd.DataFrame, size: float, look: dict[str, Any]) -> None:
-    """Means with bars over volumes, and beside the markers, where there are several trainings, bars over these."""
+    """Means with their intervals, and beside the markers, where there are several trainings, bars over these."""
     bars = {"elinewidth": 0.8, "capsize": 1.5, "markeredgewidth": 0.8}
-    ax.errorbar(x, series["mean"], series["sd"], linestyle="", markersize=size, **bars, **look)
+    ax.errorbar(x, series["mean"], _reach(series), linestyle="", markersize=size, **bars, **look)
     # By points, not by data, so that the bar clears the marker on any scale
     beside = ax.transData + ScaledTranslation((size / 2 + 1.4) / 72, 0, ax.figure.dpi_scale_trans)
     for place, mean, sd in zip(x, series["mean"], series["sd_seeds"], strict=True):
         if np.isfinite(sd):
             bar = {"linewidth": 1.4, "solid_capstyle": "butt", "transform": beside, "zorder": 3}
             ax.plot([place, place], [mean - sd, mean + sd], color=look["color"], **bar)
+
+
+def _reach(series: pd.DataFrame) -> np.ndarray:
+    """How far the intervals reach below and above their means, (2, n)."""
+    return np.stack([series["mean"] - series["low"], series["high"] - series["mean"]])
 
 
 def _dodged(values: Mapping[str, float]) -> dict[str, float]:
@@ -872,17 +1003,22 @@ def _swept(summary: pd.DataFrame, study: Study) -> list[str]:
 
 def _error_bars(summary: pd.DataFrame, study: Study) -> str:
     """What markers and bars are, with the numbers of volumes and runs."""
-    counts = summary.groupby("tested_on", sort=False)["n"].max()
-    volumes = ", ".join(f"{n} of {_label(study, dataset)}" for dataset, n in counts.items())
+    volumes = _volumes(summary, study)
     runs = summary.loc[summary["key"].isin(study["models"]), "seeds"]
     number = f"{runs.max()}" if runs.min() == runs.max() else f"{runs.min()} to {runs.max()}"
-    text = f"Markers and error bars: mean ± SD over test volumes ({volumes}); "
+    text = f"Markers and error bars: mean and its 95 % bootstrap interval over test volumes ({volumes})"
     if runs.max() == 1:
-        return text + "one training run a model."
-    text += f"{number} training runs a model, averaged first. Thick bars beside them: ± SD between the runs, of their"
+        return text + "; one training run a model."
+    text += f" and {number} training runs a model. Thick bars beside them: ± SD between the runs, of their"
     text += " means over test volumes."
     opened = " Open markers: ensembles, the mean of the restorations of a model's runs."
     return text + (opened if set(summary["key"]) & set(study["ensembles"]) else "")
+
+
+def _volumes(summary: pd.DataFrame, study: Study) -> str:
+    """How many test volumes there are of each test set."""
+    counts = summary.groupby("tested_on")["n"].max()
+    return ", ".join(f"{counts[name]} of {_label(study, name)}" for name in study["datasets"] if name in counts)
 
 
 def _marker_note(keys: Sequence[str], study: Study) -> str:
@@ -930,12 +1066,29 @@ def _look(key: str, study: Study) -> dict[str, Any]:
 def _series_handle(key: str, study: Study, varies: str = "") -> Line2D:
     """The legend of a model or reference: for a sweep with its value, else with its training."""
     look = {"markersize": 4} | _look(key, study)
-    if key in REFERENCES:
-        look |= {"marker": "", "linestyle": REFERENCE_LINES[key]} if varies else {"linestyle": ""}
-        return Line2D([], [], label=REFERENCES[key] + (" (mean)" if varies else ""), **look)
+    if key in LABELS:
+        return Line2D([], [], label=LABELS[key], linestyle="", **look)
     settings = study["models"][key]
     about = f"{varies.replace('_', ' ')} {settings[varies]:g}" if varies else _count(settings["epochs"], "epoch")
     return Line2D([], [], linestyle="", label=f"{key}: {about}", **look)
+
+
+def _reference_handles(keys: set[str], study: Study) -> list[Line2D | Patch]:
+    """A sweep's legend of the input and the baselines that were scored."""
+    found = [name for name in study["baselines"] if name in keys]
+    handles: list[Line2D | Patch] = []
+    if "input" in keys:
+        handles.append(Line2D([], [], color=COLOURS["input"], linestyle=INPUT_LINE, label="input (mean)"))
+    if found:
+        label = f"{references(study)[found[0]]} (mean)" if len(found) == 1 else "best baseline (mean)"
+        handles.append(Line2D([], [], color=COLOURS["nlm"], linestyle=BASELINE_LINE, label=label))
+    return handles + [Patch(color=BASELINE_BAND, linewidth=0, label="other baselines")] * (len(found) > 1)
+
+
+def _band_note(keys: set[str], study: Study) -> str:
+    """Which baselines a sweep's band stands for."""
+    found = [label for name, label in references(study).items() if name in keys and name != "input"]
+    return f" Baselines: {', '.join(found)}." if len(found) > 1 else ""
 
 
 def _arm_handles(sweep: Mapping[str, Any], study: Study) -> list[Line2D]:
@@ -1039,6 +1192,80 @@ def _short_number(value: float) -> str:
 
 def _curve_handle(model: str, study: Study) -> Line2D:
     return Line2D([], [], label=model, **_curve_look(model, study))
+
+
+# Calibration
+
+
+def _draw_calibration(ax: Axes, shown: pd.DataFrame, models: Sequence[str], study: Study) -> None:
+    """What was observed against what was expected, a line and a band a model."""
+    for i, model in enumerate(models):
+        series = shown[shown["model"] == model].sort_values("expected")
+        look = _curve_look(model, study) | {"markersize": 3}
+        every = (i % 4, 4) if len(series) > 10 else 1  # so that the markers of lines that meet do not
+        ax.plot(series["expected"], series["mean"], markevery=every, zorder=3, **look)
+        ax.fill_between(series["expected"], series["low"], series["high"], color=look["color"], alpha=0.2, linewidth=0)
+
+
+def _scale_calibration(ax: Axes, shown: pd.DataFrame, kind: str) -> None:
+    """The same scale along both axes, for everything shown in a row, and the diagonal."""
+    low, high = 0.0, 1.0
+    if kind == "scale":
+        values = shown[["expected", "mean", "low", "high"]].to_numpy()
+        values = values[values > 0]
+        low, high = values.min() / 1.15, values.max() * 1.15
+        ax.set(xscale="log", yscale="log")
+    ax.plot([low, high], [low, high], color="0.6", linewidth=0.8, linestyle=INPUT_LINE, zorder=1)
+    ax.set(xlim=(low, high), ylim=(low, high), xlabel=CALIBRATION[kind][0])
+    for axis in (ax.xaxis, ax.yaxis):
+        far = LogLocator(10, subs=(1, 2, 5) if high / max(low, 1e-9) < 100 else (1,))
+        axis.set_major_locator(far if kind == "scale" else FixedLocator([0, 0.25, 0.5, 0.75, 1]))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_locator(NullLocator())
+    ax.grid(True, axis="both")
+
+
+# From one protocol to the other
+
+
+def _draw_steps(ax: Axes, shown: pd.DataFrame, conditions: Sequence[str], study: Study) -> None:
+    """The means of a test set from step to step, downwards: a line an output and condition."""
+    labels = shown.drop_duplicates("step").set_index("step")["label"].sort_index()
+    rows = {step: row for row, step in enumerate(labels.index)}
+    shifts = np.linspace(-0.18, 0.18, len(conditions)) if len(conditions) > 1 else [0.0]
+    lines = itertools.cycle(("-", (0, (4, 1.5)), (0, (1, 1))))
+    for condition, shift, line in zip(conditions, shifts, lines, strict=False):
+        for output, series in shown[shown["condition"] == condition].groupby("output", sort=False):
+            look = _look("input" if output == "input" else series["model"].iloc[0], study)
+            y = series["step"].map(rows) + shift
+            bars = {"elinewidth": 0.8, "capsize": 1.5, "markeredgewidth": 0.8, "markersize": 3.2, "linewidth": 0.8}
+            ax.errorbar(series["mean"], y, xerr=_reach(series), linestyle=line, **bars, **look)
+    ax.set_yticks(list(rows.values()), list(labels))
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.tick_params(axis="y", length=0)
+    for edge in range(1, len(rows)):
+        ax.axhline(edge - 0.5, color="0.9", linewidth=0.5)
+    ax.grid(True, axis="x")
+    ax.grid(False, axis="y")
+
+
+def _scale_values_across(ax: Axes, shown: pd.DataFrame, metric: str) -> None:
+    """Scale the x axis of a metric to everything shown, error bars included: the same for all test sets."""
+    low, high = np.fmin(shown["mean"], shown["low"]).min(), np.fmax(shown["mean"], shown["high"]).max()
+    if metric == "nrmse" and low > 0:
+        ax.set_xscale("log")
+        ax.set_xlim(low / (high / low) ** 0.05, high * (high / low) ** 0.05)
+        ax.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ax.xaxis.set_minor_locator(NullLocator())
+        return
+    margin = 0.05 * ((high - low) or 1)
+    ax.set_xlim(low - margin, high + margin)
+
+
+def _step_handle(key: str, study: Study) -> Line2D:
+    label = LABELS.get(key, f"restored by {key}")
+    return Line2D([], [], label=label, linestyle="-", linewidth=0.8, markersize=4, **_look(key, study))
 
 
 # Runtimes

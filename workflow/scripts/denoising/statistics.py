@@ -2,19 +2,32 @@
 
 Formats read here:
 
-- `scores.csv`, tidy, a value a row: `SCORE_COLUMNS`. `output` is input, nlm or network; input and
-  nlm rows have empty model, seed and trained_on, an ensemble's rows an empty seed. Names, conditions
-  among them, are strings.
+- `scores.csv`, tidy, a value a row: `SCORE_COLUMNS`. `output` is network, input or a baseline's name;
+  input's and baselines' rows have empty model, seed and trained_on, an ensemble's rows an empty seed.
+  Names, conditions among them, are strings.
+- calibration of a run on a test set, tidy: `CALIBRATION_COLUMNS`. `kind` is coverage (a row a `level`,
+  the share of errors that should lie inside; expected and observed are shares) or scale (`level` is a
+  bin of predicted scales; expected is its mean scale, observed its mean absolute error, both in
+  fractions of the truth's range). `count` counts voxels.
+- `explanation.csv`, tidy: `EXPLANATION_COLUMNS`. `step` counts the changes that take the 2019 study's
+  scores to the CARE paper's, `label` names the step; `output` is input or network.
+- runtime of a method's restorations of a test set, JSON: method (a run or a baseline), dataset, seconds,
+  voxels, threads, device and, of a tuned baseline, strength and its unit (voxels, or noise: standard
+  deviations of the estimated noise).
 - `history.csv` of one training run: a row an epoch, with `seconds` (of that epoch alone) and `MEASURED`.
 - runtimes, published or ours: `RUNTIME_COLUMNS`, a run a row.
 """
 
+import itertools
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtr, stdtrit
 
 SCORE_COLUMNS = (
     "model",
@@ -29,6 +42,8 @@ SCORE_COLUMNS = (
     "metric",
     "value",
 )
+CALIBRATION_COLUMNS = ("kind", "condition", "volume", "level", "expected", "observed", "count")
+EXPLANATION_COLUMNS = ("dataset", "model", "condition", "volume", "output", "step", "label", "metric", "value")
 KEYS = ("model", "trained_on", "tested_on", "condition", "output", "protocol", "metric")
 RUNTIME_COLUMNS = (
     "source",
@@ -52,8 +67,21 @@ MEASURED = {
     "gpu_energy_kj": "sum",
 }
 NUMBERS = ("value", "mean", "sd", "hours", "epochs", "batch_size", "steps_per_epoch")
+NUMBERS += ("level", "expected", "observed", "count", "step")
 OURS = "ours"
 PAPER = "CARE paper"
+# What networks are compared with: the name in `output`, and how tables and figures call it
+LABELS = {
+    "input": "input",
+    "gaussian": "Gaussian",
+    "median": "median",
+    "tv": "total variation",
+    "wavelet": "wavelet",
+    "nlm": "non-local means",
+}
+CONFIDENCE = 0.95
+RESAMPLES = 10_000
+SEED = 20190  # of the bootstrap: the same scores give the same intervals
 
 
 class RuntimeLine(NamedTuple):
@@ -61,6 +89,13 @@ class RuntimeLine(NamedTuple):
 
     seconds_per_step: float
     overhead_seconds: float
+
+
+class Crossed(NamedTuple):
+    """Scores of one method in one place: `values` (trainings, volumes), and the volumes' names."""
+
+    values: np.ndarray
+    volumes: list[str]
 
 
 class PaperPoint(NamedTuple):
@@ -99,8 +134,13 @@ def of_study(published: pd.DataFrame, study: Mapping[str, Any]) -> pd.DataFrame:
     return published[published["trained_on"].isin(organisms)]
 
 
+def references(study: Mapping[str, Any]) -> dict[str, str]:
+    """What networks are compared with, by its name in `output`, and its label: the input, then every baseline."""
+    return {name: LABELS[name] for name in ("input", *study["baselines"])}
+
+
 def summarise(scores: pd.DataFrame, by: Sequence[str] = KEYS) -> pd.DataFrame:
-    """Mean and sample standard deviation over test volumes.
+    """Mean over test volumes, its bootstrap interval, and the sample standard deviation.
 
     A volume scored with several seeds of a model counts once, with its mean over seeds.
 
@@ -114,9 +154,9 @@ def summarise(scores: pd.DataFrame, by: Sequence[str] = KEYS) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The columns of `by`; `mean` and `sd` over volumes (n - 1; nan for one volume); `n`, the
-        number of test volumes; `seeds`, the number of training runs; `sd_seeds`, the standard
-        deviation between runs of their mean over volumes (nan for one run).
+        The columns of `by`; `mean` and `sd` over volumes (n - 1; nan for one volume); `low` and `high`
+        (see `interval`); `n`, the number of test volumes; `seeds`, the number of training runs;
+        `sd_seeds`, the standard deviation between runs of their mean over volumes (nan for one run).
 
     Raises
     ------
@@ -124,36 +164,319 @@ def summarise(scores: pd.DataFrame, by: Sequence[str] = KEYS) -> pd.DataFrame:
         If a column is missing, a value is not a number, a volume has two scores under one name, or
         the runs of a model were not scored on the same volumes.
     """
-    scores = _checked(scores)
     by = list(by)
-    volumes = scores.groupby([*by, "volume"], sort=False)["value"].mean()
-    table = volumes.groupby(by, sort=False).agg(mean="mean", sd="std", n="count")
-    runs = scores.groupby([*by, "seed"], sort=False)["value"].mean()
-    table = table.join(runs.groupby(by, sort=False).agg(seeds="count", sd_seeds="std"))
-    found = scores.groupby(by, sort=False)["value"].count()
-    uneven = table.index[found.reindex(table.index) != table["n"] * table["seeds"]]
-    if len(uneven):
-        row = table.loc[uneven[0]]
+    groups = _checked(scores, by).groupby(by, sort=False)
+    rows = [dict(zip(by, key, strict=True)) | _summary(_crossed(group, key).values) for key, group in groups]
+    return pd.DataFrame(rows, columns=[*by, "mean", "sd", "low", "high", "n", "seeds", "sd_seeds"])
+
+
+def _summary(values: np.ndarray) -> dict[str, float]:
+    """One row of `summarise`, of values (trainings, volumes)."""
+    runs, volumes = values.shape
+    low, high = interval(values)
+    spread = {
+        "sd": _deviation(values.mean(axis=0)),
+        "low": low,
+        "high": high,
+        "sd_seeds": _deviation(values.mean(axis=1)),
+    }
+    return {"mean": values.mean(), "n": volumes, "seeds": runs} | spread
+
+
+def _deviation(values: np.ndarray) -> float:
+    """Sample standard deviation; nan for one value, or where one is not finite."""
+    return float(values.std(ddof=1)) if len(values) > 1 and np.isfinite(values).all() else np.nan
+
+
+def _crossed(scores: pd.DataFrame, name: Any) -> Crossed:
+    """The scores of one group, which should hold every run on the same volumes, once."""
+    seeds, rows = np.unique(scores["seed"], return_inverse=True)
+    volumes, columns = np.unique(scores["volume"], return_inverse=True)
+    values = np.full((len(seeds), len(volumes)), np.nan)
+    values[rows, columns] = scores["value"]
+    if len(scores) != values.size or np.isnan(values).any():
         raise ValueError(
-            f"scores of {uneven[0]}: expected one value for each of {row['n']:.0f} volumes and "
-            f"{row['seeds']:.0f} seeds, found {found.loc[uneven[0]]}; score every run on the same "
-            "volumes, once"
+            f"scores of {name}: expected one value for each of {len(volumes)} volumes and {len(seeds)} seeds, "
+            f"found {len(scores)}; score every run on the same volumes, once"
         )
-    return table.reset_index()
+    return Crossed(values, list(volumes))
 
 
-def _checked(scores: pd.DataFrame) -> pd.DataFrame:
-    """The scores with strings for names, less exact repeats."""
+def interval(values: np.ndarray, reference: np.ndarray | None = None) -> tuple[float, float]:
+    """Bootstrap interval of a mean, or of its difference from `reference` on the same volumes.
+
+    Volumes are drawn with replacement, and so are trainings, apart from them, where there are several:
+    every drawn training is averaged over every drawn volume (Owen, Annals of Applied Statistics 1, 386,
+    2007). Percentiles of the drawn means are the limits, farther out than 2.5 and 97.5 by as much as makes
+    the interval of normal values as wide as Student's (Hesterberg, American Statistician 69, 371, 2015):
+    plain percentiles are too narrow for few volumes. They cannot leave the range of the volumes: of 20
+    normal volumes the interval holds the true mean in 95 % of cases, of 6 in 93 %, of 4 in 87 %.
+
+    Parameters
+    ----------
+    values : ndarray (trainings, volumes)
+    reference : ndarray (trainings, volumes), optional
+        Other trainings, the same volumes in the same order.
+
+    Returns
+    -------
+    low, high : float
+        nan for one volume, or where a value is not finite (the PSNR of equal images).
+    """
+    count, others = values.shape[1], np.zeros((1, 1)) if reference is None else reference
+    if count < 2 or not (np.isfinite(values).all() and np.isfinite(others).all()):
+        return np.nan, np.nan
+    drawn, centre = _drawn_means(values, "trainings"), values.mean() - others.mean()
+    if reference is not None:
+        drawn = drawn - _drawn_means(reference, "trainings of the reference")
+    # Student's limits for normal values, as a share of the resamples
+    tail = ndtr(-np.sqrt(count / (count - 1)) * stdtrit(count - 1, (1 + CONFIDENCE) / 2))
+    low, high = np.quantile(drawn, [tail, 1 - tail])
+    # Rounding can put the limits of equal values on the wrong side of their mean
+    return float(min(low, centre)), float(max(high, centre))
+
+
+def _drawn_means(values: np.ndarray, trainings: str) -> np.ndarray:
+    """Mean of each resample of values (trainings, volumes)."""
+    runs, volumes = values.shape
+    if runs == 1:
+        return _weights(volumes, "volumes") @ values[0]
+    return np.einsum("dv,dv->d", _weights(runs, trainings) @ values, _weights(volumes, "volumes"))
+
+
+@cache
+def _weights(count: int, what: str) -> np.ndarray:
+    """How much each of `count` weighs in each resample, (RESAMPLES, count): the same draws for every score.
+
+    What differs in `what` is drawn independently.
+    """
+    rng = np.random.default_rng([SEED, *what.encode()])
+    return rng.multinomial(count, np.full(count, 1 / count), RESAMPLES) / count
+
+
+def paired_differences(scores: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
+    """Differences of methods from their references, over the same volumes.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        With `SCORE_COLUMNS`.
+    pairs : iterable of (method, reference)
+        Each a model, an ensemble, the input or a baseline. Pairs that are not both scored have no rows.
+
+    Returns
+    -------
+    DataFrame
+        method, reference, tested_on, condition, protocol, metric; `difference`, the mean of method less
+        reference; `low` and `high` (see `interval`); `n`, the number of volumes.
+
+    Raises
+    ------
+    ValueError
+        As `summarise`, or if the two were not scored on the same volumes.
+    """
+    place = ["tested_on", "condition", "protocol", "metric"]
+    scores = _checked(scores, place)
+    scores = scores.assign(method=scores["model"].where(scores["output"] == "network", scores["output"]))
+    found: dict[str, dict[tuple, Crossed]] = {}
+    for (method, *where), group in scores.groupby(["method", *place], sort=False):
+        found.setdefault(method, {})[tuple(where)] = _crossed(group, (method, *where))
+    rows = []
+    for method, reference in pairs:
+        mine, theirs = found.get(method, {}), found.get(reference, {})
+        for where in (each for each in mine if each in theirs):
+            known = {"method": method, "reference": reference} | dict(zip(place, where, strict=True))
+            rows.append(known | _difference(mine[where], theirs[where], known))
+    return pd.DataFrame(rows, columns=["method", "reference", *place, "difference", "low", "high", "n"])
+
+
+def _difference(mine: Crossed, theirs: Crossed, known: Mapping[str, str]) -> dict[str, float]:
+    """Mean difference of two methods in one place, and its interval."""
+    if mine.volumes != theirs.volumes:
+        odd = sorted(set(mine.volumes) ^ set(theirs.volumes))
+        raise ValueError(f"scores of {known}: only one of the two has {odd}; score both on the same volumes")
+    low, high = interval(mine.values, theirs.values)
+    return {"difference": mine.values.mean() - theirs.values.mean(), "low": low, "high": high, "n": len(mine.volumes)}
+
+
+def comparison_pairs(study: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What is compared.
+
+    Models with input and baselines, with others that the same study trains on another dataset, those of a
+    sweep with its base, ensembles with their model.
+    """
+    models, plain = study["models"], [each["models"] for each in study["studies"].values() if not each["varies"]]
+    pairs = [(model, reference) for model in models for reference in references(study)]
+    sweeps = [each for each in study["studies"].values() if each["varies"] and each["base"]]
+    swept = [(model, each["base"]) for each in sweeps for model in [*each["models"], *each["matched"]]]
+    pairs += [pair for pair in swept if pair[0] != pair[1]]
+    both = [pair for names in plain for pair in itertools.combinations(names, 2)]
+    pairs += [(b, a) for a, b in both if models[a]["trained_on"] != models[b]["trained_on"]]
+    return list(dict.fromkeys([*pairs, *study["ensembles"].items()]))
+
+
+def _checked(scores: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """The scores and the columns of `by`, with strings for names, less exact repeats."""
     missing = [column for column in SCORE_COLUMNS if column not in scores.columns]
     if missing:
         raise ValueError(f"scores lack the columns {missing}; found {list(scores.columns)}")
-    scores = scores.loc[:, list(SCORE_COLUMNS)].copy()
+    scores = scores.loc[:, list(dict.fromkeys([*SCORE_COLUMNS, *by]))].copy()
     names = list(SCORE_COLUMNS[:-1])
     scores[names] = scores[names].astype(object).where(scores[names].notna(), "").astype(str)
     bad = scores[scores["value"].isna()]
     if len(bad):
         raise ValueError(f"{len(bad)} scores are not numbers; the first: {dict(bad.iloc[0])}")
     return scores.drop_duplicates()
+
+
+def read_calibration(paths: Mapping[tuple[str, str], str | Path], study: Mapping[str, Any]) -> pd.DataFrame:
+    """Calibration of runs on test sets, as one table.
+
+    Parameters
+    ----------
+    paths : mapping
+        (run, dataset) to the path of its calibration (see the module).
+    study : mapping
+        The resolved study: `models` and `runs` are read.
+
+    Returns
+    -------
+    DataFrame
+        `CALIBRATION_COLUMNS`, and those of `SCORE_COLUMNS` that name what was measured.
+    """
+    tables = []
+    for (run, dataset), path in paths.items():
+        table = read_tidy(path)
+        missing = [column for column in CALIBRATION_COLUMNS if column not in table]
+        if missing:
+            raise ValueError(f"{path}: found no columns {missing}, expected {CALIBRATION_COLUMNS}; calibrate anew")
+        model = study["runs"][run]["model"]
+        known = {"model": model, "seed": str(study["runs"][run]["seed"]), "tested_on": dataset, "stratum": ""}
+        known |= {"trained_on": study["models"][model]["trained_on"], "output": "network", "protocol": "calibration"}
+        tables.append(table.assign(**known))
+    return pd.concat(tables, ignore_index=True)
+
+
+def calibration_scores(calibration: pd.DataFrame) -> pd.DataFrame:
+    """Three numbers that sum up the calibration of each restored volume.
+
+    Parameters
+    ----------
+    calibration : DataFrame
+        As `read_calibration` gives it.
+
+    Returns
+    -------
+    DataFrame
+        `SCORE_COLUMNS`, of the metrics `ece`: expected calibration error, the mean over levels of
+        |observed - expected| coverage; `inside`: share of errors inside the interval of nominally 95 %;
+        `ratio`: mean absolute error by mean predicted scale, 1 where the scale is right, more where the
+        network is too sure of itself.
+    """
+    names = list(SCORE_COLUMNS[:-2])
+    coverage = calibration[calibration["kind"] == "coverage"]
+    gap = (coverage["observed"] - coverage["expected"]).abs()
+    scale = calibration[calibration["kind"] == "scale"]
+    sums = scale[["observed", "expected"]].mul(scale["count"], axis=0).join(scale[names])
+    sums = sums.groupby(names, sort=False).sum()
+    metrics = {
+        "ece": coverage.assign(gap=gap).groupby(names, sort=False)["gap"].mean(),
+        "inside": coverage[np.isclose(coverage["level"], 0.95)].set_index(names)["observed"],
+        "ratio": sums["observed"] / sums["expected"],
+    }
+    tables = [values.rename("value").reset_index().assign(metric=name) for name, values in metrics.items()]
+    return pd.concat(tables, ignore_index=True)[list(SCORE_COLUMNS)]
+
+
+def calibration_means(calibration: pd.DataFrame) -> pd.DataFrame:
+    """Means over test volumes of what was expected and observed at each level.
+
+    Parameters
+    ----------
+    calibration : DataFrame
+        As `read_calibration` gives it.
+
+    Returns
+    -------
+    DataFrame
+        model, tested_on, condition, kind, level; `expected`; the columns of `summarise` for what was
+        observed. Of each volume the mean over trainings is taken, as one of them may lack a bin.
+    """
+    by = ["model", "tested_on", "condition", "kind", "level"]
+    means = calibration.groupby([*by, "volume"], sort=False)[["observed", "expected"]].mean().reset_index()
+    unnamed = dict.fromkeys(("seed", "trained_on", "stratum", "output", "protocol", "metric"), "")
+    observed = summarise(means.assign(**unnamed, value=means["observed"]), by)
+    return observed.merge(means.groupby(by, sort=False)["expected"].mean().reset_index(), on=by)
+
+
+def explanation_means(explanation: pd.DataFrame) -> pd.DataFrame:
+    """Means over test volumes at every step between two protocols, and the change that each step makes.
+
+    Parameters
+    ----------
+    explanation : DataFrame
+        With `EXPLANATION_COLUMNS`.
+
+    Returns
+    -------
+    DataFrame
+        tested_on, model, output, condition, metric, step, label; `mean`, `sd`, `low`, `high` and `n` as in
+        `summarise`; `change`, the mean less that of the step before (nan for the first).
+    """
+    named = explanation.rename(columns={"dataset": "tested_on"})
+    named = named.assign(seed="", trained_on="", stratum="", protocol="")
+    series = ["tested_on", "model", "output", "condition", "metric"]
+    table = summarise(named, [*series, "step", "label"]).sort_values("step", kind="stable")
+    return table.assign(change=table.groupby(series, sort=False)["mean"].diff())
+
+
+def restoration_runtimes(paths: Iterable[str | Path], study: Mapping[str, Any]) -> pd.DataFrame:
+    """What restoring the test sets took, of each run and baseline.
+
+    Parameters
+    ----------
+    paths : iterable of path
+        The runtimes' JSON files (see the module).
+    study : mapping
+        The resolved study: `models`, `runs` and `baselines` are read.
+
+    Returns
+    -------
+    DataFrame
+        tested_on, method (a model, or a baseline's name), seed (nan for the only run of a model), device,
+        threads, voxels (of all volumes restored), seconds, seconds_per_million_voxels, strength (nan where
+        none was tuned) and its unit.
+
+    Raises
+    ------
+    ValueError
+        If a file lacks a value or names a method that the study does not.
+    """
+    columns = ["tested_on", "method", "seed", "device", "threads", "voxels", "seconds", "seconds_per_million_voxels"]
+    return pd.DataFrame([_restoration_runtime(path, study) for path in paths], columns=[*columns, "strength", "unit"])
+
+
+def _restoration_runtime(path: str | Path, study: Mapping[str, Any]) -> dict[str, Any]:
+    """One row of `restoration_runtimes`."""
+    record = json.loads(Path(path).read_text(encoding="utf-8"))
+    missing = {"method", "dataset", "seconds", "voxels", "threads", "device"} - set(record)
+    if missing:
+        raise ValueError(f"{path}: a restoration's runtime lacks {sorted(missing)}; restore again")
+    method, run = record["method"], study["runs"].get(record["method"])
+    if run is None and method not in study["baselines"]:
+        raise ValueError(f"{path}: runtime of {method}, which is no run and no baseline of the study; delete the file")
+    model = run["model"] if run else method
+    several = run is not None and len(study["models"][model]["seeds"]) > 1
+    measured = {name: record[name] for name in ("device", "threads", "voxels", "seconds")}
+    return {
+        "tested_on": record["dataset"],
+        "method": model,
+        "seed": run["seed"] if several else np.nan,
+        **measured,
+        "seconds_per_million_voxels": record["seconds"] / record["voxels"] * 1e6,
+        "strength": record.get("strength", np.nan),
+        "unit": record.get("unit", ""),
+    }
 
 
 def compared_models(scores: pd.DataFrame, study: Mapping[str, Any]) -> list[str]:

@@ -408,15 +408,28 @@ def tested_datasets(study: dict) -> list[str]:
     return [name for name in study["datasets"] if name in tested]
 
 
+def probabilistic_runs(study: dict) -> list[str]:
+    """The runs whose networks predict the scale of their error."""
+    return [run for run, each in study["runs"].items() if study["models"][each["model"]]["loss"] == "laplace"]
+
+
+def with_strata(study: dict) -> list[str]:
+    """The tested datasets whose volumes' names tell a stratum."""
+    return [name for name in tested_datasets(study) if study["datasets"][name]["stratum"]]
+
+
 def tables(study: dict) -> list[str]:
     """Names of the study's tables."""
     names = [study["datasets"][name]["table"] for name in tested_datasets(study)]
-    names += ["hyperparameters", "runtimes", "runtime_lines"]
+    names += ["hyperparameters", "runtimes", "runtime_lines", "comparisons", "restoration_runtimes"]
+    names += ["why_the_numbers_differ"]
+    names += ["strata"] * bool(with_strata(study)) + ["calibration"] * bool(probabilistic_runs(study))
     return names + ["generalization"] * cross_tested(study)
 
 
 def figures(study: dict) -> list[str]:
     """Names of the study's figures."""
-    names = ["fig1_patches", "fig2_restoration", "learning_curves", "runtimes"]
+    names = ["fig1_patches", "fig2_restoration", "learning_curves", "runtimes", "why_the_numbers_differ"]
+    names += ["calibration"] * bool(probabilistic_runs(study))
     names += [entry["figure"] for entry in study["studies"].values() if entry["varies"]]
     return names + ["fig3_generalization"] * cross_tested(study)

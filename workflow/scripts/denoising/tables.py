@@ -1,9 +1,10 @@
 """Tables of the study, ours beside the published values, each as CSV and as Markdown.
 
 The CSV holds plain numbers: a metric on a condition is `c1_nrmse_mean`, `c1_nrmse_sd` (over test
-volumes), where some model was trained several times `c1_nrmse_sd_seeds` (between its trainings, of
-their mean over volumes) and, where there is a reference, `c1_nrmse_percent`; a published setting
-beside ours is `epochs_published`. An ensemble's row follows its model's.
+volumes), `c1_nrmse_low` and `_high` (95 % bootstrap interval of the mean), where some model was trained
+several times `c1_nrmse_sd_seeds` (between its trainings, of their mean over volumes) and, where there is
+a reference, `c1_nrmse_percent`; paired differences are `c1_nrmse_difference`, `_low` and `_high`; a
+published setting beside ours is `epochs_published`. An ensemble's row follows its model's.
 The Markdown merges these into one readable column each. Protocols are never in one block.
 """
 
@@ -17,15 +18,22 @@ import numpy as np
 import pandas as pd
 
 from denoising.statistics import (
+    KEYS,
     MEASURED,
     OURS,
+    calibration_scores,
     compared_models,
+    comparison_pairs,
+    explanation_means,
     group_line,
     implied_for_paper,
     line_groups,
     our_runtimes,
+    paired_differences,
     published_runtimes,
+    references,
     relative_difference,
+    restoration_runtimes,
     settings_of,
     summarise,
     with_ensembles,
@@ -33,9 +41,16 @@ from denoising.statistics import (
 
 Study = Mapping[str, Any]
 
-NLM = "non-local means"
 METRICS = ("nrmse", "ssim")
-DECIMALS = {"nrmse": 4, "ssim": 4, "psnr": 2}
+DECIMALS = {"nrmse": 4, "ssim": 4, "psnr": 2, "ece": 4, "inside": 3, "ratio": 3}
+CALIBRATION_NOTE = (
+    "ECE: expected calibration error, the mean of |observed - nominal| coverage over nominal coverages; 0 is best. "
+    "Inside 95 %: share of errors in that interval of the predicted Laplace law. Error / scale: mean absolute error by "
+    "mean predicted scale, which is 1 where the scale is right and more where the network is too sure of itself."
+)
+# Of one metric on one condition, in the order of their columns
+VALUES = ("mean", "difference", "sd", "sd_seeds", "low", "high", "percent", "change")
+METRIC_NAMES = {"psnr": "PSNR", "inside": "inside 95 %", "ratio": "error / scale"}
 SETTINGS = ("epochs", "steps_per_epoch", "batch_size")
 
 PROTOCOLS = {
@@ -75,7 +90,7 @@ def replication_table(
     dataset: str,
     metrics: Sequence[str] = METRICS,
 ) -> pd.DataFrame:
-    """Input, non-local means, every model and ensemble tested on `dataset`, ours and published.
+    """Input, baselines, every model and ensemble tested on `dataset`, ours and published.
 
     PSNR is left out by default: under the paper protocol it is the NRMSE in decibels.
 
@@ -85,8 +100,8 @@ def replication_table(
         This study's scores, a value a row.
     study : mapping
         The resolved study. Of `datasets`, `conditions` (best first) and `published` (the published
-        dataset to compare with; by default of the same name; None for none) are read; `models` and
-        `ensembles` too.
+        dataset to compare with; by default of the same name; None for none) are read; `models`,
+        `ensembles` and `baselines` too.
     published : DataFrame
         `resources/published_scores.csv`, as `statistics.read_tidy` gives it.
     dataset : str
@@ -98,8 +113,8 @@ def replication_table(
     -------
     DataFrame
         Columns protocol, method, source, epochs, steps_per_epoch, batch_size, n, seeds, then
-        `c<condition>_<metric>_mean`, `_sd` and `_sd_seeds` (see the module), and note. `n` counts
-        test volumes, `seeds` trainings (none for an ensemble).
+        `c<condition>_<metric>_mean`, `_sd`, `_sd_seeds`, `_low` and `_high` (see the module), and note.
+        `n` counts test volumes, `seeds` trainings (none for an ensemble).
     """
     ours = _ours(scores, study)
     ours = ours[ours["tested_on"] == dataset]
@@ -133,17 +148,120 @@ def generalization_table(
     -------
     DataFrame
         Columns protocol, tested_on, method, trained_on, source, epochs, steps_per_epoch,
-        batch_size, reference, then `_mean`, `_sd`, `_sd_seeds` and `_percent` by condition and
-        metric, and note.
+        batch_size, reference, then `_mean`, `_sd`, `_sd_seeds`, `_low`, `_high` and `_percent` by
+        condition and metric, and note.
     """
     models = with_ensembles(compared_models(scores, study), study)
     theirs = [_published(published, study, dataset) for dataset in study["datasets"]]
     rows = pd.concat([_ours(scores, study), *theirs])
     rows = _with_reference(rows[rows["method"].isin(models)], models, study["ensembles"])
-    conditions = [name for dataset in study["datasets"].values() for name in dataset["conditions"]]
     names = ["protocol", "tested_on", "method", "trained_on", "source", *SETTINGS, "reference"]
-    table = _wide(rows, names, list(dict.fromkeys(conditions)), metrics)
-    return _sorted(table, study, published)
+    return _sorted(_wide(rows, names, _conditions(study), metrics), study, published)
+
+
+def strata_table(scores: pd.DataFrame, study: Study, metrics: Sequence[str] = METRICS) -> pd.DataFrame:
+    """Scores by stratum of the test volumes, of the datasets that have strata.
+
+    Parameters
+    ----------
+    scores, study, metrics
+        As in `replication_table`. A volume whose name tells no stratum is in the stratum "none".
+
+    Returns
+    -------
+    DataFrame
+        Columns protocol, tested_on, stratum, method, n, seeds, then `_mean`, `_sd`, `_sd_seeds`, `_low`
+        and `_high` by condition and metric, and note.
+    """
+    rows = _ours(scores, study, (*KEYS, "stratum"))
+    rows = rows[rows["tested_on"].isin(rows.loc[rows["stratum"] != "", "tested_on"])]
+    rows = rows.assign(stratum=rows["stratum"].replace("", "none"))
+    names = ["protocol", "tested_on", "stratum", "method", "n", "seeds"]
+    return _sorted(_wide(rows.sort_values("stratum", kind="stable"), names, _conditions(study), metrics), study)
+
+
+def comparisons_table(scores: pd.DataFrame, study: Study, metrics: Sequence[str] = METRICS) -> pd.DataFrame:
+    """Paired differences over the same volumes, with 95 % intervals.
+
+    Models are compared with the input and every baseline, those that one study trains on different
+    datasets with one another, the models of a sweep with its base, and ensembles with their model.
+
+    Parameters
+    ----------
+    scores, study, metrics
+        As in `replication_table`; of the study `studies` is read too.
+
+    Returns
+    -------
+    DataFrame
+        Columns protocol, tested_on, method, reference, n (test volumes), then
+        `c<condition>_<metric>_difference` (method less reference), `_low` and `_high`, and note.
+    """
+    rows = paired_differences(scores, comparison_pairs(study)).assign(note="")
+    rows = rows.replace({"reference": references(study)})
+    names = ["protocol", "tested_on", "method", "reference", "n"]
+    return _sorted(_wide(rows, names, _conditions(study), metrics), study)
+
+
+def calibration_table(calibration: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """How well the networks know their error, on every test set.
+
+    Parameters
+    ----------
+    calibration : DataFrame
+        As `statistics.read_calibration` gives it.
+    study : mapping
+        As in `replication_table`.
+
+    Returns
+    -------
+    DataFrame
+        Columns tested_on, method, trained_on, n, seeds, then by condition the mean over volumes, `_sd`,
+        `_sd_seeds`, `_low` and `_high` of `ece`, `inside` and `ratio` (see
+        `statistics.calibration_scores`), and note.
+    """
+    rows = _ours(calibration_scores(calibration), study)
+    names = ["tested_on", "method", "trained_on", "n", "seeds"]
+    return _sorted(_wide(rows, names, _conditions(study), ("ece", "inside", "ratio")), study)
+
+
+def explanation_table(explanation: pd.DataFrame, study: Study, metrics: Sequence[str] = METRICS) -> pd.DataFrame:
+    """From the 2019 study's numbers to the CARE paper's, one change a step.
+
+    Parameters
+    ----------
+    explanation : DataFrame
+        `results/explanation.csv`, as `statistics.read_tidy` gives it.
+    study, metrics
+        As in `replication_table`.
+
+    Returns
+    -------
+    DataFrame
+        Columns tested_on, method (input or the model), step, label, n, then by condition and metric
+        `_mean`, `_sd`, `_low`, `_high` and `_change` (the mean less that of the step before), and note.
+    """
+    rows = explanation_means(explanation)
+    rows = rows.assign(method=rows["model"].where(rows["output"] == "network", rows["output"]), note="")
+    names = ["tested_on", "method", "step", "label", "n"]
+    return _sorted(_wide(rows, names, _conditions(study), metrics), study)
+
+
+def restoration_runtimes_table(paths: Iterable[str | Path], study: Study) -> pd.DataFrame:
+    """What restoring every test set took, of networks and baselines.
+
+    Parameters
+    ----------
+    paths, study
+        As in `statistics.restoration_runtimes`.
+
+    Returns
+    -------
+    DataFrame
+        Its columns, with the baselines' labels as methods.
+    """
+    table = restoration_runtimes(paths, study).replace({"method": references(study)})
+    return _whole(_sorted(table, study))
 
 
 def hyperparameters_table(study: Study, published: pd.DataFrame) -> pd.DataFrame:
@@ -262,10 +380,10 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     """`table` as strings for a reader: merged columns, rounded numbers, no empty columns."""
     columns: dict[str, list[str]] = {}
     for name in table.columns:
-        if re.search(r"_(sd|sd_seeds|percent|published)$", name):
+        if re.search(r"_(sd|sd_seeds|low|high|percent|change|published)$", name):
             continue
         stem, _, end = name.rpartition("_")
-        if end == "mean":
+        if end in ("mean", "difference"):
             columns[_metric_heading(stem)] = _cells(table, stem)
         elif f"{name}_published" in table.columns:
             columns[_heading(name)] = _beside(table[name], table[f"{name}_published"])
@@ -276,16 +394,16 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({name: cells for name, cells in columns.items() if any(cells)})
 
 
-def _ours(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
+def _ours(scores: pd.DataFrame, study: Study, by: Sequence[str] = KEYS) -> pd.DataFrame:
     """Our means, a row each, with the settings of each model; an ensemble's are its model's."""
     models, ensembles = study["models"], study["ensembles"]
-    table = summarise(scores)
+    table = summarise(scores, by)
     unknown = set(table["model"]) - {*models, *ensembles, ""}
     if unknown:
         raise ValueError(f"scores of {sorted(unknown)}, which the study's models do not name")
     rows = [{"model": name, **settings_of(name, study)} for name in with_ensembles(models, study)]
     table = table.merge(pd.DataFrame(rows, columns=["model", *SETTINGS]), on="model", how="left")
-    label = table["output"].map({"nlm": NLM, "input": "input"})
+    label = table["output"].map(references(study))
     seeds = table["seeds"].where(table["model"].isin(models))
     notes = {name: f"mean of {len(models[each]['seeds'])} trainings' restorations" for name, each in ensembles.items()}
     table = table.assign(method=label.fillna(table["model"]), seeds=seeds, note=table["model"].map(notes).fillna(""))
@@ -318,9 +436,14 @@ def _with_reference(rows: pd.DataFrame, models: list[str], ensembles: Iterable[s
     return rows.assign(reference=rows["reference"].where(cross).fillna(""), percent=percent.where(cross))
 
 
+def _conditions(study: Study) -> list[str]:
+    """The conditions of all datasets, best first."""
+    return list(dict.fromkeys(name for dataset in study["datasets"].values() for name in dataset["conditions"]))
+
+
 def _wide(rows: pd.DataFrame, names: list[str], conditions: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
-    """One row for each set of `names`; means, deviations and percentages side by side."""
-    values = [name for name in ("mean", "sd", "sd_seeds", "percent") if name in rows.columns]
+    """One row for each set of `names`; what `VALUES` names stands side by side."""
+    values = [name for name in VALUES if name in rows.columns]
     values = [name for name in values if name != "sd_seeds" or rows[name].notna().any()]
     names = [*names, "note"]
     table = rows[names].drop_duplicates().reset_index(drop=True)
@@ -331,16 +454,18 @@ def _wide(rows: pd.DataFrame, names: list[str], conditions: Sequence[str], metri
                 columns={name: f"{_short(condition)}_{metric}_{name}" for name in values}
             )
             table = table.merge(one, on=names, how="left", validate="one_to_one")
-    table = table.dropna(how="all", subset=[name for name in table if name.endswith("_mean")])
+    table = table.dropna(how="all", subset=[name for name in table if name.endswith(("_mean", "_difference"))])
     return _whole(table[[name for name in table if name != "note"] + ["note"]])
 
 
-def _sorted(table: pd.DataFrame, study: Study, published: pd.DataFrame) -> pd.DataFrame:
-    """Order by protocol, test set, method (references, then models), ours before published."""
-    known = ["input", NLM, *with_ensembles(study["models"], study), *published["model"].unique()]
+def _sorted(table: pd.DataFrame, study: Study, published: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Order by protocol, test set, stratum, method (references, then models), ours before published."""
+    known = [*references(study).values(), *with_ensembles(study["models"], study)]
+    known += [] if published is None else list(published["model"].unique())
     ranks = {
         "protocol": list(PROTOCOLS),
         "tested_on": list(study["datasets"]),
+        "stratum": sorted(set(table["stratum"])) if "stratum" in table else [],
         "method": list(dict.fromkeys(known)),
         "source": [OURS],
     }
@@ -384,7 +509,8 @@ def _leading(setting: tuple[str, Any]) -> int:
 
 def _whole(table: pd.DataFrame) -> pd.DataFrame:
     """Counts as whole numbers, missing ones left empty."""
-    counts = [name for name in table if name in (*SETTINGS, "n", "seeds", "seed") or "steps_" in name]
+    known = (*SETTINGS, "n", "seeds", "seed", "step", "threads", "voxels")
+    counts = [name for name in table if name in known or "steps_" in name]
     counts = [name for name in counts if name != "seconds_per_step"]
     return table.astype(dict.fromkeys(counts, "Int64"))
 
@@ -402,6 +528,10 @@ def _heading(name: str) -> str:
         "seconds_per_step": "time per step (s)",
         "overhead_seconds": "overhead per epoch (s)",
         "paper_hours": "paper's time (h)",
+        "seconds": "time (s)",
+        "seconds_per_million_voxels": "time per million voxels (s)",
+        "strength": "tuned strength",
+        "unit": "unit of strength",
         "n": "test volumes",
         "samples": "patches seen",
         "samples_per_second": "patches per second",
@@ -419,7 +549,7 @@ def _metric_heading(stem: str) -> str:
     """`c1_nrmse` as NRMSE C1; PSNR with its unit."""
     condition, _, metric = stem.rpartition("_")
     condition = condition.upper() if re.fullmatch(r"c\d+", condition) else condition
-    return f"{metric.upper()} {condition}" + (" (dB)" if metric == "psnr" else "")
+    return f"{METRIC_NAMES.get(metric, metric.upper())} {condition}" + (" (dB)" if metric == "psnr" else "")
 
 
 def _has_means(table: pd.DataFrame) -> bool:
@@ -431,17 +561,25 @@ def _any_value(table: pd.DataFrame, ending: str) -> bool:
 
 
 def _cells(table: pd.DataFrame, stem: str) -> list[str]:
-    """Mean, standard deviations and percentage of one metric on one condition, as text."""
+    """Mean or difference of one metric on one condition, and what is known of it, as text."""
     digits = DECIMALS.get(stem.rpartition("_")[2], 4)
     empty = pd.Series(np.nan, index=table.index)
-    columns = [table.get(f"{stem}_{name}", empty) for name in ("mean", "sd", "sd_seeds", "percent")]
-    cells = []
-    for mean, sd, sd_seeds, percent in zip(*columns, strict=True):
-        cell = "" if pd.isna(mean) else f"{mean:.{digits}f}"
-        cell += "" if pd.isna(sd) else f" ± {sd:.{digits}f}"
-        cell += "" if pd.isna(sd_seeds) else f" [± {sd_seeds:.{digits}f}]"
-        cells.append(cell + ("" if pd.isna(percent) else f" ({percent:+.1f} %)"))
-    return cells
+    columns = {name: table.get(f"{stem}_{name}", empty) for name in VALUES}
+    rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+    return [_cell({name: value for name, value in row.items() if not pd.isna(value)}, digits) for row in rows]
+
+
+def _cell(known: Mapping[str, float], digits: int) -> str:
+    """The values of one cell: 0.0400 ± 0.0057 [± 0.0141] (+25.0 %); 0.0343 to 0.0457."""
+    sign = "+" if "difference" in known else ""
+    change = known.get("change")
+    cell = f"{known['mean']:.{digits}f}" if "mean" in known else ""
+    cell += f"{known['difference']:+.{digits}f}" if "difference" in known else ""
+    cell += f" ± {known['sd']:.{digits}f}" if "sd" in known else ""
+    cell += f" [± {known['sd_seeds']:.{digits}f}]" if "sd_seeds" in known else ""
+    cell += f" ({known['percent']:+.1f} %)" if "percent" in known else ""
+    cell += "" if change is None else f" ({change:+.{digits}f})" if change else " (0)"
+    return cell + (f"; {known['low']:{sign}.{digits}f} to {known['high']:{sign}.{digits}f}" if "low" in known else "")
 
 
 def _beside(ours: pd.Series, theirs: pd.Series) -> list[str]:
@@ -477,10 +615,21 @@ def _legend(table: pd.DataFrame) -> list[str]:
     lines = []
     if _has_means(table):
         lines.append("Mean ± sample standard deviation over test volumes.")
+    if _any_value(table, "_difference"):
+        lines.append("Mean difference, method less reference, over the same test volumes.")
+    if _any_value(table, "_low"):
+        lines.append("After the semicolon: its 95 % bootstrap interval over test volumes, and over a model's trainings")
+        lines.append("where there are several; of 4 volumes it is rather too narrow.")
     if _any_value(table, "_sd_seeds"):
         lines.append("In square brackets: that between a model's trainings, of their means over test volumes.")
     if _any_value(table, "_percent"):
         lines.append("In round brackets: difference from the reference model, in percent of it.")
+    if _any_value(table, "_change"):
+        lines.append("In round brackets: change from the step before.")
+    if "strength" in table:
+        lines.append("Reading and writing count. Strengths tuned in voxels, or in standard deviations of the noise.")
+    if _any_value(table, "_ece_mean"):
+        lines.append(CALIBRATION_NOTE)
     if _any_value(table, "_published"):
         lines.append("In brackets: the published value, where it differs.")
     return [" ".join(lines)] if lines else []

@@ -1,0 +1,10 @@
+"""Draw the coverage and scale that networks predict for their error, against what it is."""
+
+from denoising.figures import fig_calibration
+from denoising.logs import open_log
+from denoising.statistics import read_calibration
+
+with open_log(snakemake.log[0]):
+    study = snakemake.params.study
+    paths = dict(zip(map(tuple, snakemake.params.calibrated), snakemake.input, strict=True))
+    fig_calibration(read_calibration(paths, study), study, snakemake.output.pdf, snakemake.output.png)
