@@ -35,6 +35,7 @@ use rule restore as restore_truth with:
     # The clean stacks, restored as if they were noisy: what the 2019 study did with its swapped test set
     output:
         restored=keep_if_asked(directory("results/restored_truth/{run}/{dataset}")),
+        runtime=temp("results/restored_truth/{run}/{dataset}.json"),
     wildcard_constraints:
         dataset=one_of(SWAPPED_IN_2019),
     log:

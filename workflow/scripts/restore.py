@@ -23,5 +23,5 @@ with open_log(snakemake.log[0]):
         snakemake.params.storage,
         snakemake.threads,
         Path(snakemake.output.runtime),
-        {"method": snakemake.wildcards.run, "device": device.name},
+        {"method": snakemake.wildcards.run, "dataset": snakemake.wildcards.dataset, "device": device.name},
     )
