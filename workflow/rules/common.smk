@@ -29,9 +29,7 @@ ENSEMBLES = STUDY["ensembles"]
 BASELINES = STUDY["baselines"]
 TRAINED_ON = sorted({values["trained_on"] for values in MODELS.values()})
 # Runs that predict the scale of their error, and test sets whose roles the 2019 study swapped
-PROBABILISTIC = [
-    run for run, each in RUNS.items() if MODELS[each["model"]]["loss"] == "laplace"
-]
+PROBABILISTIC = studies.probabilistic_runs(STUDY)
 SWAPPED_IN_2019 = [
     name for name, dataset in DATASETS.items() if dataset["published"] == "tribolium"
 ]
