@@ -210,9 +210,13 @@ def edited(miniature, module, before, after):
         path.write_text(text)
 
 
-TABLES = {"score_table", "generalization", "hyperparameters", "runtimes"}
+TABLES = {
+    "score_table", "generalization", "hyperparameters", "runtimes", "comparisons", "strata", "restoration_runtimes",
+    "calibration_table", "explanation_table",
+}  # fmt: skip
 FIGURES = {
-    "fig1_patches", "fig2_restoration", "fig3_generalization", "sweep_figure", "learning_curves", "runtimes_figure"
+    "fig1_patches", "fig2_restoration", "fig3_generalization", "sweep_figure", "learning_curves", "runtimes_figure",
+    "calibration_figure", "explanation_figure",
 }  # fmt: skip
 LAST = {"provenance", "all"}
 
