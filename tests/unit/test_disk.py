@@ -58,7 +58,7 @@ def test_pairs_are_as_large_as_their_files(tmp_path, monkeypatch):
     use = disk_use(resolve(config, schema), PUBLISHED)
     assert (use["archives"]["mine"], use["volumes"]["mine"]) == (0, 4000)
     assert use["patches"]["mine"] == 2 * 64 * 8 * 16 * 16 * 8
-    assert use["restorations"]["mine"] == pytest.approx(1000 * 0.2 * (4 + 2 * 8))
+    assert use["restorations"]["mine"] == pytest.approx(1000 * 0.2 * (5 * 4 + 2 * 8))  # five baselines
 
 
 def test_an_archive_of_nobody_knows_what_is_said_to_be_unknown():
