@@ -148,7 +148,6 @@ def test_restorations_are_temporary_unless_kept(miniature):
     assert not list((miniature.root / "results/restored").rglob("*.tif"))
 
 
-<<<<<<< HEAD
 def test_disk_use_is_said_once_before_the_jobs(miniature):
     said = miniature.first.said
     assert said.count("Disk use at the peak: about ") == 1
@@ -157,10 +156,11 @@ def test_disk_use_is_said_once_before_the_jobs(miniature):
 
 def test_restoration_leaves_its_runtime(miniature):
     found = json.loads((miniature.root / "results/runtimes/planaria-100/tribolium.json").read_text())
-    assert set(found) == {"method", "device", "seconds", "voxels", "threads"}
+    assert set(found) == {"method", "dataset", "device", "seconds", "voxels", "threads"}
     assert found["voxels"] == 2 * 3 * 8 * 48 * 48
     assert found["seconds"] > 0
-=======
+
+
 @pytest.mark.parametrize("baseline", ["gaussian", "wavelet", "nlm"])
 def test_baselines_are_tuned_and_timed(miniature, baseline):
     choice = json.loads((miniature.root / f"results/baselines/{baseline}/tribolium.json").read_text())
@@ -169,7 +169,6 @@ def test_baselines_are_tuned_and_timed(miniature, baseline):
     assert choice["tuned_on"] == "tribolium"
     expected = {"method": baseline, "dataset": "tribolium", "voxels": 6 * 8 * 48 * 48, "strength": choice["strength"]}
     assert {key: runtime[key] for key in expected} == expected
->>>>>>> E
 
 
 def test_never_two_gpu_jobs_at_once(miniature):
