@@ -6,7 +6,8 @@ STUDY = {
     "unpack": 2, "patches": 2, "split": 2, "train": 14, "restore": 18, "tune_baseline": 10, "baseline": 10,
     "restore_truth": 1, "evaluate": 30, "calibrate": 18, "explain": 2, "gather_explanations": 1, "gather_scores": 1,
     "comparisons": 1, "strata": 1, "restoration_runtimes": 1, "calibration_table": 1, "calibration_figure": 1,
-    "explanation_table": 1, "explanation_figure": 1, "score_table": 2, "generalization": 1, "hyperparameters": 1, "runtimes": 1,
+    "explanation_table": 1, "explanation_figure": 1,
+    "score_table": 2, "generalization": 1, "hyperparameters": 1, "runtimes": 1,
     "patch_examples": 2, "restoration_examples": 2, "fig1_patches": 1, "fig2_restoration": 1,
     "fig3_generalization": 1, "sweep_figure": 2, "learning_curves": 1, "runtimes_figure": 1, "provenance": 1, "all": 1,
 }  # fmt: skip
