@@ -172,11 +172,11 @@ def test_non_local_means_are_scikit_images(noisy, h):
     assert rmse(restored, expected) < 0.02 * NOISE
 
 
-def test_slabs_and_tiles_of_non_local_means_do_not_show(monkeypatch):
+def test_blocks_and_tiles_of_non_local_means_do_not_show(monkeypatch):
     noisy = with_noise(blobs((23, 21, 30)))
     whole = non_local_means(noisy, 0.12)
-    monkeypatch.setattr(baselines, "NLM_SLAB", 8 * 21 * 30)
-    monkeypatch.setattr(baselines, "NLM_TILE", {3: (7, 11)})
+    monkeypatch.setattr(baselines, "NLM_BLOCK", {3: (9, 12, 11)})
+    monkeypatch.setattr(baselines, "NLM_TILE", 1)
     np.testing.assert_allclose(non_local_means(noisy, 0.12), whole, atol=1e-6)
 
 

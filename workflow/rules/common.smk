@@ -156,7 +156,7 @@ def of_tuning_dataset(pattern):
 
 def baseline_memory(wildcards, threads):
     """Memory in MB: a volume a thread, for a published planaria volume of 100 million voxels."""
-    # Measured: 10 bytes a voxel for filters, 33 for wavelets, 58 for total variation, 18 for non-local means
+    # Measured: 10 bytes a voxel for filters, 33 for wavelets, 58 for total variation, 19 for non-local means
     a_volume = {"tv": 6500, "wavelet": 4000, "nlm": 2500}.get(wildcards.baseline, 1500)
     return a_volume * threads
 
