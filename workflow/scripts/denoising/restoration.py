@@ -28,8 +28,8 @@ from denoising.volumes import INPUT_PERCENTILES, SCALES, Pair, normalising, open
 log = logging.getLogger(__name__)
 
 # Memory that the network takes at its peak: float32 values for each voxel of a tile, so many for each feature of its
-# first level and so many besides (measured on a CPU: 3.9 to 5.1 in all, in 2D and 3D, depths 1 to 3, kernels 3 and 5); and of
-# what is free, the share that is counted on
+# first level and so many besides (measured on a CPU: 3.9 to 5.1 a feature in all, in 2D and 3D, depths 2 and 3, kernels
+# 3 and 5); and of what is free, the share that is counted on
 VALUES_PER_FEATURE, VALUES_BESIDES = 5, 4
 SHARE = 0.9
 # On a CPU one tile at a time is the fastest (measured)
