@@ -2,11 +2,12 @@
 
 Usage: python tests/benchmarks/restoration.py [--device auto|cpu|gpu] [--repeats N] [--width N]
 
-Each kind is a process of its own, in turn, that restores the volume twice: graphs are traced but once for all volumes of
-a shape. The fastest counts, which other work on the machine disturbs least, and of memory the median. Ours is told to take a quarter of the memory that csbdeep takes in one piece.
-Memory is all that is resident, of files too, above what the imports take. Prints a table, and JSON lines
-{"what", "ours", "stock", "ratio"}, where a ratio above 1 means that ours is better: voxels per second against csbdeep
-tiled and in one piece, and memory against csbdeep in one piece. Weights are random: the time does not depend on them.
+Each kind is a process of its own, in turn, that restores the volume twice: graphs are traced but once for all volumes
+of a shape. The fastest counts, which other work on the machine disturbs least, and of memory the median. Ours is told
+to take a quarter of the memory that csbdeep takes in one piece. Memory is all that is resident, of files too, above
+what the imports take. Prints a table, and JSON lines {"what", "ours", "stock", "ratio"}, where a ratio above 1 means
+that ours is better: voxels per second against csbdeep tiled and in one piece, and memory against csbdeep in one piece.
+Weights are random: the time does not depend on them.
 """
 
 import argparse
