@@ -74,6 +74,23 @@ def test_what_is_not_finite_is_no_whole_number(path):
     assert not list(path.parent.iterdir())
 
 
+def test_a_nan_far_into_a_large_volume_is_no_whole_number_either(path, monkeypatch):
+    monkeypatch.setattr(formats, "SLAB_BYTES", 64)
+    image = volume()
+    image[-1, 0, 0] = np.nan
+    with pytest.raises(ValueError, match="holds values from nan"):
+        write(path, image, "ZYX", storage=Storage("tiff", "uint16"))
+
+
+def test_numbers_that_would_be_lost_are_refused(path):
+    settings = {"format": "tiff", "dtype": "input", "compression": False}
+    with pytest.raises(ValueError, match="the input is int64: set it to float32"):
+        Storage.of(settings, np.dtype("int64"))
+    assert Storage.of(settings, np.dtype("uint16")).dtype == "uint16"
+    with pytest.raises(ValueError, match="1e\\+06, too much for float16"):
+        write(path, np.full((2, 3, 4), 1e6, np.float32), "ZYX", storage=Storage("tiff", "float16"))
+
+
 def test_an_uncompressed_file_is_its_own_map_and_a_copy_of_another_has_no_name(path):
     write(path, volume(), "ZYX")
     assert open_volume(path).filename == str(path)

@@ -6,12 +6,16 @@ from denoising.logs import open_log
 
 with open_log(snakemake.log[0]):
     # Here, so that what TensorFlow says when it is loaded is in the log
+    import tensorflow as tf
+
     from denoising.accounting import Gpu, host_memory
     from denoising.network import load_model, use_device
     from denoising.restoration import TILES_A_BATCH, Restorer, most_voxels_at_once, restore_all
     from denoising.volumes import paired
 
     device = use_device(snakemake.params.device, snakemake.threads, snakemake.params.memory_growth)
+    # Float32 as csbdeep's results on a CPU have it, not the 10 bits of a GPU's TF32
+    tf.config.experimental.enable_tensor_float_32_execution(False)
     # Before TensorFlow takes any of it
     free = Gpu(device.on_gpu).free_memory() or (snakemake.resources.mem_mb - host_memory()) * 1e6
     model = load_model(Path(snakemake.input.config).parent)

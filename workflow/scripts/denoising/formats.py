@@ -60,6 +60,8 @@ class Storage:
     def of(cls, settings: dict, input_dtype: np.dtype) -> "Storage":
         """As the config's `restoration` says, whose dtype `input` is that of what was restored."""
         dtype = str(input_dtype) if settings["dtype"] == "input" else settings["dtype"]
+        if np.dtype(dtype).itemsize > 4:  # float64 cannot tell the numbers of a 64-bit integer apart
+            raise ValueError(f"restoration.dtype is input, and the input is {dtype}: set it to float32 or float16.")
         return cls(settings["format"], dtype, settings["compression"])
 
 
@@ -195,7 +197,8 @@ def _remove(path: Path) -> None:
 def _scale(path: Path, image: np.ndarray, dtype: np.dtype) -> tuple[float, float]:
     """Gain and offset that spread the image's range over all of an integer type."""
     parts = [image[slab] for slab in slabs(image.shape, image.itemsize)]
-    low, high = min(float(part.min()) for part in parts), max(float(part.max()) for part in parts)
+    # numpy's, as Python's min and max pass over NaN
+    low, high = float(np.min([part.min() for part in parts])), float(np.max([part.max() for part in parts]))
     if not math.isfinite(low) or not math.isfinite(high):
         raise ValueError(
             f"{path}: holds values from {low} to {high}, expected finite ones to store as {dtype}; "
@@ -211,6 +214,8 @@ def _stored(part: np.ndarray, header: Header) -> np.ndarray:
     if header.scaled:
         limits = np.iinfo(header.dtype)
         part = np.clip(np.rint((part.astype(np.float64) - header.offset) / header.gain), limits.min, limits.max)
+    elif header.dtype == np.float16 and np.abs(part).max() > np.finfo(np.float16).max:
+        raise ValueError(f"holds {np.abs(part).max():g}, too much for float16; set restoration.dtype to float32.")
     return np.ascontiguousarray(part, header.dtype)
 
 

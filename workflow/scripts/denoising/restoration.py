@@ -175,6 +175,10 @@ class Restorer:
             try:
                 return self._run(plan, source, outputs, low, high)
             except tf.errors.ResourceExhaustedError:
+                if self.tiles_a_batch > 1:
+                    self.tiles_a_batch = 1
+                    log.warning("out of memory with several tiles of %s a batch: one at a time now", plan.tile)
+                    continue
                 self.max_tile_voxels = math.prod(plan.tile) // 2
                 log.warning("out of memory with tiles of %s: at most %d voxels now", plan.tile, self.max_tile_voxels)
 
@@ -356,7 +360,9 @@ def _margins(depth: int, kernel: int) -> list[int]:
 def most_voxels_at_once(model: CARE, set_to: int | None, free_bytes: float) -> int:
     """The most voxels of a tile: what the config sets, or what takes no more than its share of the free memory."""
     bytes_each = 4 * (VALUES_PER_FEATURE * model.config.unet_n_first + VALUES_BESIDES)
-    voxels = set_to or int(SHARE * free_bytes / bytes_each)
+    # Kernels count the values of a tensor in int32; the largest joins two of the first level's width
+    most = (2**31 - 1) // (2 * model.config.unet_n_first)
+    voxels = min(set_to or int(SHARE * free_bytes / bytes_each), most)
     log.info("tiles of at most %d voxels: %.0f bytes a voxel, %.0f MB free", voxels, bytes_each, free_bytes / 1e6)
     return voxels
 

@@ -241,7 +241,9 @@ def _drawn_means(values: np.ndarray, trainings: str) -> np.ndarray:
     runs, volumes = values.shape
     if runs == 1:
         return _weights(volumes, "volumes") @ values[0]
-    return np.einsum("dv,dv->d", _weights(runs, trainings) @ values, _weights(volumes, "volumes"))
+    # A resample of few trainings varies less than trainings do, by (runs - 1) / runs of their variance
+    chosen = 1 / runs + (_weights(runs, trainings) - 1 / runs) * np.sqrt(runs / (runs - 1))
+    return np.einsum("dv,dv->d", chosen @ values, _weights(volumes, "volumes"))
 
 
 @cache

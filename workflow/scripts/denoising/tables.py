@@ -619,7 +619,7 @@ def _legend(table: pd.DataFrame) -> list[str]:
         lines.append("Mean difference, method less reference, over the same test volumes.")
     if _any_value(table, "_low"):
         lines.append("After the semicolon: its 95 % bootstrap interval over test volumes, and over a model's trainings")
-        lines.append("where there are several; of 4 volumes it is rather too narrow.")
+        lines.append("where there are several; of 4 volumes, or of few trainings, it is rather too narrow.")
     if _any_value(table, "_sd_seeds"):
         lines.append("In square brackets: that between a model's trainings, of their means over test volumes.")
     if _any_value(table, "_percent"):
