@@ -10,10 +10,8 @@ from denoising.formats import Storage, read_header, scratch_array, write
 from denoising.metrics import score_pair, score_volume
 from denoising.volumes import (
     listing_row,
-    normalise,
     open_volume,
     paired,
-    percentiles,
     read_volume,
     volume_header,
     volume_names,
@@ -213,28 +211,6 @@ def test_size_of_a_voxel_is_read_as_others_write_it(tmp_path, writer, expected):
 
 
 # Percentiles in bounded memory
-
-
-@pytest.mark.parametrize(
-    "dtype", [np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.float16, np.float32, np.float64]
-)
-@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (7, 33, 41)])
-def test_percentiles_are_numpys(dtype, shape, monkeypatch):
-    monkeypatch.setattr(formats, "SLAB_BYTES", 1000)
-    rng = np.random.default_rng(0)
-    values = rng.integers(0, 250, shape) if np.dtype(dtype).kind == "u" else 50 * rng.standard_normal(shape) - 3
-    percents = (0, 0.1, 3, 50, 66.6, 99.8, 100)
-    image = values.astype(dtype)
-    np.testing.assert_allclose(percentiles(image, percents), np.percentile(image.astype(float), percents), rtol=1e-12)
-
-
-def test_percentiles_of_signed_zeros_infinities_and_nan():
-    image = np.array([-np.inf, -1, -0.0, 0.0, 1e-42, 1, np.inf], np.float32)
-    assert percentiles(image, (50, 100 / 6)) == [0, -1]
-    assert np.isnan(percentiles(np.array([1, np.nan, 2], np.float32), (3, 50))).all()
-    assert np.isnan(percentiles(np.array([1, -np.nan, 2], np.float32), (3, 50))).all()
-    with pytest.raises(ValueError, match="NaN"):
-        normalise(np.array([1, np.nan, 2, 3], np.float32), 3, 99.8)
 
 
 def test_scratch_leaves_no_file(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 
 from denoising import percentiles as module
 from denoising.percentiles import normalisation, percentiles
+from denoising.volumes import normalise
 
 WANTED = [0, 0.1, 3, 50, 99.8, 99.9, 100]
 RNG = np.random.default_rng(0)
@@ -72,6 +73,28 @@ def test_memory_does_not_grow_with_the_image(dtype):
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.2 * peaks[0]
+
+
+@pytest.mark.parametrize(
+    "dtype", [np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.float16, np.float32, np.float64]
+)
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (7, 33, 41)])
+def test_percentiles_in_small_blocks_are_numpys(dtype, shape, monkeypatch):
+    monkeypatch.setattr(module, "BLOCK", 250)
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, 250, shape) if np.dtype(dtype).kind == "u" else 50 * rng.standard_normal(shape) - 3
+    percents = (0, 0.1, 3, 50, 66.6, 99.8, 100)
+    image = values.astype(dtype)
+    np.testing.assert_allclose(percentiles(image, percents), np.percentile(image.astype(float), percents), rtol=1e-12)
+
+
+def test_percentiles_of_signed_zeros_infinities_and_nan():
+    image = np.array([-np.inf, -1, -0.0, 0.0, 1e-42, 1, np.inf], np.float32)
+    assert percentiles(image, (50, 100 / 6)) == [0, -1]
+    assert np.isnan(percentiles(np.array([1, np.nan, 2], np.float32), (3, 50))).all()
+    assert np.isnan(percentiles(np.array([1, -np.nan, 2], np.float32), (3, 50))).all()
+    with pytest.raises(ValueError, match="NaN"):
+        normalise(np.array([1, np.nan, 2, 3], np.float32), 3, 99.8)
 
 
 def test_normalisation_maps_the_percentiles_to_0_and_1():

@@ -19,7 +19,7 @@ from csbdeep.models import CARE
 from numpy.lib.format import open_memmap
 
 from denoising import checkpoints, training
-from denoising.batches import batch_indices
+from denoising.batches import batch_indices, validation_subset
 from denoising.network import Device, care_config, use_device
 from denoising.training import COLUMNS, Stopped, choose, train
 
@@ -574,7 +574,7 @@ def broken(patches, models):
 def test_nan_ends_training_and_says_where(broken):
     message, kept = broken
     assert message.startswith("model broken: the loss is not finite in epoch 3, step 1, at learning rate 0.004, on ")
-    assert f"on patches {patch_of_epoch(3)}. Of these, patches {patch_of_epoch(3)} hold values" in message
+    assert f"on patches {patch_of_epoch(3)}. Patches {patch_of_epoch(3)} hold values" in message
     assert f"are kept in {kept}" in message
 
 
@@ -592,19 +592,28 @@ def test_the_model_folder_of_a_broken_training_is_not_written(broken, models):
 
 def test_a_nan_in_the_first_epoch_leaves_no_weights(patches, models, untraced):
     bad = with_nan(patches, models / "nan-in-1", patch_of_epoch(1))
-    with pytest.raises(FloatingPointError, match="in epoch 1, step 1.* no epoch was finished"):
+    with pytest.raises(FloatingPointError, match="in epoch 1, step 1.* No epoch was finished"):
         train_model(bad, models / "stillborn", **ONE_BY_ONE)
     assert not list(models.glob("**/stillborn/**/*.h5"))
 
 
 def test_a_nan_among_the_patches_that_validate_is_named(patches, models, untraced):
     bad = with_nan(patches, models / "nan-in-validation", TRAIN)
-    with pytest.raises(FloatingPointError, match=f"validation loss is not finite in epoch 1.*patches {TRAIN} hold"):
+    with pytest.raises(FloatingPointError, match=f"validation loss is not finite in epoch 1.*Patches {TRAIN} hold"):
         train_model(bad, models / "unjudged", **ONE_BY_ONE)
 
 
+def test_a_nan_beside_the_subset_that_validates_is_not_passed_over(patches, models, untraced):
+    subset = validation_subset(np.arange(TRAIN, TRAIN + VALIDATION), 2)
+    beside = next(each for each in range(TRAIN, TRAIN + VALIDATION) if each not in subset)
+    bad = with_nan(patches, models / "nan-beside-the-subset", beside)
+    with pytest.raises(FloatingPointError, match=f"whole validation set is not finite.*Patches {beside} hold"):
+        train_model(bad, models / "half-judged", validation_patches=2)
+    assert not (models / "half-judged").exists()
+
+
 def test_weights_that_diverge_are_told_from_bad_patches(patches, models, untraced):
-    with pytest.raises(FloatingPointError, match="its patches are finite, so the weights have diverged: set a smaller"):
+    with pytest.raises(FloatingPointError, match="are finite, so the weights have diverged: set a smaller"):
         train_model(patches, models / "diverged", learning_rate=1e30, loss="mse")
 
 

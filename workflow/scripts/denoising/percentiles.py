@@ -43,20 +43,32 @@ def percentiles(image: np.ndarray, wanted: Sequence[float]) -> list[float]:
     return found
 
 
-def normalisation(image: np.ndarray, low: float, high: float, called: str = "the image") -> tuple[float, float]:
-    """Gain and offset of `N(u; lo, hi) = (u - perc(u, lo)) / (perc(u, hi) - perc(u, lo)) = gain u + offset`.
+def limits(image: np.ndarray, low: float, high: float, called: str = "the image") -> tuple[float, float]:
+    """Two percentiles of a whole image, between which it can be normalised.
 
     Raises
     ------
     ValueError
-        If both percentiles are the same value, as in a constant image; it names the image as it is `called`.
+        If the image holds NaN, or both percentiles are the same value, as in a constant image, or infinite; it names
+        the image as it is `called`.
     """
     lowest, highest = percentiles(image, (low, high))
+    if not np.isfinite([lowest, highest]).all():
+        raise ValueError(f"{called} holds NaN or infinite values, which cannot be normalised; export it again.")
     if not highest > lowest:
         raise ValueError(
             f"percentiles {low:g} and {high:g} of {called} are both {lowest:g}: a constant or nearly empty image "
             "cannot be normalised; leave the volume out, or export it again."
         )
+    return lowest, highest
+
+
+def normalisation(image: np.ndarray, low: float, high: float, called: str = "the image") -> tuple[float, float]:
+    """Gain and offset of `N(u; lo, hi) = (u - perc(u, lo)) / (perc(u, hi) - perc(u, lo)) = gain u + offset`.
+
+    Raises ValueError as `limits`.
+    """
+    lowest, highest = limits(image, low, high, called)
     return 1 / (highest - lowest), -lowest / (highest - lowest)
 
 

@@ -23,7 +23,8 @@ from tqdm import tqdm
 
 from denoising.formats import Storage, scratch_array, write
 from denoising.network import halo
-from denoising.volumes import INPUT_PERCENTILES, SCALES, Pair, normalising, open_volume, volume_header
+from denoising.percentiles import limits
+from denoising.volumes import INPUT_PERCENTILES, SCALES, Pair, open_volume, volume_header
 
 log = logging.getLogger(__name__)
 
@@ -420,7 +421,7 @@ def restore_file(
     targets = [mean, scale] if restorer.probabilistic else [mean]
     restored = [scratch_array(mean.parent, image.shape, np.float32) for _ in targets]
     try:
-        low, high = normalising(image, *INPUT_PERCENTILES)
+        low, high = limits(image, *INPUT_PERCENTILES)
         restorer.restore(image, axes, *restored, low=low, high=high)
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from None

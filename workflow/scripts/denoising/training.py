@@ -351,7 +351,11 @@ class Training:
         """Evaluate the best epoch's weights on the whole validation set, where a subset has validated."""
         if len(self.validating) < len(self.validation):
             self.network.set_weights(self.best)  # the last epoch's are in its checkpoint
-            self.judged = self._validate(self.validation, lambda: requests and self._end(requests))
+            found = self._validate(self.validation, lambda: requests and self._end(requests))
+            if not np.isfinite(found).all():
+                rate = self.history[-1]["learning_rate"]
+                self._refuse("the loss on the whole validation set is not finite", self.validation, rate)
+            self.judged = found
 
     def _val_losses(self) -> list[float]:
         return [row["val_loss"] for row in self.history]
@@ -407,18 +411,17 @@ class Training:
         """End a training whose loss is not finite, saying where to look; the best weights stay."""
         broken = [int(each) for each in patches if not (np.isfinite(self.X[each]) & np.isfinite(self.Y[each])).all()]
         cause = (
-            f"patches {', '.join(map(str, broken))} hold values that are not finite: correct or leave out their images"
+            f"Patches {', '.join(map(str, broken))} hold values that are not finite: correct or leave out their images."
             if broken
-            else "its patches are finite, so the weights have diverged: set a smaller learning_rate"
+            else "All their values are finite, so the weights have diverged: set a smaller learning_rate."
         )
-        kept = "no epoch was finished"
+        kept = "No epoch was finished."
         if self.best:
             self.write(self.folder)
-            kept = f"the weights of the best epoch, {best_epoch(self._val_losses())}, are kept in {self.folder}"
+            kept = f"The weights of the best epoch, {best_epoch(self._val_losses())}, are kept in {self.folder}."
         listed = ", ".join(map(str, patches[:64])) + (f" and {len(patches) - 64} more" if len(patches) > 64 else "")
         raise FloatingPointError(
-            f"model {self.run}: {what}, at learning rate {rate:g}, on patches {listed}. Of these, {cause}. "
-            f"In all, {kept}."
+            f"model {self.run}: {what}, at learning rate {rate:g}, on patches {listed}. {cause} {kept}"
         )
 
     # What comes out

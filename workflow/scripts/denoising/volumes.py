@@ -13,7 +13,6 @@ A folder of restored volumes holds {condition}/{volume}.tif, and from probabilis
 scale/{condition}/{volume}.tif; or NAME.ome.zarr for NAME.tif (`denoising.formats` tells what is in such files).
 """
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from denoising import formats
+from denoising.percentiles import limits
 
 TRUTH = "truth"
 INPUT_PERCENTILES = (3.0, 99.8)
@@ -162,78 +162,6 @@ def paired(folder: Path, part: str, conditions: list[str]) -> Iterator[Pair]:
             yield Pair(volume, condition, row["axes"], folder / row["path"], folder / truth["path"])
 
 
-def percentiles(image: np.ndarray, percents: Sequence[float]) -> list[float]:
-    """Percentiles of a whole image, exact, in bounded memory: for images that are memory maps.
-
-    Parameters
-    ----------
-    image : ndarray
-        Of any shape. Types of at most 32 bits are counted slab by slab, 16 bits at a time, the first of which tell
-        where to look for the second; those of 64 bits are sorted in memory.
-    percents : sequence of float
-        0 to 100, between values interpolated linearly, as numpy does.
-
-    Returns
-    -------
-    list of float
-        NaN, each, if the image holds any NaN.
-    """
-    if image.dtype.itemsize > 4:
-        return [float(value) for value in np.percentile(image, percents)]
-    places = [percent / 100 * (image.size - 1) for percent in percents]
-    ranks = sorted({0, image.size - 1, *map(math.floor, places), *map(math.ceil, places)})
-    value = dict(zip(ranks, _ranked(image, ranks), strict=True))
-    if math.isnan(value[0]) or math.isnan(value[image.size - 1]):
-        return [math.nan] * len(percents)
-    low = [value[math.floor(place)] for place in places]
-    high = [value[math.ceil(place)] for place in places]
-    return [a + (b - a) * (place % 1) if b > a else a for a, b, place in zip(low, high, places, strict=True)]
-
-
-def _ranked(image: np.ndarray, ranks: list[int]) -> list[float]:
-    """The values at these places of the sorted image, by two counts of 16 bits (a radix selection), or by one."""
-    if image.dtype.kind != "f" and image.dtype.itemsize <= 2:
-        ends = np.cumsum(_count(image, lambda keys: keys))
-        return [_from_key(int(key), image.dtype) for key in np.searchsorted(ends, ranks, side="right")]
-    counts = _count(image, lambda keys: keys >> 16)
-    ends = np.cumsum(counts)
-    values = {}
-    for bucket in np.unique(np.searchsorted(ends, ranks, side="right")):
-        first = ends[bucket] - counts[bucket]
-        inner = np.cumsum(_count(image, lambda keys, b=bucket: keys[keys >> 16 == b] & 0xFFFF))
-        for rank in (rank for rank in ranks if first <= rank < ends[bucket]):
-            key = (int(bucket) << 16) + int(np.searchsorted(inner, rank - first, side="right"))
-            values[rank] = _from_key(key, image.dtype)
-    return [values[rank] for rank in ranks]
-
-
-def _count(image: np.ndarray, digit) -> np.ndarray:
-    counts = np.zeros(1 << 16, np.int64)
-    for slab in formats.slabs(image.shape, 4):
-        counts += np.bincount(digit(_keys(image[slab])), minlength=1 << 16)
-    return counts
-
-
-def _keys(part: np.ndarray) -> np.ndarray:
-    """Unsigned integers in the order of the values."""
-    if part.dtype.kind != "f":
-        return (part.ravel().astype(np.int64) - _least(part.dtype)).astype(np.uint32)
-    bits = np.ascontiguousarray(part, np.float32).ravel().view(np.uint32)
-    # Negative numbers in reverse, below the others
-    return np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31))
-
-
-def _from_key(key: int, dtype: np.dtype) -> float:
-    if dtype.kind != "f":
-        return float(key + _least(dtype))
-    bits = key & 0x7FFFFFFF if key >> 31 else ~key & 0xFFFFFFFF
-    return float(np.uint32(bits).view(np.float32))
-
-
-def _least(dtype: np.dtype) -> int:
-    return int(np.iinfo(dtype).min)
-
-
 def normalise(image: np.ndarray, low: float, high: float) -> np.ndarray:
     """Map the `low` and `high` percentiles of a whole image to 0 and 1, without clipping: N(u; lo, hi).
 
@@ -252,23 +180,10 @@ def normalise(image: np.ndarray, low: float, high: float) -> np.ndarray:
     Raises
     ------
     ValueError
-        If both percentiles are the same value, as in a constant image.
+        As `percentiles.limits`.
     """
-    lowest, highest = normalising(image, low, high)
+    lowest, highest = limits(image, low, high)
     return ((image.astype(np.float32) - np.float32(lowest)) / np.float32(highest - lowest)).astype(np.float32)
-
-
-def normalising(image: np.ndarray, low: float, high: float) -> tuple[float, float]:
-    """The values of a whole image that `normalise` maps to 0 and 1, with its errors; in bounded memory."""
-    lowest, highest = percentiles(image, (low, high))
-    if not np.isfinite([lowest, highest]).all():
-        raise ValueError("the image holds NaN or infinite values, which cannot be normalised; export it again.")
-    if not highest > lowest:
-        raise ValueError(
-            f"percentiles {low} and {high} of the image are both {lowest:g}: a constant or nearly "
-            "empty image cannot be normalised; leave it out."
-        )
-    return lowest, highest
 
 
 def normalise_input(image: np.ndarray) -> np.ndarray:
