@@ -154,11 +154,16 @@ def of_tuning_dataset(pattern):
     return lambda wildcards: pattern.format(dataset=tuning_dataset(wildcards))
 
 
-def baseline_memory(wildcards, threads):
+def growing(megabytes):
+    """Memory in MB: as much more with every attempt, where a profile retries."""
+    return lambda wildcards, attempt: megabytes * attempt
+
+
+def baseline_memory(wildcards, threads, attempt):
     """Memory in MB: a volume a thread, for a published planaria volume of 100 million voxels."""
     # Measured: 10 bytes a voxel for filters, 33 for wavelets, 58 for total variation, 19 for non-local means
     a_volume = {"tv": 6500, "wavelet": 4000, "nlm": 2500}.get(wildcards.baseline, 1500)
-    return a_volume * threads
+    return a_volume * threads * attempt
 
 
 def training_values(wildcards):

@@ -18,7 +18,7 @@ rule simulate:
     threads: 1
     priority: 10
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         simulation=setting("simulate"),
         patch_shape=setting("patches", "shape"),
@@ -46,7 +46,7 @@ rule download:
     threads: 1
     priority: 10
     resources:
-        mem_mb=500,
+        mem_mb=growing(500),
     retries: 1
     params:
         # No code version: a download is for good
@@ -74,7 +74,7 @@ rule unpack:
     threads: 1
     priority: 10
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         layout=setting("layout"),
         truth=setting("truth"),
@@ -103,7 +103,7 @@ rule bring_in:
     threads: 1
     priority: 10
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         names=pair_names,
         axes=setting("axes"),
@@ -132,7 +132,7 @@ rule patches:
     threads: 1
     priority: 10
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     params:
         wanted=patch_settings,
         code=code_version("patches.py"),
@@ -156,7 +156,7 @@ rule split:
     threads: 1
     priority: 10
     resources:
-        mem_mb=500,
+        mem_mb=growing(500),
     params:
         fraction=STUDY["validation_fraction"],
         seed=STUDY["seed"],
@@ -182,7 +182,7 @@ rule patch_examples:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=growing(500),
     params:
         code=code_version("patch_examples.py"),
     script:

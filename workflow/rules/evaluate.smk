@@ -18,7 +18,7 @@ rule evaluate:
     threads: scoring_threads
     resources:
         # one volume and one restoration: 6 bytes a voxel, 0.6 GB for a published planaria volume
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         conditions=condition_names,
         protocols=STUDY["evaluation"]["protocols"],
@@ -43,7 +43,7 @@ rule gather_scores:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     params:
         code=code_version("gather_scores.py"),
     script:
@@ -68,7 +68,7 @@ rule calibrate:
     threads: scoring_threads
     resources:
         # a volume, its restoration and the scale: 10 bytes a voxel, 1 GB for a published planaria volume
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         conditions=condition_names,
         code=code_version("calibrate.py"),
@@ -93,7 +93,7 @@ rule explain:
     threads: scoring_threads
     resources:
         # a volume, its ground truth and two restorations: 12 bytes a voxel, 1.2 GB for a published planaria volume
-        mem_mb=2500,
+        mem_mb=growing(2500),
     params:
         conditions=condition_names,
         model=lambda wildcards: RUNS[example_of(wildcards.dataset)]["model"],
@@ -118,7 +118,7 @@ rule gather_explanations:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     params:
         code=code_version("gather_scores.py"),
     script:
@@ -141,7 +141,7 @@ rule restoration_examples:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         conditions=condition_names,
         voxel_size=setting("voxel_size"),
@@ -169,7 +169,7 @@ rule provenance:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=growing(500),
     params:
         study=STUDY,
         repository=workflow.basedir,

@@ -19,7 +19,7 @@ rule score_table:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         dataset=lambda wildcards: next(
             name for name in DATASETS if DATASETS[name]["table"] == wildcards.table
@@ -50,7 +50,7 @@ rule hyperparameters:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         study=described(),
         code=code_version("hyperparameters.py"),
@@ -76,7 +76,7 @@ rule generalization:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         study=described(),
         code=code_version("generalization.py"),
@@ -104,7 +104,7 @@ rule runtimes:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         study=described(),
         code=code_version("runtimes.py"),
@@ -129,7 +129,7 @@ rule comparisons:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         study=described(),
         code=code_version("comparisons.py"),
@@ -152,7 +152,7 @@ rule strata:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         study=described(),
         code=code_version("strata.py"),
@@ -180,7 +180,7 @@ rule restoration_runtimes:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         study=described(),
         code=code_version("restoration_runtimes.py"),
@@ -205,7 +205,7 @@ rule calibration_table:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         calibrated=calibrated(),
         study=described(),
@@ -234,7 +234,7 @@ rule explanation_table:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         study=described(),
         code=code_version("explanation_table.py"),
@@ -259,7 +259,7 @@ rule fig1_patches:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         datasets=TRAINED_ON,
         study=described(),
@@ -291,7 +291,7 @@ rule fig2_restoration:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         shown=[
             [example_of(dataset), dataset]
@@ -323,7 +323,7 @@ rule fig3_generalization:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         study=described(),
         code=code_version("fig3_generalization.py"),
@@ -350,7 +350,7 @@ rule sweep_figure:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         sweep=lambda wildcards: studies.sweeps(STUDY)[wildcards.figure],
         study=described(),
@@ -379,7 +379,7 @@ rule learning_curves:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         study=described(),
         code=code_version("learning_curves.py"),
@@ -403,7 +403,7 @@ rule runtimes_figure:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         study=described(),
         code=code_version("runtimes_figure.py"),
@@ -428,7 +428,7 @@ rule calibration_figure:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         calibrated=calibrated(),
         study=described(),
@@ -457,7 +457,7 @@ rule explanation_figure:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         study=described(),
         code=code_version("explanation_figure.py"),

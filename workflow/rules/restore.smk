@@ -19,7 +19,7 @@ rule restore:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=8000,
+        mem_mb=growing(8000),
     params:
         conditions=condition_names,
         device=untracked(STUDY["device"]),
@@ -61,7 +61,7 @@ rule ensemble:
     threads: 4
     resources:
         # a plane of each run, and what compresses
-        mem_mb=1000,
+        mem_mb=growing(1000),
     params:
         storage=storage(),
         code=code_version("ensemble.py"),
@@ -85,7 +85,7 @@ rule tune_baseline:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     params:
         tuned_on=tuning_dataset,
         voxel_size=lambda wildcards: DATASETS[tuning_dataset(wildcards)]["voxel_size"],

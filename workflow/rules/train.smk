@@ -26,7 +26,7 @@ rule train:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=8000,
+        mem_mb=growing(8000),
     params:
         model=training_values,
         device=untracked(STUDY["device"]),
