@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+from denoising.leases import lease
 from denoising.logs import open_log
 
-with open_log(snakemake.log[0]):
-    # Here, so that what TensorFlow says when it is loaded is in the log
+run, dataset = snakemake.wildcards.run, snakemake.wildcards.dataset
+with open_log(snakemake.log[0]), lease(snakemake.params.device, f"restoration of {dataset} by {run}"):
+    # Here, so that TensorFlow sees the leased device alone, and what it says when it is loaded is in the log
     import tensorflow as tf
 
     from denoising.accounting import Gpu, host_memory
@@ -27,5 +29,5 @@ with open_log(snakemake.log[0]):
         snakemake.params.storage,
         snakemake.threads,
         Path(snakemake.output.runtime),
-        {"method": snakemake.wildcards.run, "dataset": snakemake.wildcards.dataset, "device": device.name},
+        {"method": run, "dataset": dataset, "device": device.name},
     )

@@ -2,17 +2,19 @@
 
 from pathlib import Path
 
+from denoising.leases import lease
 from denoising.logs import open_log
 
-with open_log(snakemake.log[0]):
-    # Here, so that what TensorFlow says when it is loaded is in the log
+device, run = snakemake.params.device, snakemake.wildcards.run
+with open_log(snakemake.log[0]), lease(device, f"training of {run}"):
+    # Here, so that TensorFlow sees the leased device alone, and what it says when it is loaded is in the log
     import pandas as pd
 
     from denoising.checks import check_batch
     from denoising.network import use_device
     from denoising.training import train
 
-    run, values, compute = snakemake.wildcards.run, snakemake.params.model, snakemake.params.compute
+    values, compute = snakemake.params.model, snakemake.params.compute
     split = pd.read_csv(snakemake.input.split)
     check_batch(run, values["batch_size"], split)
     train(
@@ -22,7 +24,7 @@ with open_log(snakemake.log[0]):
         split,
         Path(snakemake.output.config).parent,
         Path(snakemake.params.checkpoints),
-        use_device(snakemake.params.device, snakemake.threads, compute["memory_growth"]),
+        use_device(device, snakemake.threads, compute["memory_growth"]),
         compute,
         defined_by=snakemake.params.code + Path(snakemake.input.description).read_text(),
         tensorboard=Path("logs/tensorboard") / run if snakemake.params.tensorboard else None,

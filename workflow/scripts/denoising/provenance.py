@@ -11,8 +11,8 @@ from pathlib import Path
 
 import yaml
 
-# Modules that write logs and refuse bad input: an edit to them changes no result
-NO_RESULTS = {"logs", "checks"}
+# Modules that write logs, refuse bad input and wait for a device: an edit to them changes no result
+NO_RESULTS = {"logs", "checks", "leases"}
 
 
 def code_version(script: Path) -> str:
