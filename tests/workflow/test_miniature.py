@@ -225,6 +225,7 @@ def test_an_edit_to_code_reruns_the_rules_that_use_it(miniature):
     assert edited(miniature, "specimens", "EPOCH = 315532800", "EPOCH = 315619200") >= {"simulate", "train", "evaluate"}
     assert not edited(miniature, "examples", "import numpy", "import math\nimport numpy") & {"train", "patches"}
     assert not edited(miniature, "logs", "import logging", "import math\nimport logging")
+    assert not edited(miniature, "leases", "import logging", "import math\nimport logging")
     assert not edited(miniature, "downloads", "import logging", "import math\nimport logging") & {"download"}
     again = edited(miniature, "ensembles", "import logging", "import math\nimport logging")
     assert again >= {"ensemble", "evaluate", "gather_scores"}

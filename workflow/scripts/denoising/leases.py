@@ -117,8 +117,8 @@ def own_folder() -> Path:
         found = folder.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
             raise PermissionError(
-                f"{folder}: expected a folder of this user's own for leases on devices, found a link or what belongs to "
-                "another user. Have it removed, or name another folder of this machine in DENOISING_LEASES."
+                f"{folder}: expected a folder of this user's own, for leases on devices; found a link, or what belongs "
+                "to another user. Have it removed, or name another folder of this machine in DENOISING_LEASES."
             ) from None
         folder.chmod(0o700)
     return folder
@@ -164,7 +164,7 @@ def _named(token: str, cards: list[list[str]]) -> list[str]:
 
 
 def _cards() -> list[list[str]]:
-    """UUIDs of each card's devices, the card itself or its MIG devices, in the order of the bus; none without driver."""
+    """UUIDs of each card's devices (itself, or its MIG devices), in the order of the bus; none without a driver."""
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
