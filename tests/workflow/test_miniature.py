@@ -120,9 +120,10 @@ def test_seeds_make_models_that_differ(miniature):
     assert not (miniature.root / "results/models/tribolium-100").exists()
 
 
-def test_logs_name_the_device(miniature):
+def test_logs_name_the_device_and_its_lease(miniature):
     for job in ("train/planaria-100.log", "restore/planaria-100/tribolium.log"):
-        assert "device: CPU" in (miniature.root / "logs" / job).read_text()
+        said = (miniature.root / "logs" / job).read_text()
+        assert said.index(": leased CPU after") < said.index("device: CPU") < said.index(": released CPU")
 
 
 def test_provenance_stands_beside_the_results(miniature):
