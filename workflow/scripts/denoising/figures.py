@@ -497,7 +497,10 @@ def fig_calibration(calibration: pd.DataFrame, study: Study, pdf_path: PathLike,
     datasets = [name for name in study["datasets"] if name in set(means["tested_on"])]
     rows = [(dataset, kind) for dataset in datasets for kind in CALIBRATION]
     columns = max(len(study["datasets"][dataset]["conditions"]) for dataset in datasets)
-    lines = [f"Lines and bands: mean and its 95 % bootstrap interval over test volumes ({_volumes(means, study)})."]
+    averaged = ", the trainings of a model averaged" if study["ensembles"] else ""
+    lines = [
+        f"Lines and bands: mean and its 95 % bootstrap interval over test volumes ({_volumes(means, study)}){averaged}."
+    ]
     lines += [CALIBRATION_NOTE, study.get("note", "")]
     figure = _page(38.0 * len(rows) + 18, lines)
     axes = figure.subplots(len(rows), columns, squeeze=False)
