@@ -547,6 +547,18 @@ def test_one_volume_has_no_error_bars_and_datasets_may_differ_in_conditions(unsa
     figures.fig_generalization(scores[scores["volume"] == "v0"], study, *files(tmp_path, "g"))
 
 
+def test_an_ensembles_interval_says_what_it_leaves_out(drawn):
+    assert "their intervals are over volumes alone" in printed(drawn["generalization_seeds"])
+    assert "volumes alone" not in printed(drawn["generalization"])
+
+
+def test_a_bar_that_nears_zero_does_not_stretch_the_log_axis():
+    shown = pd.DataFrame({"mean": [0.04, 0.05], "low": [1e-4, 0.03], "high": [0.08, 0.07], "sd_seeds": np.nan})
+    ax = figures.Figure().subplots()
+    figures._scale(ax, "nrmse", shown)
+    assert 0.004 < ax.get_ylim()[0] < 0.01
+
+
 def thick(ax):
     """The middles and heights of the bars over trainings."""
     lines = [line for line in ax.lines if line.get_linewidth() == 1.4]

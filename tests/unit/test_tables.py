@@ -354,6 +354,7 @@ def test_the_markdown_explains_both_brackets(seeded, published, tmp_path):
     text = (tmp_path / "t.md").read_text(encoding="utf-8")
     assert "In square brackets: that between a model's trainings" in text
     assert "In round brackets: difference from the reference" in text
+    assert "Of one training, or of an ensemble, it is over volumes alone" in text
     assert "0.0500 ± 0.0071 [± 0.0000] (+25.0 %); -0.0135 to 0.1135" in text
 
 

@@ -880,8 +880,7 @@ def _scale(ax: Axes, metric: str, shown: pd.DataFrame) -> None:
         ax.set_ylim(low - margin, high + margin)
         ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         return
-    if low <= 0:
-        low = 0.5 * shown["mean"].min()
+    low = max(low, 0.2 * shown["mean"].min())  # an interval can reach to 0 and beyond
     factor = max((high / low) ** 0.1, 1.02)
     ax.set_yscale("log", nonpositive="clip")
     ax.set_ylim(low / factor, high * factor)
@@ -1263,7 +1262,7 @@ def _scale_values_across(ax: Axes, shown: pd.DataFrame, scale: str) -> None:
     """Scale an x axis to everything shown, error bars included: the same for all test sets."""
     low, high = np.fmin(shown["mean"], shown["low"]).min(), np.fmax(shown["mean"], shown["high"]).max()
     if scale == "log":
-        low = low if low > 0 else 0.5 * shown["mean"].min()
+        low = max(low, 0.2 * shown["mean"].min())
         ax.set_xscale("log")
         ax.set_xlim(low / (high / low) ** 0.05, high * (high / low) ** 0.05)
         ax.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))

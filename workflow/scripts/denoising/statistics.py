@@ -213,7 +213,7 @@ def interval(values: np.ndarray, reference: np.ndarray | None = None) -> tuple[f
 
     In simulation, of normal values, 4 to 20 volumes and one training, 94 to 95 % of the intervals hold the true
     mean; of two, three and five trainings 95 to 99 %, and of differences between two such models up to 99.9 %.
-    Skewed values (gamma of shape 2) take up to 3 percentage points off, heavy tails (log-normal, sigma 0.8) 6.
+    Skewed values (gamma of shape 2) take up to 3 percentage points off, long tails (log-normal, sigma 0.8) 7.
 
     Parameters
     ----------
