@@ -12,7 +12,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from denoising import figures
-from denoising.statistics import MEASURED, read_calibration, read_tidy, summarise
+from denoising.statistics import MEASURED, explanation_means, read_calibration, read_tidy, summarise
 
 RESOURCES = Path(__file__).parents[2] / "resources"
 BASE = {"trained_on": "planaria", "epochs": 6, "steps_per_epoch": 64, "batch_size": 4, "loss": "laplace", "seeds": [0]}
@@ -490,7 +490,7 @@ def test_calibration_has_its_diagonal_and_a_line_a_model(drawn):
 
 def test_steps_run_downwards_from_the_2019_study(drawn):
     figure = drawn["explanation"]
-    nrmse, ssim, swapped, _ = figure.axes
+    nrmse, _, _, _, swapped, *_ = figure.axes
     assert [label.get_text() for label in swapped.get_yticklabels()] == list(STEPS)
     assert [label.get_text() for label in nrmse.get_yticklabels()] == list(STEPS[1:])
     assert swapped.get_ylim()[0] > swapped.get_ylim()[1]
@@ -498,6 +498,39 @@ def test_steps_run_downwards_from_the_2019_study(drawn):
     data = nrmse.containers[0][0].get_xydata()
     means = [0.2 * 1.1 / (1 + 0.2 * step) for step in (1, 2, 3, 4)]
     assert data[:, 0] == pytest.approx(means)
+
+
+def test_beside_the_steps_stand_their_changes_with_intervals_of_their_own(drawn):
+    changes = explanation_means(make_explanation())
+    for ax, dataset, metric in zip(
+        drawn["explanation"].axes[1::2], np.repeat(list(STUDY["datasets"]), 2), ["nrmse", "ssim"] * 2, strict=True
+    ):
+        assert ax.get_xlabel() in ("", f"change of {metric.upper()}\n(linear to ±0.01, log beyond)")
+        part = changes[(changes["tested_on"] == dataset) & (changes["metric"] == metric)].dropna(subset="change")
+        known = part[["change_low", "change_high"]].to_numpy()
+        found = [
+            path.vertices[:, 0]
+            for container in ax.containers
+            for path in container[2][0].get_paths()
+            if np.isfinite(path.vertices).all()
+        ]
+        assert sorted(map(tuple, found)) == pytest.approx(sorted(map(tuple, known)))
+        left, right = ax.get_xlim()
+        assert left < known.min() < known.max() < right
+
+
+def test_a_step_that_changes_nothing_has_its_row_but_no_marker(unsaved, tmp_path):
+    explanation = make_explanation()
+    still = (explanation["metric"] == "nrmse") & (explanation["step"] == 3)
+    before = explanation[(explanation["metric"] == "nrmse") & (explanation["step"] == 2)]
+    explanation.loc[still, "value"] = before["value"].to_numpy()
+    figure = figures.fig_explanation(explanation, STUDY, *files(tmp_path, "e"))
+    _, changes, *_ = figure.axes
+    assert list(changes.get_yticks()) == [0, 1, 2, 3]
+    y = [place for container in changes.containers for place in container[0].get_xydata()[:, 1]]
+    shown = np.isfinite([place for container in changes.containers for place in container[0].get_xydata()[:, 0]])
+    assert set(np.round(np.array(y)[shown])) == {1, 3}
+    assert "it changes nothing" in printed(figure)
 
 
 def test_one_volume_has_no_error_bars_and_datasets_may_differ_in_conditions(unsaved, tmp_path):
@@ -509,9 +542,21 @@ def test_one_volume_has_no_error_bars_and_datasets_may_differ_in_conditions(unsa
     assert len(panels(figure)) == 2 * (2 + 1)
     explanation = make_explanation(study)
     figure = figures.fig_explanation(explanation[explanation["volume"] == "v0"], study, *files(tmp_path, "e"))
-    assert len(figure.axes[2].containers) == 2
+    assert len(figure.axes[4].containers) == 2
     scores = make_scores(study)
     figures.fig_generalization(scores[scores["volume"] == "v0"], study, *files(tmp_path, "g"))
+
+
+def test_an_ensembles_interval_says_what_it_leaves_out(drawn):
+    assert "their intervals are over volumes alone" in printed(drawn["generalization_seeds"])
+    assert "volumes alone" not in printed(drawn["generalization"])
+
+
+def test_a_bar_that_nears_zero_does_not_stretch_the_log_axis():
+    shown = pd.DataFrame({"mean": [0.04, 0.05], "low": [1e-4, 0.03], "high": [0.08, 0.07], "sd_seeds": np.nan})
+    ax = figures.Figure().subplots()
+    figures._scale(ax, "nrmse", shown)
+    assert 0.004 < ax.get_ylim()[0] < 0.01
 
 
 def thick(ax):

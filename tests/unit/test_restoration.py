@@ -322,13 +322,13 @@ def test_a_volume_that_cannot_be_restored_is_named(tmp_path):
 
 def test_all_pairs_are_restored_and_their_runtime_recorded(tmp_path):
     paths = [saved(tmp_path, name)[0] for name in ("a", "b")]
-    pairs = [Pair(path.stem, condition, "ZYX", path, path) for path in paths for condition in ("1", "2")]
+    pairs = [Pair(path.stem, condition, "ZYX", path, path) for path in paths for condition in ("1", "truth")]
     restorer = Restorer(random_network("ZYX", 1, 3, True), 10**6)
     told = {"method": "worm", "device": "CPU, 2 threads"}
     restore_all(restorer, pairs, tmp_path / "out", SETTINGS, 2, tmp_path / "runtime.json", told)
-    names = {f"{condition}/{name}.tif" for condition in "12" for name in "ab"}
+    names = {f"{condition}/{name}.tif" for condition in ("1", "truth") for name in "ab"}
     found = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.tif")}
-    assert found == names | {f"scale/{name}" for name in names}
+    assert found == names | {"scale/1/a.tif", "scale/1/b.tif"}
     runtime = json.loads((tmp_path / "runtime.json").read_text())
     assert runtime.pop("seconds") > 0
     assert runtime == told | {"voxels": 4 * 9 * 21 * 30, "threads": 2}

@@ -123,37 +123,61 @@ def test_incomplete_scores_are_refused(broken, message):
         summarise(broken)
 
 
-def test_an_interval_of_normal_values_is_about_students():
-    values = np.random.default_rng(1).normal(5, 2, (1, 20))
-    low, high = interval(values)
-    reach = stats.t.ppf(0.975, 19) * values.std(ddof=1) / np.sqrt(20)
-    assert (low, high) == pytest.approx((values.mean() - reach, values.mean() + reach), abs=0.1 * reach)
-    assert interval(values) == (low, high)  # the same scores, the same interval
+def students(values):
+    """How far Student's interval of a mean reaches to both sides."""
+    return stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
 
 
-def test_an_interval_holds_the_mean_as_often_as_it_says():
-    rng = np.random.default_rng(2)
-    intervals = np.array([interval(rng.normal(size=(1, 6))) for _ in range(400)])
-    held = np.mean((intervals[:, 0] <= 0) & (intervals[:, 1] >= 0))
-    assert 0.9 <= held <= 0.96  # plain percentiles would hold it in 86 % of cases
+@pytest.mark.parametrize("count", [2, 4, 20])
+def test_an_interval_is_as_wide_as_students(count):
+    values = np.random.default_rng(1).normal(5, 2, count)
+    low, high = interval(values[None])
+    assert high - low == pytest.approx(2 * students(values))
+    assert low < values.mean() < high
+    assert interval(values[None]) == (low, high)  # the same scores, the same interval
 
 
-def test_trainings_are_a_level_of_their_own():
-    volumes = np.random.default_rng(3).normal(0.05, 0.001, 12)
-    trainings = volumes + np.array([[-0.01], [0.0], [0.01]])
-    wide, narrow = interval(trainings), interval(volumes[None])
-    assert wide[1] - wide[0] > 5 * (narrow[1] - narrow[0])
-    alike = interval(np.stack([volumes] * 3))
-    assert alike == pytest.approx(narrow)
+def test_an_interval_reaches_farther_where_values_do():
+    low, high = interval(np.array([[1.0, 1.1, 1.2, 1.3, 3.0]]))
+    assert high - 1.52 > 1.5 * (1.52 - low)
+    low, high = interval(np.array([[-1.0, 0.0, 1.0]]))
+    assert -low == pytest.approx(high, rel=0.05)
+
+
+# Without Student's quantiles, or with trainings resampled like volumes, 72 to 87 % in all of these cases
+@pytest.mark.parametrize(
+    ("trainings", "volumes", "of_trainings", "paired"),
+    [(1, 4, 0.0, False), (2, 20, 1.0, False), (3, 20, 1.0, False), (2, 20, 1.0, True)],
+)
+def test_an_interval_holds_the_mean_as_often_as_it_says(trainings, volumes, of_trainings, paired):
+    """Volumes differ by 0.5, trainings by `of_trainings`, values besides by 0.3; a reference has no trainings."""
+    rng, held = np.random.default_rng(2), []
+    for _ in range(500):
+        easy = 0.5 * rng.normal(size=volumes)
+        values = easy + of_trainings * rng.normal(size=(trainings, 1)) + 0.3 * rng.normal(size=(trainings, volumes))
+        low, high = interval(values, easy[None] + 0.3 * rng.normal(size=(1, volumes)) if paired else None)
+        held.append(low <= 0 <= high)
+    assert 0.93 <= np.mean(held) <= 0.98
+
+
+def test_volumes_and_trainings_add_in_squares():
+    volumes = np.array([0.05, 0.06, 0.09, 0.1])
+    trainings = np.array([-0.01, 0.0, 0.01])
+    low, high = interval(volumes + trainings[:, None])
+    assert high - low == pytest.approx(2 * np.hypot(students(volumes), students(trainings)), rel=0.02)
+    assert interval(np.stack([volumes] * 3)) == pytest.approx(interval(volumes[None]))
+    assert interval(volumes[None]) == pytest.approx(interval(volumes[None] + 0.5 - 0.5))
 
 
 def test_paired_differences_do_not_see_what_volumes_share():
     volumes = np.array([[0.02, 0.05, 0.09, 0.2, 0.4]])
     assert interval(volumes - 0.01, volumes) == pytest.approx((-0.01, -0.01))
-    several = np.concatenate([volumes, volumes + 0.03])
+    several = volumes + np.array([[0.0], [0.01], [0.03]])
     low, high = interval(several, several)  # trainings of two models are not pairs
-    # twice the same training drawn for the one and never for the other, 0.03 apart; two trainings spread by root 2 more
-    assert (low, high) == pytest.approx((-0.03 * 2**0.5, 0.03 * 2**0.5))
+    assert low == pytest.approx(-high)
+    assert high == pytest.approx(2**0.5 * students([0.0, 0.01, 0.03]), rel=0.1)
+    low, high = interval(several, volumes)
+    assert interval(volumes, several) == pytest.approx((-high, -low))
 
 
 def test_intervals_that_cannot_be():
@@ -186,7 +210,8 @@ def test_differences_are_of_method_less_reference(compared):
     ]  # not where one of the two was not scored
     assert table["difference"].tolist() == pytest.approx([-0.01, -0.1])
     assert table.loc[0, ["low", "high"]].tolist() == pytest.approx([-0.01, -0.01])
-    assert table.loc[1, "low"] < -0.1 < table.loc[1, "high"] < 0
+    assert table.loc[1, "low"] < -0.1 < table.loc[1, "high"]
+    assert table.loc[1, "high"] - table.loc[1, "low"] == pytest.approx(2 * students([-0.05, -0.15, -0.1]))
 
 
 def test_differences_need_the_same_volumes(compared):
@@ -293,8 +318,15 @@ def test_every_step_has_its_change():
     table = explanation_means(pd.DataFrame(rows)).set_index(["output", "step"])
     assert table.loc[("input", 2), "change"] == pytest.approx(-0.15)
     assert table.loc[("network", 2), "change"] == pytest.approx(0)
-    assert np.isnan(table.loc[("input", 1), "change"])
+    assert np.isnan(table.loc[("input", 1), ["change", "change_low", "change_high"]].astype(float)).all()
+    low, high = table.loc[("input", 2), ["change_low", "change_high"]]
+    assert low < -0.15 < high
+    assert high - low == pytest.approx(2 * students([-0.1, -0.2]))  # of the volumes' changes
+    assert table.loc[("network", 2), ["change_low", "change_high"]].tolist() == pytest.approx([0, 0])
     assert table.loc[("input", 1), ["mean", "n"]].tolist() == pytest.approx([0.3, 2])
+    odd = pd.DataFrame(rows).query("step == 1 or volume == 'v0'")
+    with pytest.raises(ValueError, match="'step': 2.*only one of the two has .'v1'"):
+        explanation_means(odd)
 
 
 def restored(folder, method, **changes):

@@ -41,6 +41,7 @@ SEEDED = {
     },
     "ensembles": {"planaria-100-ensemble": "planaria-100", "tribolium-100-ensemble": "tribolium-100"},
 }
+STUDENT = 12.706205  # of two volumes an interval is 13 times as wide as they are apart
 NRMSE = {"input": 0.2, "nlm": 0.1, "planaria": 0.03, "planaria-100": 0.04, "tribolium-100": 0.05}
 
 
@@ -185,14 +186,14 @@ def test_the_spread_between_trainings_stands_apart_from_that_between_volumes(see
     assert pd.isna(one(table, protocol="paper", method="planaria", source="ours")["c1_nrmse_sd_seeds"])
     cells = tables.readable(table)["NRMSE C1"]
     assert any(cell.startswith("0.0400 ± 0.0057 [± 0.0141]; ") for cell in cells)
-    assert "0.0300 ± 0.0042; 0.0270 to 0.0330" in set(cells)  # trained once
+    assert "0.0300 ± 0.0042; -0.0081 to 0.0681" in set(cells)  # trained once
 
 
 def test_intervals_stand_beside_the_means_of_ours_alone(scores, published):
     table = tables.replication_table(scores, STUDY, published, "planaria")
     ours = one(table, protocol="paper", method="planaria", source="ours")
-    assert ours["c1_nrmse_low"] == pytest.approx(0.027)  # of two volumes an interval is their range
-    assert ours["c1_nrmse_high"] == pytest.approx(0.033)
+    assert ours["c1_nrmse_low"] == pytest.approx(0.03 - STUDENT * 0.003)
+    assert ours["c1_nrmse_high"] == pytest.approx(0.03 + STUDENT * 0.003)
     theirs = one(table, protocol="study2019", method="planaria", source="2019 study")
     assert theirs[["c1_nrmse_low", "c1_nrmse_high"]].isna().all()
 
@@ -214,7 +215,9 @@ def test_comparisons_are_paired_and_signed(seeded, tmp_path):
     row = one(table, protocol="paper", tested_on="planaria", method="planaria", reference="input")
     assert row["c1_nrmse_difference"] == pytest.approx(-0.17)
     assert row["c1_ssim_difference"] == pytest.approx(0.17)
-    assert row[["c1_nrmse_low", "c1_nrmse_high"]].tolist() == pytest.approx([-0.187, -0.153])
+    assert row[["c1_nrmse_low", "c1_nrmse_high"]].tolist() == pytest.approx(
+        [-0.17 - STUDENT * 0.017, -0.17 + STUDENT * 0.017]
+    )
     assert row["n"] == 2
     own = one(table, protocol="paper", tested_on="tribolium", method="planaria-100-ensemble", reference="planaria-100")
     assert own["c3_nrmse_difference"] == pytest.approx(-0.005)
@@ -222,8 +225,8 @@ def test_comparisons_are_paired_and_signed(seeded, tmp_path):
     assert "non-local means" not in set(table["reference"])
     tables.write_table(table, tmp_path / "t.csv", tmp_path / "t.md", "T", "")
     text = (tmp_path / "t.md").read_text(encoding="utf-8")
-    assert "-0.1700; -0.1870 to -0.1530" in text
-    assert "+0.1700; +0.1530 to +0.1870" in text
+    assert "-0.1700; -0.3860 to +0.0460" in text
+    assert "+0.1700; -0.0460 to +0.3860" in text
     assert "method less reference" in text
 
 
@@ -261,7 +264,7 @@ def test_calibration_is_explained(tmp_path):
     text = (tmp_path / "t.md").read_text(encoding="utf-8")
     assert "| inside 95 % C1" in text
     assert "ECE: expected calibration error" in text
-    assert "0.0500 ± 0.0707; 0.0000 to 0.1000" in text
+    assert "0.0500 ± 0.0707; -0.5853 to 0.6853" in text
 
 
 def test_the_steps_between_the_protocols_in_order(tmp_path):
@@ -284,9 +287,15 @@ def test_the_steps_between_the_protocols_in_order(tmp_path):
     assert (row["c1_nrmse_mean"], row["c1_nrmse_change"]) == pytest.approx((0.15, -0.15))
     tables.write_table(table, tmp_path / "t.csv", tmp_path / "t.md", "T", "")
     text = (tmp_path / "t.md").read_text(encoding="utf-8")
-    assert "0.1500 ± 0.0707 (-0.1500); 0.1000 to 0.2000" in text
-    assert "0.3000 ± 0.1414 (0); 0.2000 to 0.4000" in text
-    assert "change from the step before" in text
+    assert row[["c1_nrmse_change_low", "c1_nrmse_change_high"]].tolist() == pytest.approx(
+        [-0.15 - STUDENT * 0.05, -0.15 + STUDENT * 0.05]  # the volumes' changes are -0.1 and -0.2
+    )
+    assert "0.1500 ± 0.0707 (-0.1500; -0.7853 to +0.4853); -0.4853 to 0.7853" in text
+    assert "0.3000 ± 0.1414 (0); -0.9706 to 1.5706" in text
+    assert "change from the step before, and its interval over the same test volumes" in text
+    alone = tables.explanation_table(pd.DataFrame(rows).query("volume == 'v0'"), STUDY)
+    tables.write_table(alone, tmp_path / "a.csv", tmp_path / "a.md", "T", "")
+    assert "| 0.1000 (-0.1000) " in (tmp_path / "a.md").read_text(encoding="utf-8")  # one volume has no intervals
 
 
 def test_runtimes_of_restoration_in_order(tmp_path):
@@ -326,7 +335,7 @@ def test_an_ensemble_follows_its_model_with_its_settings_and_no_seeds(seeded, pu
     assert row[["epochs", "steps_per_epoch", "batch_size", "n"]].tolist() == [20, 64, 4, 2]
     assert pd.isna(row["seeds"])
     assert row["c2_nrmse_mean"] == pytest.approx(0.035)
-    assert row["note"] == "mean of 2 trainings' restorations"
+    assert row["note"] == "mean of 2 trainings' restorations; interval over volumes alone"
 
 
 def test_an_ensemble_is_compared_with_an_ensemble(seeded, published):
@@ -345,7 +354,8 @@ def test_the_markdown_explains_both_brackets(seeded, published, tmp_path):
     text = (tmp_path / "t.md").read_text(encoding="utf-8")
     assert "In square brackets: that between a model's trainings" in text
     assert "In round brackets: difference from the reference" in text
-    assert "0.0500 ± 0.0071 [± 0.0000] (+25.0 %); 0.0450 to 0.0550" in text
+    assert "Of one training, or of an ensemble, it is over volumes alone" in text
+    assert "0.0500 ± 0.0071 [± 0.0000] (+25.0 %); -0.0135 to 0.1135" in text
 
 
 def test_generalization_of_the_published_numbers(scores, published):

@@ -141,6 +141,7 @@ CALIBRATION_NOTE = (
     "truth's range from its 0.1 to its 99.9 percentile. Dashed: perfect calibration. Networks below it in coverage, or "
     "above it in scale, are too sure of themselves."
 )
+LINEAR_TO = 0.01  # changes of a score beyond this are on a log scale
 CONTRAST = (1.0, 99.8)
 INSET, ZOOM = 0.4, 2.5
 SOURCES = {
@@ -496,7 +497,10 @@ def fig_calibration(calibration: pd.DataFrame, study: Study, pdf_path: PathLike,
     datasets = [name for name in study["datasets"] if name in set(means["tested_on"])]
     rows = [(dataset, kind) for dataset in datasets for kind in CALIBRATION]
     columns = max(len(study["datasets"][dataset]["conditions"]) for dataset in datasets)
-    lines = [f"Lines and bands: mean and its 95 % bootstrap interval over test volumes ({_volumes(means, study)})."]
+    averaged = ", the trainings of a model averaged" if study["ensembles"] else ""
+    lines = [
+        f"Lines and bands: mean and its 95 % bootstrap interval over test volumes ({_volumes(means, study)}){averaged}."
+    ]
     lines += [CALIBRATION_NOTE, study.get("note", "")]
     figure = _page(38.0 * len(rows) + 18, lines)
     axes = figure.subplots(len(rows), columns, squeeze=False)
@@ -538,25 +542,28 @@ def fig_explanation(explanation: pd.DataFrame, study: Study, pdf_path: PathLike,
     means = explanation_means(explanation)
     datasets = [name for name in study["datasets"] if name in set(means["tested_on"])]
     steps = [means.loc[means["tested_on"] == dataset, "step"].nunique() for dataset in datasets]
-    lines = [
-        f"Markers and error bars: mean and its 95 % bootstrap interval over test volumes ({_volumes(means, study)})."
-    ]
-    lines[0] += " Every step keeps the changes of those above it."
+    lines = ["Markers and error bars: mean, or mean change from the step above over the same volumes, and its 95 %"]
+    lines[0] += f" bootstrap interval over test volumes ({_volumes(means, study)}), for the one training shown."
+    lines[0] += " Every step keeps the changes of those above it; no marker of a change: it changes nothing."
     lines[0] += " Conditions: the cleanest solid and highest of its step, the noisiest dotted and lowest."
     lines[0] += (
         " NRMSE: in fractions of the range, from the 0.1 to the 99.9 percentile, of what is taken for truth; log scale."
     )
     figure = _page(sum(8.0 * count + 11 for count in steps) + 14, [*lines, study.get("note", "")])
-    axes = figure.subplots(len(datasets), len(METRICS), squeeze=False, height_ratios=[count + 1 for count in steps])
+    axes = figure.subplots(len(datasets), 2 * len(METRICS), squeeze=False, height_ratios=[count + 1 for count in steps])
+    changes = means.assign(mean=means["change"].replace(0, np.nan), low=means["change_low"], high=means["change_high"])
     for dataset, places in zip(datasets, axes, strict=True):
-        for metric, ax in zip(METRICS, places, strict=True):
-            shown = means[(means["tested_on"] == dataset) & (means["metric"] == metric)]
-            _draw_steps(ax, shown, study["datasets"][dataset]["conditions"], study)
-            _scale_values_across(ax, means[means["metric"] == metric], metric)
+        conditions = study["datasets"][dataset]["conditions"]
+        for (metric, drawn), ax in zip(itertools.product(METRICS, (means, changes)), places, strict=True):
+            every, joined = drawn[drawn["metric"] == metric], drawn is means
+            _draw_steps(ax, every[every["tested_on"] == dataset], conditions, study, joined)
+            _scale_values_across(ax, every, "symlog" if not joined else "log" if metric == "nrmse" else "linear")
         places[0].set_title(_label(study, dataset), loc="left", weight="bold")
-        places[1].tick_params(labelleft=False)
-    for metric, ax in zip(METRICS, axes[-1], strict=True):
-        ax.set_xlabel(METRICS[metric].replace("\n", " "))
+        for ax in places[1:]:
+            ax.tick_params(labelleft=False)
+    for metric, (ax, beside) in zip(METRICS, axes[-1].reshape(-1, 2), strict=True):
+        ax.set_xlabel(METRICS[metric])
+        beside.set_xlabel(f"change of {metric.upper()}\n(linear to ±{LINEAR_TO:g}, log beyond)")
     used = [model for model in study["models"] if model in set(means["model"])]
     handles = [_step_handle(key, study) for key in ("input", *used)]
     _legend(figure, handles)
@@ -873,8 +880,7 @@ def _scale(ax: Axes, metric: str, shown: pd.DataFrame) -> None:
         ax.set_ylim(low - margin, high + margin)
         ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         return
-    if low <= 0:
-        low = 0.5 * shown["mean"].min()
+    low = max(low, 0.2 * shown["mean"].min())  # an interval can reach to 0 and beyond
     factor = max((high / low) ** 0.1, 1.02)
     ax.set_yscale("log", nonpositive="clip")
     ax.set_ylim(low / factor, high * factor)
@@ -1011,7 +1017,8 @@ def _error_bars(summary: pd.DataFrame, study: Study) -> str:
         return text + "; one training run a model."
     text += f" and {number} training runs a model. Thick bars beside them: ± SD between the runs, of their"
     text += " means over test volumes."
-    opened = " Open markers: ensembles, the mean of the restorations of a model's runs."
+    opened = " Open markers: ensembles, the mean of the restorations of a model's runs; their intervals are over"
+    opened += " volumes alone."
     return text + (opened if set(summary["key"]) & set(study["ensembles"]) else "")
 
 
@@ -1228,8 +1235,8 @@ def _scale_calibration(ax: Axes, shown: pd.DataFrame, kind: str) -> None:
 # From one protocol to the other
 
 
-def _draw_steps(ax: Axes, shown: pd.DataFrame, conditions: Sequence[str], study: Study) -> None:
-    """The means of a test set from step to step, downwards: a line an output and condition."""
+def _draw_steps(ax: Axes, shown: pd.DataFrame, conditions: Sequence[str], study: Study, joined: bool) -> None:
+    """The means of a test set from step to step, downwards: a line an output and condition, or changes from 0."""
     labels = shown.drop_duplicates("step").set_index("step")["label"].sort_index()
     rows = {step: row for row, step in enumerate(labels.index)}
     shifts = np.linspace(-0.18, 0.18, len(conditions)) if len(conditions) > 1 else [0.0]
@@ -1239,7 +1246,9 @@ def _draw_steps(ax: Axes, shown: pd.DataFrame, conditions: Sequence[str], study:
             look = _look("input" if output == "input" else series["model"].iloc[0], study)
             y = series["step"].map(rows) + shift
             bars = {"elinewidth": 0.8, "capsize": 1.5, "markeredgewidth": 0.8, "markersize": 3.2, "linewidth": 0.8}
-            ax.errorbar(series["mean"], y, xerr=_reach(series), linestyle=line, **bars, **look)
+            ax.errorbar(series["mean"], y, xerr=_reach(series), linestyle=line if joined else "", **bars, **look)
+    if not joined:
+        ax.axvline(0, color="0.6", linewidth=0.8, zorder=1)
     ax.set_yticks(list(rows.values()), list(labels))
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
@@ -1249,13 +1258,23 @@ def _draw_steps(ax: Axes, shown: pd.DataFrame, conditions: Sequence[str], study:
     ax.grid(False, axis="y")
 
 
-def _scale_values_across(ax: Axes, shown: pd.DataFrame, metric: str) -> None:
-    """Scale the x axis of a metric to everything shown, error bars included: the same for all test sets."""
+def _scale_values_across(ax: Axes, shown: pd.DataFrame, scale: str) -> None:
+    """Scale an x axis to everything shown, error bars included: the same for all test sets."""
     low, high = np.fmin(shown["mean"], shown["low"]).min(), np.fmax(shown["mean"], shown["high"]).max()
-    if metric == "nrmse" and low > 0:
+    if scale == "log":
+        low = max(low, 0.2 * shown["mean"].min())
         ax.set_xscale("log")
         ax.set_xlim(low / (high / low) ** 0.05, high * (high / low) ** 0.05)
         ax.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ax.xaxis.set_minor_locator(NullLocator())
+        return
+    if scale == "symlog":
+        ax.set_xscale("symlog", linthresh=LINEAR_TO)
+        low, high = 1.3 * min(low, -LINEAR_TO), 1.3 * max(high, LINEAR_TO)
+        ax.set_xlim(low, high)
+        ticks = [sign * LINEAR_TO * 10**power for sign in (-1, 1) for power in range(3)]
+        ax.set_xticks(sorted(tick for tick in (0, *ticks) if low <= tick <= high))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         ax.xaxis.set_minor_locator(NullLocator())
         return

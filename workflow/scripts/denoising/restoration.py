@@ -24,7 +24,7 @@ from tqdm import tqdm
 from denoising.formats import Storage, scratch_array, write
 from denoising.network import halo
 from denoising.percentiles import limits
-from denoising.volumes import INPUT_PERCENTILES, SCALES, Pair, open_volume, volume_header
+from denoising.volumes import INPUT_PERCENTILES, SCALES, TRUTH, Pair, open_volume, volume_header
 
 log = logging.getLogger(__name__)
 
@@ -376,19 +376,20 @@ def restore_all(
 ) -> None:
     """Restore the image of every pair to {condition}/{volume}.tif of `folder`, its scale to the same under scale/.
 
+    A restored ground truth is compared, never calibrated: its scale is not written.
     `runtime` is written: JSON of `told` and the seconds that this took, the voxels and the threads.
     """
     start, voxels = time.perf_counter(), 0
     for pair in tqdm(pairs, desc="restored", unit="volume"):
         name = Path(pair.condition, f"{pair.volume}.tif")
-        targets = folder / name, folder / SCALES / name
+        targets = folder / name, None if pair.condition == TRUTH else folder / SCALES / name
         voxels += restore_file(restorer, pair.image, pair.axes, *targets, settings, threads)
     spent = {"seconds": round(time.perf_counter() - start, 3), "voxels": voxels, "threads": threads}
     runtime.write_text(json.dumps(told | spent, indent=2) + "\n")
 
 
 def restore_file(
-    restorer: Restorer, source: Path, axes: str, mean: Path, scale: Path, settings: dict, threads: int
+    restorer: Restorer, source: Path, axes: str, mean: Path, scale: Path | None, settings: dict, threads: int
 ) -> int:
     """Restore `N(x; 3, 99.8)` of the volume at `source`, and write it as `settings` say.
 
@@ -399,8 +400,8 @@ def restore_file(
         The volume as acquired; larger than memory, if need be.
     axes : {"YX", "ZYX"}
     mean, scale : Path
-        Written, by their TIFF names: the restoration, and of a probabilistic network its scale, both with the axes and
-        the size of a voxel of `source`.
+        Written, by their TIFF names: the restoration, and of a probabilistic network its scale, if asked for, both with
+        the axes and the size of a voxel of `source`.
     settings : dict
         format, dtype and compression, as the config's `restoration` has them.
     threads : int
@@ -418,7 +419,7 @@ def restore_file(
     """
     mean.parent.mkdir(parents=True, exist_ok=True)
     image, header = open_volume(source, axes, scratch=mean.parent), volume_header(source)
-    targets = [mean, scale] if restorer.probabilistic else [mean]
+    targets = [mean, scale] if restorer.probabilistic and scale else [mean]
     restored = [scratch_array(mean.parent, image.shape, np.float32) for _ in targets]
     try:
         low, high = limits(image, *INPUT_PERCENTILES)

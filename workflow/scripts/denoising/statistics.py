@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr, stdtrit
+from scipy.special import stdtrit
 
 SCORE_COLUMNS = (
     "model",
@@ -203,14 +203,17 @@ def _crossed(scores: pd.DataFrame, name: Any) -> Crossed:
 
 
 def interval(values: np.ndarray, reference: np.ndarray | None = None) -> tuple[float, float]:
-    """Bootstrap interval of a mean, or of its difference from `reference` on the same volumes.
+    """Bootstrap interval of a mean over volumes and trainings, or of its difference from `reference`.
 
-    Volumes are drawn with replacement, and so are trainings, apart from them, where there are several:
-    every drawn training is averaged over every drawn volume (Owen, Annals of Applied Statistics 1, 386,
-    2007). Percentiles of the drawn means are the limits, farther out than 2.5 and 97.5 by as much as makes
-    the interval of normal values as wide as Student's (Hesterberg, American Statistician 69, 371, 2015):
-    plain percentiles are too narrow for few volumes. They cannot leave the range of the volumes: of 20
-    normal volumes the interval holds the true mean in 95 % of cases, of 6 in 93 %, of 4 in 87 %.
+    The means of volumes are one level; those of trainings, where there are several, another; those of the
+    reference's a third. The levels' intervals (see `_reaches`) add in squares about the mean, below and
+    above it apart (Howe, JRSS B 36, 123, 1974; Zou and Donner, Statistics in Medicine 27, 1693, 2008), so
+    that two trainings that agree by chance do not pass for many. Of one training it is the interval for that
+    training: how others would score is not in it.
+
+    In simulation, of normal values, 4 to 20 volumes and one training, 94 to 95 % of the intervals hold the true
+    mean; of two, three and five trainings 95 to 99 %, and of differences between two such models up to 99.9 %.
+    Skewed values (gamma of shape 2) take up to 3 percentage points off, long tails (log-normal, sigma 0.8) 7.
 
     Parameters
     ----------
@@ -221,39 +224,37 @@ def interval(values: np.ndarray, reference: np.ndarray | None = None) -> tuple[f
     Returns
     -------
     low, high : float
-        nan for one volume, or where a value is not finite (the PSNR of equal images).
+        In the unit of `values`, beyond what scores can be where volumes are few and differ. nan for one
+        volume, or where a value is not finite (the PSNR of equal images).
     """
-    count, others = values.shape[1], np.zeros((1, 1)) if reference is None else reference
-    if count < 2 or not (np.isfinite(values).all() and np.isfinite(others).all()):
+    others = np.zeros((1, values.shape[1])) if reference is None else reference
+    if values.shape[1] < 2 or not (np.isfinite(values).all() and np.isfinite(others).all()):
         return np.nan, np.nan
-    drawn, centre = _drawn_means(values, "trainings"), values.mean() - others.mean()
-    if reference is not None:
-        drawn = drawn - _drawn_means(reference, "trainings of the reference")
-    # Student's limits for normal values, as a share of the resamples
-    tail = ndtr(-np.sqrt(count / (count - 1)) * stdtrit(count - 1, (1 + CONFIDENCE) / 2))
-    low, high = np.quantile(drawn, [tail, 1 - tail])
-    # Rounding can put the limits of equal values on the wrong side of their mean
-    return float(min(low, centre)), float(max(high, centre))
+    levels = (values.mean(axis=0) - others.mean(axis=0), values.mean(axis=1), -others.mean(axis=1))
+    below, above = np.linalg.norm([_reaches(level) for level in levels if len(level) > 1], axis=0)
+    centre = values.mean() - others.mean()
+    return float(centre - below), float(centre + above)
 
 
-def _drawn_means(values: np.ndarray, trainings: str) -> np.ndarray:
-    """Mean of each resample of values (trainings, volumes)."""
-    runs, volumes = values.shape
-    if runs == 1:
-        return _weights(volumes, "volumes") @ values[0]
-    # A resample of few trainings varies less than trainings do, by (runs - 1) / runs of their variance
-    chosen = 1 / runs + (_weights(runs, trainings) - 1 / runs) * np.sqrt(runs / (runs - 1))
-    return np.einsum("dv,dv->d", chosen @ values, _weights(volumes, "volumes"))
+def _reaches(values: np.ndarray) -> tuple[float, float]:
+    """How far the interval of a mean reaches below and above it, of independent values.
+
+    It is as wide as Student's, and lies about the mean as the percentiles of bootstrapped means do: these alone
+    are too narrow for few values, by (n - 1) / n of the variance and by normal instead of Student's quantiles
+    (Hesterberg, American Statistician 69, 371, 2015), and farther ones end at the smallest and largest value.
+    """
+    count, mean = len(values), values.mean()
+    width = 2 * stdtrit(count - 1, (1 + CONFIDENCE) / 2) * values.std(ddof=1) / np.sqrt(count)
+    low, high = np.quantile(_weights(count) @ values, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    # Rounding can put both percentiles of equal values on one side of their mean
+    share = np.clip((mean - low) / (high - low), 0, 1) if high > low else 0.5
+    return width * share, width * (1 - share)
 
 
 @cache
-def _weights(count: int, what: str) -> np.ndarray:
-    """How much each of `count` weighs in each resample, (RESAMPLES, count): the same draws for every score.
-
-    What differs in `what` is drawn independently.
-    """
-    rng = np.random.default_rng([SEED, *what.encode()])
-    return rng.multinomial(count, np.full(count, 1 / count), RESAMPLES) / count
+def _weights(count: int) -> np.ndarray:
+    """How much each of `count` weighs in each resample, (RESAMPLES, count): the same draws for every score."""
+    return np.random.default_rng([SEED, count]).multinomial(count, np.full(count, 1 / count), RESAMPLES) / count
 
 
 def paired_differences(scores: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
@@ -402,7 +403,8 @@ def calibration_means(calibration: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         model, tested_on, condition, kind, level; `expected`; the columns of `summarise` for what was
-        observed. Of each volume the mean over trainings is taken, as one of them may lack a bin.
+        observed. Of each volume the mean over trainings is taken, as one of them may lack a bin: intervals are
+        over volumes alone.
     """
     by = ["model", "tested_on", "condition", "kind", "level"]
     means = calibration.groupby([*by, "volume"], sort=False)[["observed", "expected"]].mean().reset_index()
@@ -423,13 +425,28 @@ def explanation_means(explanation: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         tested_on, model, output, condition, metric, step, label; `mean`, `sd`, `low`, `high` and `n` as in
-        `summarise`; `change`, the mean less that of the step before (nan for the first).
+        `summarise`; `change`, the mean less that of the step before (nan for the first), and `change_low` and
+        `change_high`, its interval over the same volumes (see `interval`).
+
+    Raises
+    ------
+    ValueError
+        As `summarise`, or if two steps were not scored on the same volumes.
     """
     named = explanation.rename(columns={"dataset": "tested_on"})
     named = named.assign(seed="", trained_on="", stratum="", protocol="")
     series = ["tested_on", "model", "output", "condition", "metric"]
-    table = summarise(named, [*series, "step", "label"]).sort_values("step", kind="stable")
-    return table.assign(change=table.groupby(series, sort=False)["mean"].diff())
+    means = summarise(named, [*series, "step", "label"]).sort_values("step", kind="stable")
+    rows = []
+    for key, group in _checked(named, [*series, "step"]).groupby(series, sort=False):
+        known = dict(zip(series, key, strict=True))
+        steps = {step: _crossed(scores, known | {"step": step}) for step, scores in group.groupby("step")}
+        for before, step in itertools.pairwise(steps):
+            change = _difference(steps[step], steps[before], known | {"step": step})
+            renamed = {"change": change["difference"], "change_low": change["low"], "change_high": change["high"]}
+            rows.append(known | {"step": step} | renamed)
+    changes = pd.DataFrame(rows, columns=[*series, "step", "change", "change_low", "change_high"])
+    return means.merge(changes, on=[*series, "step"], how="left")
 
 
 def restoration_runtimes(paths: Iterable[str | Path], study: Mapping[str, Any]) -> pd.DataFrame:

@@ -3,8 +3,9 @@
 The CSV holds plain numbers: a metric on a condition is `c1_nrmse_mean`, `c1_nrmse_sd` (over test
 volumes), `c1_nrmse_low` and `_high` (95 % bootstrap interval of the mean), where some model was trained
 several times `c1_nrmse_sd_seeds` (between its trainings, of their mean over volumes) and, where there is
-a reference, `c1_nrmse_percent`; paired differences are `c1_nrmse_difference`, `_low` and `_high`; a
-published setting beside ours is `epochs_published`. An ensemble's row follows its model's.
+a reference, `c1_nrmse_percent`; paired differences are `c1_nrmse_difference`, `_low` and `_high`, and a
+step's from the one before it `c1_nrmse_change`, `_change_low` and `_change_high`; a published setting
+beside ours is `epochs_published`. An ensemble's row follows its model's.
 The Markdown merges these into one readable column each. Protocols are never in one block.
 """
 
@@ -50,6 +51,7 @@ CALIBRATION_NOTE = (
 )
 # Of one metric on one condition, in the order of their columns
 VALUES = ("mean", "difference", "sd", "sd_seeds", "low", "high", "percent", "change")
+VALUES += ("change_low", "change_high")
 METRIC_NAMES = {"psnr": "PSNR", "inside": "inside 95 %", "ratio": "error / scale"}
 SETTINGS = ("epochs", "steps_per_epoch", "batch_size")
 
@@ -239,7 +241,8 @@ def explanation_table(explanation: pd.DataFrame, study: Study, metrics: Sequence
     -------
     DataFrame
         Columns tested_on, method (input or the model), step, label, n, then by condition and metric
-        `_mean`, `_sd`, `_low`, `_high` and `_change` (the mean less that of the step before), and note.
+        `_mean`, `_sd`, `_low`, `_high`, `_change` (the mean less that of the step before), `_change_low` and
+        `_change_high`, and note.
     """
     rows = explanation_means(explanation)
     rows = rows.assign(method=rows["model"].where(rows["output"] == "network", rows["output"]), note="")
@@ -405,7 +408,8 @@ def _ours(scores: pd.DataFrame, study: Study, by: Sequence[str] = KEYS) -> pd.Da
     table = table.merge(pd.DataFrame(rows, columns=["model", *SETTINGS]), on="model", how="left")
     label = table["output"].map(references(study))
     seeds = table["seeds"].where(table["model"].isin(models))
-    notes = {name: f"mean of {len(models[each]['seeds'])} trainings' restorations" for name, each in ensembles.items()}
+    told = "mean of {} trainings' restorations; interval over volumes alone"
+    notes = {name: told.format(len(models[each]["seeds"])) for name, each in ensembles.items()}
     table = table.assign(method=label.fillna(table["model"]), seeds=seeds, note=table["model"].map(notes).fillna(""))
     return table.assign(source=OURS, study="")
 
@@ -578,7 +582,10 @@ def _cell(known: Mapping[str, float], digits: int) -> str:
     cell += f" ± {known['sd']:.{digits}f}" if "sd" in known else ""
     cell += f" [± {known['sd_seeds']:.{digits}f}]" if "sd_seeds" in known else ""
     cell += f" ({known['percent']:+.1f} %)" if "percent" in known else ""
-    cell += "" if change is None else f" ({change:+.{digits}f})" if change else " (0)"
+    if "change_low" in known and change:
+        cell += f" ({change:+.{digits}f}; {known['change_low']:+.{digits}f} to {known['change_high']:+.{digits}f})"
+    elif change is not None:
+        cell += f" ({change:+.{digits}f})" if change else " (0)"
     return cell + (f"; {known['low']:{sign}.{digits}f} to {known['high']:{sign}.{digits}f}" if "low" in known else "")
 
 
@@ -619,13 +626,14 @@ def _legend(table: pd.DataFrame) -> list[str]:
         lines.append("Mean difference, method less reference, over the same test volumes.")
     if _any_value(table, "_low"):
         lines.append("After the semicolon: its 95 % bootstrap interval over test volumes, and over a model's trainings")
-        lines.append("where there are several; of 4 volumes, or of few trainings, it is rather too narrow.")
+        lines.append("where there are several. Of one training, or of an ensemble, it is over volumes alone, and does")
+        lines.append("not tell how other trainings would score; of two trainings, or of two volumes, it is very wide.")
     if _any_value(table, "_sd_seeds"):
         lines.append("In square brackets: that between a model's trainings, of their means over test volumes.")
     if _any_value(table, "_percent"):
         lines.append("In round brackets: difference from the reference model, in percent of it.")
     if _any_value(table, "_change"):
-        lines.append("In round brackets: change from the step before.")
+        lines.append("In round brackets: change from the step before, and its interval over the same test volumes.")
     if "strength" in table:
         lines.append("Reading and writing count. Strengths tuned in voxels, or in standard deviations of the noise.")
     if _any_value(table, "_ece_mean"):
