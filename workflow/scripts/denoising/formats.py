@@ -26,7 +26,7 @@ import tifffile
 
 ZARR = ".ome.zarr"
 LARGEST_TIFF = 2**32 - 2**25  # bytes, with some room for what is not pixels
-SLAB_BYTES = 1 << 26
+SLAB_BYTES = 1 << 23
 # Micrometres in the units that microscopes' files are written in
 MICROMETRES = {
     "µm": 1, "μm": 1, "um": 1, "micron": 1, "microns": 1, "micrometer": 1, "micrometre": 1, "nm": 1e-3,
