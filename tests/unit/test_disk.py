@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from denoising.disk import disk_use, said
+from denoising.formats import Storage, write
 from denoising.study import resolve
 
 ROOT = Path(__file__).parents[2]
@@ -45,20 +47,44 @@ def test_the_default_study_is_known_in_full():
     assert "unknown" not in said(use, 1e9)
 
 
-def test_pairs_are_as_large_as_their_files(tmp_path, monkeypatch):
+@pytest.fixture
+def own_pairs(tmp_path, monkeypatch):
+    """The disk use of two pairs, the low-SNR images 16 bits, the others 32, as they are stored."""
     monkeypatch.chdir(tmp_path)
-    for name in ("a_low.tif", "b_low.tif", "a_high.tif", "b_high.tif"):
-        Path(name).write_bytes(bytes(1000))
-    config = {
-        "title": "mine",
-        "datasets": {"mine": {"pairs": {"low": "*_low.tif", "high": "*_high.tif"}, "patches": {"shape": [8, 16, 16]}}},
-        "studies": {"mine": {"models": {"care": {"trained_on": "mine"}}}},
-    }
-    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
-    use = disk_use(resolve(config, schema), PUBLISHED)
-    assert (use["archives"]["mine"], use["volumes"]["mine"]) == (0, 4000)
-    assert use["patches"]["mine"] == 2 * 64 * 8 * 16 * 16 * 8
-    assert use["restorations"]["mine"] == pytest.approx(1000 * 0.2 * (5 * 4 + 2 * 8))  # five baselines
+
+    def use(storage, suffix=".tif"):
+        for name in ("a", "b"):
+            for side, dtype in (("low", np.uint16), ("high", np.float32)):
+                write(Path(f"{name}_{side}.tif"), np.ones((8, 10, 20), dtype), "ZYX", storage=storage)
+        pairs = {"low": f"*_low{suffix}", "high": f"*_high{suffix}"}
+        config = {
+            "title": "mine",
+            "datasets": {"mine": {"pairs": pairs, "patches": {"shape": [8, 16, 16]}}},
+            "studies": {"mine": {"models": {"care": {"trained_on": "mine"}}}},
+        }
+        schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+        return {part: sizes["mine"] for part, sizes in disk_use(resolve(config, schema), PUBLISHED).items()}
+
+    return use
+
+
+@pytest.mark.parametrize(
+    ("storage", "suffix"),
+    [(Storage(), ".tif"), (Storage(compression=True), ".tif"), (Storage("ome-zarr", compression=True), ".ome.zarr")],
+)
+def test_pairs_are_as_large_as_their_pixels_however_they_are_stored(storage, suffix, own_pairs):
+    use, voxels = own_pairs(storage, suffix), 8 * 10 * 20
+    assert (use["archives"], use["volumes"]) == (0, 2 * voxels * (2 + 4))
+    assert use["patches"] == 2 * 64 * 8 * 16 * 16 * 8
+    assert use["restorations"] == voxels * (5 * 4 + 2 * 8)  # of one test volume; five baselines
+
+
+def test_pairs_that_cannot_be_read_are_unknown(own_pairs):
+    own_pairs(Storage())
+    Path("c_low.tif").touch()
+    assert own_pairs(Storage())["volumes"] is None
+    Path("c_high.tif").touch()
+    assert own_pairs(Storage())["volumes"] is None
 
 
 def test_an_archive_of_nobody_knows_what_is_said_to_be_unknown():

@@ -141,6 +141,79 @@ def test_ome_zarr_says_what_viewers_ask_for(path):
     assert scale == [{"type": "scale", "scale": [2.0, 0.5, 0.4]}]
 
 
+def others_zarr(path, image, axes, chunks, changed=None):
+    """A group of two levels as other software writes it, version 0.4."""
+    import zarr
+
+    sizes = [1.0] * (len(axes) - 3) + [2.0, 0.25, 0.2]
+    named = [
+        {"name": axis.lower(), "type": "space", "unit": "micrometer"} if axis in "ZYX" else {"name": axis.lower()}
+        for axis in axes
+    ]
+    levels = [
+        {"path": name, "coordinateTransformations": [{"type": "scale", "scale": [size * factor for size in sizes]}]}
+        for name, factor in (("0", 1), ("1", 2))
+    ]
+    whole = [{"type": "scale", "scale": [1.0] * (len(axes) - 2) + [2.0, 2.0]}]
+    multiscale = {"axes": named, "datasets": levels, "coordinateTransformations": whole} | (changed or {})
+    group = zarr.create_group(str(path), zarr_format=2, attributes={"multiscales": [multiscale]})
+    for name, values in (("0", image), ("1", image[..., ::2, ::2])):
+        group.create_array(name, shape=values.shape, dtype=values.dtype, chunks=chunks)[...] = values
+
+
+@pytest.mark.parametrize("chunks", [(1, 1, 1, 3, 7), (1, 1, 4, 4, 4), (1, 1, 5, 6, 7)], ids=str)
+@pytest.mark.parametrize("slab_bytes", [1, 100, 1 << 26])
+@pytest.mark.parametrize("dtype", ["uint16", ">u2", "float32"])
+def test_ome_zarr_of_others_is_read_at_full_resolution(tmp_path, chunks, slab_bytes, dtype, monkeypatch):
+    monkeypatch.setattr(formats, "SLAB_BYTES", slab_bytes)
+    path, image = tmp_path / "worm.ome.zarr", volume(dtype=dtype)
+    others_zarr(path, image[None, None], "TCZYX", chunks)
+    for read in (read_volume, open_volume):
+        np.testing.assert_array_equal(read(path, "ZYX"), image)
+    assert volume_header(path).voxel_size == pytest.approx((2.0, 0.5, 0.4))
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_plane_in_five_axes_is_a_plane(tmp_path):
+    path, image = tmp_path / "worm.ome.zarr", volume((6, 7))
+    others_zarr(path, image[None, None, None], "TCZYX", (1, 1, 1, 6, 7))
+    np.testing.assert_array_equal(open_volume(path, "YX"), image)
+    np.testing.assert_array_equal(open_volume(path, "ZYX"), image[None])
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 5, 6, 7), (1, 2, 5, 6, 7)], ids=["times", "channels"])
+def test_several_times_or_channels_are_not_guessed_from(tmp_path, shape):
+    others_zarr(tmp_path / "worm.ome.zarr", np.zeros(shape, np.uint8), "TCZYX", shape)
+    with pytest.raises(ValueError, match=r"worm\.ome\.zarr: axes are TCZYX \(.*\), expected ZYX; save it as ZYX"):
+        open_volume(tmp_path / "worm.ome.zarr", "ZYX")
+
+
+@pytest.mark.parametrize("changed", [{"axes": ["z", "y", "x"]}, {"axes": []}, {"datasets": []}], ids=str)
+def test_ome_zarr_that_does_not_say_what_it_holds_is_named(tmp_path, changed):
+    others_zarr(tmp_path / "worm.ome.zarr", volume(), "ZYX", (5, 6, 7), changed)
+    with pytest.raises(ValueError, match=r"worm\.ome\.zarr: not a readable OME-Zarr group .* save it again"):
+        open_volume(tmp_path / "worm.ome.zarr", "ZYX")
+
+
+@pytest.mark.parametrize("chunk", [None, (1, 3, 7), (4, 4, 4), (9, 9, 9)], ids=str)
+@pytest.mark.parametrize("slab_bytes", [1, 100, 500, 10**6])
+def test_slabs_are_the_image_in_whole_chunks_and_no_larger_than_they_must_be(chunk, slab_bytes, monkeypatch):
+    monkeypatch.setattr(formats, "SLAB_BYTES", slab_bytes)
+    shape, seen, sizes = (5, 6, 7), np.zeros((5, 6, 7), int), chunk or (1, 1, 1)
+    parts = list(formats.slabs(shape, 2, chunk))
+    for part in parts:
+        seen[part] += 1
+        assert all(axis.start % size == 0 for axis, size in zip(part, sizes, strict=True))
+        assert seen[part].size * 2 <= max(slab_bytes, 2 * np.prod(sizes))
+    assert (seen == 1).all()
+    assert slab_bytes < 10**6 or len(parts) == 1
+
+
+def test_a_full_disk_is_an_error_before_anything_is_written(tmp_path):
+    with pytest.raises(OSError, match="[Nn]o space|too large"):
+        scratch_array(tmp_path, (1 << 55,), np.uint8)
+
+
 @pytest.mark.parametrize("file_format", FORMATS)
 @pytest.mark.parametrize("dtype", ["float32", "float16", "uint16"])
 def test_restorations_of_any_format_are_scored_and_shown(tmp_path, file_format, dtype):

@@ -9,6 +9,7 @@ import pytest
 import tifffile
 
 from denoising import pairs
+from denoising.formats import Storage, write
 from denoising.pairs import bring_in, match_pairs, record_pairs
 from denoising.volumes import paired, read_listing, read_volume, volume_header
 
@@ -188,6 +189,39 @@ def test_the_size_of_a_voxel_is_kept(tmp_path):
             assert volume_header(path).voxel_size == pytest.approx((1.5, 0.5, 0.2))
 
 
+def test_ome_zarr_groups_are_brought_in_like_files(tmp_path):
+    listed, stacks = [], {}
+    for i, name in enumerate("ab"):
+        for j, side in enumerate(("low", "high")):
+            stacks[name, side] = image(i, j, shape=(5, 12, 10))
+            write(tmp_path / f"{name}_{side}.tif", stacks[name, side], "ZYX", (2, 0.5, 0.5), Storage("ome-zarr"))
+    listed = match_pairs(f"{tmp_path}/*_low.ome.zarr", f"{tmp_path}/*_high.ome.zarr")
+    bring_in(listed, "ZYX", "low", 0.5, 0, tmp_path / "volumes")
+    for part in ("test", "train"):
+        (pair,) = paired(tmp_path / "volumes", part, ["low"])
+        for path, side in ((pair.image, "low"), (pair.truth, "high")):
+            np.testing.assert_array_equal(tifffile.memmap(path, mode="r"), stacks[pair.volume, side])
+            assert volume_header(path).voxel_size == pytest.approx((2, 0.5, 0.5))
+
+
+def test_bytes_in_any_order_are_listed_as_the_same_numbers(images, tmp_path):
+    listed = images((5, 12, 10))
+    for _, low, _ in listed:
+        tifffile.imwrite(low, tifffile.imread(low), byteorder=">", photometric="minisblack", metadata={"axes": "ZYX"})
+    bring_in(listed, "ZYX", "low", 0.5, 0, tmp_path / "volumes")
+    assert set(read_listing(tmp_path / "volumes")["dtype"]) == {"uint16"}
+    (first, *_) = paired(tmp_path / "volumes", "test", ["low"])
+    np.testing.assert_array_equal(read_volume(first.image), image("abcde".index(first.volume), 0, shape=(5, 12, 10)))
+
+
+def test_nothing_but_the_volumes_is_left(images, tmp_path):
+    listed = images((5, 12, 10))
+    tifffile.imwrite(listed[0][1], image(0, shape=(5, 12, 10)), compression="zlib", metadata={"axes": "ZYX"})
+    bring_in(listed, "ZYX", "low", 0.5, 0, tmp_path / "volumes")
+    written = {str(path.relative_to(tmp_path / "volumes")) for path in (tmp_path / "volumes").rglob("*.*")}
+    assert written == {"volumes.csv", *read_listing(tmp_path / "volumes")["path"]}
+
+
 def test_unreadable_image_is_named(images, tmp_path):
     listed = images((12, 10))
     listed[1][2].write_text("no image")
@@ -204,3 +238,22 @@ def test_record_holds_every_files_checksum(images, tmp_path):
     assert files[str(path)] == {
         "bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()
     }  # fmt: skip
+
+
+def test_record_of_a_group_is_of_its_sorted_names_and_their_contents(tmp_path):
+    """As `find . -type f -printf '%P\\n' | LC_ALL=C sort | xargs sha256sum | sha256sum` has it."""
+    group = tmp_path / "a.ome.zarr"
+    files = {"zarr.json": b"{}", "0/c/1": b"two", "0/c/0": b"one", "0/zarr.json": b""}
+
+    def recorded():
+        record_pairs([("a", group, group)], tmp_path / "own.json")
+        return json.loads((tmp_path / "own.json").read_text())["files"][str(group)]
+
+    for name, data in files.items():
+        (group / name).parent.mkdir(parents=True, exist_ok=True)
+        (group / name).write_bytes(data)
+    lines = [f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files)]
+    first = recorded()
+    assert first == {"bytes": 8, "sha256": hashlib.sha256("".join(lines).encode()).hexdigest()}
+    (group / "0/c/0").rename(group / "0/c/2")
+    assert recorded()["sha256"] != first["sha256"]

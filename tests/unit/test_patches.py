@@ -11,13 +11,13 @@ import pytest
 from csbdeep.data import no_background_patches, norm_percentiles
 from numpy.lib.stride_tricks import sliding_window_view
 
-from denoising import patches
+from denoising import formats, patches
 from denoising.archives import npz_blocks
 from denoising.checks import check_batch
 from denoising.examples import example_patches
+from denoising.formats import slabs
 from denoising.patches import (
     cut_patches,
-    foreground,
     patches_from_npz,
     patches_from_volumes,
     read_labels,
@@ -53,11 +53,27 @@ def unnormalised(patch, low, high):
 # Foreground
 
 
+@pytest.fixture(params=["whole", "in blocks"])
+def blocks(request, monkeypatch):
+    """Foreground is looked for in the volume as a whole, or in blocks of a patch, which cut rows too."""
+    if request.param == "in blocks":
+        monkeypatch.setattr(patches, "BLOCK", 1)
+        monkeypatch.setattr(formats, "SLAB_BYTES", 1)
+
+
+def foreground(truth, patch):
+    """Of the whole image, part by part."""
+    threshold, found = 0.4 * np.percentile(truth, 99.9), np.zeros(truth.shape, bool)
+    for part in slabs(truth.shape, 4, patch):
+        found[part] = patches.foreground(truth, patch, threshold, part)
+    return found
+
+
 @pytest.mark.parametrize(
     ("shape", "patch"), [(SHAPE, PATCH), (SHAPE, (4, 4, 12)), (SHAPE, (1, 8, 8)), ((40, 50), (16, 16))]
 )
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
-def test_foreground_is_csbdeeps(shape, patch, dtype):
+def test_foreground_is_csbdeeps(shape, patch, dtype, blocks):
     truth = spots(1, shape=shape).astype(dtype)
     expected = no_background_patches()((truth, None), patch)
     assert 0 < expected.mean() < 1
@@ -65,7 +81,7 @@ def test_foreground_is_csbdeeps(shape, patch, dtype):
 
 
 @pytest.mark.parametrize("darkest", [0, -1500], ids=["positive", "negative"])
-def test_foreground_of_a_ramp_is_csbdeeps(darkest):
+def test_foreground_of_a_ramp_is_csbdeeps(darkest, blocks):
     """Every level is somewhere near the threshold."""
     truth = np.linspace(darkest, darkest + 1000, int(np.prod(SHAPE)), dtype=np.float32).reshape(SHAPE[::-1]).T
     np.testing.assert_array_equal(foreground(truth, PATCH), no_background_patches()((truth, None), PATCH))
@@ -120,7 +136,7 @@ def test_percentiles_are_drawn_for_each_pair_and_shared_in_it():
     np.testing.assert_allclose(ranks(Y), (low, high), rtol=1e-5)
 
 
-def test_every_foreground_place_can_be_drawn_and_no_other(monkeypatch):
+def test_every_foreground_place_can_be_drawn_and_no_other(blocks, monkeypatch):
     """As many patches as there are places: each is cut once."""
     monkeypatch.setattr(patches, "LOW_PERCENTILES", (0.0, 0.0))
     monkeypatch.setattr(patches, "HIGH_PERCENTILES", (100.0, 100.0))

@@ -5,6 +5,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from denoising import formats
 from denoising.examples import example_sections
 from denoising.volumes import (
     TRUTH,
@@ -167,6 +168,14 @@ def test_written_file_stands_alone(path):
 @pytest.mark.parametrize("good", [volume(), volume(dtype=np.float32), -volume((6, 7), np.int32)])
 def test_sound_volumes_pass(good):
     check_volume(good, "worm.tif")
+
+
+def test_every_part_of_a_volume_is_checked(monkeypatch):
+    monkeypatch.setattr(formats, "SLAB_BYTES", 8 * 10)
+    faulty = volume(dtype=np.float32)
+    faulty[0, 0, 0], faulty[2, 5, 6], faulty[-1, -1, -1] = np.nan, np.inf, -np.inf
+    with pytest.raises(ValueError, match=r"worm\.tif: 3 values are NaN or infinite"):
+        check_volume(faulty, "worm.tif")
 
 
 @pytest.mark.parametrize(

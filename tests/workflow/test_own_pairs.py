@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT, copy_workflow
+
+from denoising.formats import Storage, write
 
 PAIRS = ROOT.parent / "shared" / "data" / "pairs2d"
 
@@ -35,3 +38,33 @@ def test_real_pairs_are_trained_on_restored_and_scored(tmp_path: Path):
     runtimes = (tmp_path / "results/tables/runtimes.md").read_text()
     assert "confocal-care" in runtimes
     assert "2019 study" not in runtimes
+
+
+def test_ome_zarr_groups_are_brought_in_once_and_again_when_written_anew(tmp_path: Path):
+    flow = copy_workflow(tmp_path)
+
+    def save(*names):
+        for name in names:
+            for side in ("low", "high"):
+                image = np.random.default_rng().integers(0, 999, (8, 20, 24)).astype(np.uint16)
+                write(tmp_path / f"raw/{name}_{side}.tif", image, "ZYX", storage=Storage("ome-zarr", None, True))
+
+    save("a", "b")
+    config = flow.write_config(
+        {
+            "title": "Groups",
+            "datasets": {
+                "mine": {
+                    "pairs": {"low": "raw/*_low.ome.zarr", "high": "raw/*_high.ome.zarr"},
+                    "patches": {"shape": [8, 16, 16]},
+                }
+            },
+            "studies": {"mine": {"models": {"care": {"trained_on": "mine"}}}},
+        }
+    )
+    arguments = ["results/patches/mine/X.npy", "--cores", "1", "--configfile", config]
+    assert "unknown" not in flow.run(*arguments).said
+    assert set(pd.read_csv(tmp_path / "results/volumes/mine/volumes.csv")["volume"]) == {"a", "b"}
+    assert not flow.jobs(*arguments)
+    save("a")
+    assert flow.jobs(*arguments) == {"bring_in": 1, "patches": 1}

@@ -9,9 +9,10 @@ from denoising.logs import open_log
 from denoising.volumes import paired
 
 with open_log(snakemake.log[0]):
+    scratch = Path(snakemake.output.calibration).parent
     rows = [
         row
         for pair in paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions)
-        for row in calibrate_pair(pair, Path(snakemake.input.restored), snakemake.threads)
+        for row in calibrate_pair(pair, Path(snakemake.input.restored), snakemake.threads, scratch)
     ]
     pd.DataFrame(rows, columns=COLUMNS).to_csv(snakemake.output.calibration, index=False)

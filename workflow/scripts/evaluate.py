@@ -14,6 +14,13 @@ with open_log(snakemake.log[0]):
     rows = [
         known | row
         for pair in paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions)
-        for row in score_pair(pair, restored, snakemake.params.protocols, snakemake.params.stratum, snakemake.threads)
+        for row in score_pair(
+            pair,
+            restored,
+            snakemake.params.protocols,
+            snakemake.params.stratum,
+            snakemake.threads,
+            Path(snakemake.output.scores).parent,
+        )
     ]
     pd.DataFrame(rows, columns=COLUMNS).to_csv(snakemake.output.scores, index=False)

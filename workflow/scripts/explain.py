@@ -11,9 +11,10 @@ from denoising.volumes import paired
 with open_log(snakemake.log[0]):
     known = {"dataset": snakemake.wildcards.dataset, "model": snakemake.params.model}
     restored_truth = Path(snakemake.input.restored_truth) if snakemake.input.get("restored_truth") else None
+    scratch = Path(snakemake.output.explanation).parent
     rows = [
         known | row
         for pair in paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions)
-        for row in explain_pair(pair, Path(snakemake.input.restored), restored_truth, snakemake.threads)
+        for row in explain_pair(pair, Path(snakemake.input.restored), restored_truth, snakemake.threads, scratch)
     ]
     pd.DataFrame(rows, columns=COLUMNS).to_csv(snakemake.output.explanation, index=False)

@@ -13,6 +13,7 @@ with open_log(snakemake.log[0]):
         Path(snakemake.input.volumes),
         snakemake.params.conditions,
         shown,
+        Path(snakemake.output.examples).parent,
     )
     size = snakemake.params.voxel_size
     np.savez(snakemake.output.examples, **sections, pixel_size_um=size[-1] if size else np.nan)

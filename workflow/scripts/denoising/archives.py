@@ -26,7 +26,7 @@ from denoising.volumes import (
     TRUTH,
     check_volume,
     listing_row,
-    read_volume,
+    open_volume,
     volume_header,
     write_listing,
     write_volume,
@@ -58,7 +58,8 @@ def unpack(archive: Path, layout: str, truth, conditions: dict, folder: Path) ->
     """
     sources = {TRUTH: truth, **conditions}
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unpack-") as scratch:
+    # In the folder itself: what a killed process leaves goes with it
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".unpack-") as scratch:
         files = _extract(archive, Path(scratch))
         read = _folder_rows if layout == "folders" else _stack_rows
         rows = [row for part in ("test", "train") for row in read(archive, files, part, sources, folder)]
@@ -208,11 +209,13 @@ def _stack_rows(archive, files, part, sources, folder) -> Iterator[dict]:
             row = listing_row(part, entry.stem, condition, stack[channel], "ZYX")
             write_volume(folder / row["path"], stack[channel], "ZYX", volume_header(path).voxel_size)
             yield row
+        path.unlink()
 
 
 def _checked(path: Path, axes: str, archive: Path, name: str) -> np.ndarray:
+    """A file of the archive as a memory map, for errors under its name in the archive."""
     try:
-        image = read_volume(path, axes)
+        image = open_volume(path, axes)
         check_volume(image, name)
     except ValueError as error:
         raise ValueError(f"{archive}: {str(error).replace(str(path), name)}") from None

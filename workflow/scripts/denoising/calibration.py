@@ -24,15 +24,17 @@ import numpy as np
 
 from denoising.metrics import TRUTH_PERCENTILES, fitted, moments_of
 from denoising.percentiles import blocks, normalisation, percentiles
-from denoising.volumes import Pair, read_volume
+from denoising.volumes import Pair, open_volume
 
 LEVELS = tuple(i / 20 for i in range(1, 20))
 BINS = 10
 COLUMNS = ["kind", "condition", "volume", "level", "expected", "observed", "count"]
 
 
-def calibrate_pair(pair: Pair, restored: Path, threads: int = 1) -> list[dict]:
+def calibrate_pair(pair: Pair, restored: Path, threads: int = 1, scratch: Path | None = None) -> list[dict]:
     """The rows of one volume in one condition: `restored` holds {condition}/{volume} and scale/{condition}/{volume}.
+
+    `scratch` is a folder for what must be decoded, as `open_volume` has it.
 
     Raises
     ------
@@ -42,7 +44,7 @@ def calibrate_pair(pair: Pair, restored: Path, threads: int = 1) -> list[dict]:
     path, scale = (folder / pair.condition / f"{pair.volume}.tif" for folder in (restored, restored / "scale"))
     if not scale.parent.is_dir():
         raise ValueError(f"{scale.parent}: the predicted scale is missing; restore with a model of loss laplace.")
-    volumes = [read_volume(each, pair.axes) for each in (pair.truth, path, scale)]
+    volumes = [open_volume(each, pair.axes, scratch) for each in (pair.truth, path, scale)]
     try:
         rows = calibrate_volume(*volumes, threads)
     except ValueError as error:

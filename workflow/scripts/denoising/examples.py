@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from denoising.volumes import paired, read_volume
+from denoising.volumes import open_volume, paired
 
 
 def example_patches(folder: Path, split: pd.DataFrame, count: int = 8) -> dict[str, np.ndarray]:
@@ -25,7 +25,9 @@ def example_patches(folder: Path, split: pd.DataFrame, count: int = 8) -> dict[s
     return examples
 
 
-def example_sections(folder: Path, conditions: list[str], restorations: dict[str, Path]) -> dict[str, np.ndarray]:
+def example_sections(
+    folder: Path, conditions: list[str], restorations: dict[str, Path], scratch: Path | None = None
+) -> dict[str, np.ndarray]:
     """The middle section of the first test volume in every condition, as input, restored and ground truth.
 
     Parameters
@@ -35,6 +37,8 @@ def example_sections(folder: Path, conditions: list[str], restorations: dict[str
     conditions : list of str
     restorations : dict of str to Path
         Folders of restored volumes ({condition}/{volume}.tif) by the name they take in the result.
+    scratch : Path, optional
+        A folder for what must be decoded, as `open_volume` has it.
 
     Returns
     -------
@@ -44,7 +48,9 @@ def example_sections(folder: Path, conditions: list[str], restorations: dict[str
     pairs = list(paired(folder, "test", conditions))[: len(conditions)]
 
     def sections(paths):
-        return np.stack([_middle(read_volume(path, pair.axes)) for path, pair in zip(paths, pairs, strict=True)])
+        return np.stack(
+            [_middle(open_volume(path, pair.axes, scratch)) for path, pair in zip(paths, pairs, strict=True)]
+        )
 
     return {
         "input": sections([pair.image for pair in pairs]),

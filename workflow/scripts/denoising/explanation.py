@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from denoising.metrics import PROTOCOLS, Protocol, fitted, score_volume
-from denoising.volumes import TRUTH, Pair, read_volume
+from denoising.volumes import TRUTH, Pair, open_volume
 
 METRICS = ("nrmse", "ssim")
 SWAPPED = "2019, roles swapped"
@@ -31,7 +31,9 @@ LABELS = (SWAPPED, *STEPS)
 COLUMNS = ["dataset", "model", "condition", "volume", "output", "step", "label", "metric", "value"]
 
 
-def explain_pair(pair: Pair, restored: Path, restored_truth: Path | None, threads: int = 1) -> list[dict]:
+def explain_pair(
+    pair: Pair, restored: Path, restored_truth: Path | None, threads: int = 1, scratch: Path | None = None
+) -> list[dict]:
     """Every step of one volume in one condition, for the input and for the network's restoration.
 
     Parameters
@@ -43,6 +45,8 @@ def explain_pair(pair: Pair, restored: Path, restored_truth: Path | None, thread
     restored_truth : Path, optional
         Folder of restorations of the ground truth, truth/{volume}.tif; without it there is no step 0.
     threads : int
+    scratch : Path, optional
+        A folder for what must be decoded, as `open_volume` has it.
 
     Returns
     -------
@@ -50,11 +54,11 @@ def explain_pair(pair: Pair, restored: Path, restored_truth: Path | None, thread
         condition, volume, output, step, label, metric and value. Errors name the file.
     """
     path = restored / pair.condition / f"{pair.volume}.tif"
-    truth, low, network = (read_volume(each, pair.axes) for each in (pair.truth, pair.image, path))
+    truth, low, network = (open_volume(each, pair.axes, scratch) for each in (pair.truth, pair.image, path))
     try:
         rows = _steps(truth, low, network, STEPS, threads)
         if restored_truth is not None:
-            of_clean = read_volume(restored_truth / TRUTH / f"{pair.volume}.tif", pair.axes)
+            of_clean = open_volume(restored_truth / TRUTH / f"{pair.volume}.tif", pair.axes, scratch)
             rows = _steps(low, truth, of_clean, {SWAPPED: PROTOCOLS["study2019"]}, threads) + rows
     except ValueError as error:
         raise ValueError(f"{path} against {pair.truth}: {error}") from None

@@ -5,10 +5,12 @@ TIFF files are tifffile's own: the first page's description is JSON with `shape`
 resolution tags. Planes follow one another, so that uncompressed files can be memory-mapped; BigTIFF from 4 GB.
 
 OME-Zarr groups are version 0.5 (Zarr format 3): one level, `0`, a chunk a plane; `gain` and `offset` in attributes.
+Those of others are read from version 0.4 on, of several levels the first, which is the full resolution.
 
 Whole numbers n with a gain and an offset stand for the values gain n + offset.
 """
 
+import itertools
 import math
 import os
 import re
@@ -24,7 +26,7 @@ import tifffile
 
 ZARR = ".ome.zarr"
 LARGEST_TIFF = 2**32 - 2**25  # bytes, with some room for what is not pixels
-SLAB_BYTES = 1 << 26
+SLAB_BYTES = 1 << 23
 # Micrometres in the units that microscopes' files are written in
 MICROMETRES = {
     "µm": 1, "μm": 1, "um": 1, "micron": 1, "microns": 1, "micrometer": 1, "micrometre": 1, "nm": 1e-3,
@@ -79,7 +81,7 @@ def read_header(path: Path) -> Header:
     ValueError
         If there are several images of different kinds, or it is neither TIFF nor OME-Zarr.
     """
-    return _zarr_header(*_open_zarr(path)) if path.is_dir() else _tiff(path, _tiff_header)
+    return _open_zarr(path)[1] if path.is_dir() else _tiff(path, _tiff_header)
 
 
 def load(path: Path) -> tuple[np.ndarray, Header]:
@@ -98,8 +100,8 @@ def map_file(path: Path, scratch: Path | None = None) -> tuple[np.ndarray, Heade
 
 def _load(path: Path, scratch: Path | None) -> tuple[np.ndarray, Header]:
     if path.is_dir():
-        header = read_header(path)
-        return _decoded(_open_zarr(path)[0], header, scratch), header
+        array, header = _open_zarr(path)
+        return _decoded(array, header, scratch), header
     image, header = _tiff(path, lambda tif: (_pixels(tif.series[0], scratch), _tiff_header(tif)))
     return _decoded(image, header, scratch) if header.scaled else image, header
 
@@ -108,14 +110,15 @@ def _pixels(series: tifffile.TiffPageSeries, scratch: Path | None) -> np.ndarray
     if scratch is None:
         return series.asarray()
     # The file itself where tifffile knows one place of all pixels
-    return series.asarray(out="memmap" if series.dataoffset is not None else f"memmap:{scratch}")
+    mapped = series.dataoffset is not None
+    return series.asarray(out="memmap" if mapped else scratch_array(scratch, series.shape, series.dtype))
 
 
 def _decoded(stored, header: Header, scratch: Path | None) -> np.ndarray:
     """A copy, slab by slab, in memory or in a file of `scratch`, with gain and offset applied."""
     dtype = np.dtype(np.float32) if header.scaled else header.dtype
     image = np.empty(header.shape, dtype) if scratch is None else scratch_array(scratch, header.shape, dtype)
-    for slab in slabs(header.shape, dtype.itemsize):
+    for slab in slabs(header.shape, dtype.itemsize, getattr(stored, "chunks", None)):
         part = np.asarray(stored[slab])
         image[slab] = part * np.float32(header.gain) + np.float32(header.offset) if header.scaled else part
     return image
@@ -123,15 +126,25 @@ def _decoded(stored, header: Header, scratch: Path | None) -> np.ndarray:
 
 def scratch_array(folder: Path, shape: Sequence[int], dtype) -> np.memmap:
     """Zeros in a file of `folder` that has no name, and so is gone with the array however the process ends."""
+    shape = tuple(shape)
     with tempfile.TemporaryFile(dir=folder) as file:
-        return np.memmap(file, dtype, "w+", shape=tuple(shape))
+        if hasattr(os, "posix_fallocate"):  # a full disk is an error now, and not the death of the process later
+            os.posix_fallocate(file.fileno(), 0, math.prod(shape) * np.dtype(dtype).itemsize)
+        return np.memmap(file, dtype, "w+", shape=shape)
 
 
-def slabs(shape: Sequence[int], itemsize: int) -> Iterator[slice]:
-    """Slices along the first axis, of about `SLAB_BYTES` each."""
-    step = max(1, SLAB_BYTES // max(1, math.prod(shape[1:]) * itemsize))
-    for start in range(0, shape[0], step):
-        yield slice(start, min(start + step, shape[0]))
+def slabs(shape: Sequence[int], itemsize: int, chunk: Sequence[int] | None = None) -> Iterator[tuple[slice, ...]]:
+    """Slices of every axis that together are the image, each of whole chunks and of at most about `SLAB_BYTES`.
+
+    Without chunks they follow one another in the order of a file. A chunk larger than that is a slab by itself.
+    """
+    steps = list(chunk or [1] * len(shape))
+    for axis in reversed(range(len(shape))):
+        fitting = SLAB_BYTES // max(1, math.prod(steps) * itemsize)
+        steps[axis] *= max(1, min(fitting, -(-shape[axis] // steps[axis])))
+    starts = (range(0, size, step) for size, step in zip(shape, steps, strict=True))
+    for corner in itertools.product(*starts):
+        yield tuple(slice(a, min(a + n, size)) for a, n, size in zip(corner, steps, shape, strict=True))
 
 
 # Writing
@@ -170,7 +183,7 @@ def write(
         raise ValueError(f"{path}: a volume of shape {image.shape} cannot have the axes {axes}.")
     path.parent.mkdir(parents=True, exist_ok=True)
     storage = storage or Storage()
-    dtype = np.dtype(storage.dtype or image.dtype)
+    dtype = np.dtype(storage.dtype or image.dtype).newbyteorder("=")
     header = Header(axes, image.shape, dtype, tuple(voxel_size or (None,) * 3))
     if image.dtype.kind == "f" and dtype.kind in "ui":
         gain, offset = _scale(path, image, dtype)
@@ -262,7 +275,7 @@ def _write_zarr(path: Path, image: np.ndarray, header: Header, compression: bool
         compressors="auto" if compression else None,
         dimension_names=list(header.axes.lower()),
     )
-    for slab in slabs(header.shape, 8):
+    for slab in slabs(header.shape, 8, array.chunks):
         array[slab] = _stored(image[slab], header)
 
 
@@ -346,25 +359,35 @@ def _ome_voxel_size(xml: str) -> tuple:
 # Reading OME-Zarr
 
 
-def _open_zarr(path: Path):
-    """The array of an OME-Zarr group's first level, and the group's attributes."""
+def _open_zarr(path: Path) -> tuple:
+    """The array of an OME-Zarr group's first level, and what the group says of it."""
     import zarr
 
     try:
         group = zarr.open_group(str(path), mode="r")
         attributes = dict(group.attrs)
-        multiscale = attributes.get("ome", attributes)["multiscales"][0]
-        return group[multiscale["datasets"][0]["path"]], attributes
-    except (KeyError, IndexError, TypeError, ValueError, FileNotFoundError) as error:
+        array = group[_multiscale(attributes)["datasets"][0]["path"]]
+        return array, _zarr_header(array, attributes)
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError, FileNotFoundError) as error:
         raise ValueError(
             f"{path}: not a readable OME-Zarr group ({type(error).__name__}: {error}); save it again as OME-Zarr 0.5."
         ) from None
 
 
+def _multiscale(attributes: dict) -> dict:
+    """The first image of the group, as its attributes describe it."""
+    return attributes.get("ome", attributes)["multiscales"][0]
+
+
 def _zarr_header(array, attributes: dict) -> Header:
-    multiscale = attributes.get("ome", attributes)["multiscales"][0]
+    multiscale = _multiscale(attributes)
     axes = "".join(axis["name"] for axis in multiscale["axes"]).upper()
-    scale = next(t["scale"] for t in multiscale["datasets"][0]["coordinateTransformations"] if t["type"] == "scale")
+    scale = [1.0] * len(axes)
+    # Of the level, and of the whole multiscale image
+    for told in (multiscale["datasets"][0], multiscale):
+        for each in told.get("coordinateTransformations", []):
+            if each["type"] == "scale":
+                scale = [a * b for a, b in zip(scale, each["scale"], strict=True)]
     sizes = dict.fromkeys("ZYX")
     for axis, size in zip(multiscale["axes"], scale, strict=True):
         unit = MICROMETRES.get(axis.get("unit"))

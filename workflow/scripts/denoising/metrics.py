@@ -26,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 
 from denoising.percentiles import blocks, normalisation
-from denoising.volumes import INPUT_PERCENTILES, Pair, read_volume
+from denoising.volumes import INPUT_PERCENTILES, Pair, open_volume
 from denoising.volumes import SMALLEST_AXIS as SSIM_WINDOW
 
 log = logging.getLogger(__name__)
@@ -389,15 +389,21 @@ def _look(gain: Sequence[float], moments: Moments, match: Match, data_range: flo
 
 
 def score_pair(
-    pair: Pair, restored: Path | None, protocols: Sequence[str], stratum: str | None, threads: int = 1
+    pair: Pair,
+    restored: Path | None,
+    protocols: Sequence[str],
+    stratum: str | None,
+    threads: int = 1,
+    scratch: Path | None = None,
 ) -> list[dict]:
     """Score one volume in one condition: the restoration under `restored`, or the input where that is None.
 
-    `stratum` is a regular expression whose group, searched in the volume's name, is its stratum. Returns rows with
-    condition, volume, stratum, protocol, metric and value; errors name the file.
+    `stratum` is a regular expression whose group, searched in the volume's name, is its stratum; `scratch` is a folder
+    for what must be decoded, as `open_volume` has it. Returns rows with condition, volume, stratum, protocol, metric
+    and value; errors name the file.
     """
     path = pair.image if restored is None else restored / pair.condition / f"{pair.volume}.tif"
-    truth, image = read_volume(pair.truth, pair.axes), read_volume(path, pair.axes)
+    truth, image = (open_volume(each, pair.axes, scratch) for each in (pair.truth, path))
     try:
         scores = score_volume(truth, image, protocols, restored is None, threads)
     except ValueError as error:

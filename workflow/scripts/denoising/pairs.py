@@ -13,7 +13,7 @@ from denoising.volumes import (
     TRUTH,
     check_volume,
     listing_row,
-    read_volume,
+    open_volume,
     volume_header,
     write_listing,
     write_volume,
@@ -98,13 +98,14 @@ def bring_in(
         Naming the file: unreadable, other axes, not finite, or of another shape than its partner.
     """
     tests = held_out([name for name, _, _ in pairs], fraction, seed)
+    folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for name, low, high in pairs:
         part = "test" if name in tests else "train"
         images = {condition: low, TRUTH: high}
         shapes = {}
         for label, path in images.items():
-            image = read_volume(path, axes)
+            image = open_volume(path, axes, scratch=folder)
             check_volume(image, str(path))
             shapes[path] = image.shape
             rows.append(listing_row(part, name, label, image, axes))
@@ -116,10 +117,24 @@ def bring_in(
 
 
 def record_pairs(pairs: list[tuple[str, Path, Path]], record: Path) -> None:
-    """Write what the pairs are, as JSON: files, sizes and checksums."""
-    files = [path for pair in pairs for path in pair[1:]]
-    entries = {str(path): {"bytes": path.stat().st_size, "sha256": _sha256(path)} for path in files}
+    """Write what the pairs are, as JSON: files, sizes and checksums.
+
+    The checksum of an OME-Zarr group is that of the list of its files, `checksum  name` a line, sorted by name, as
+    `sha256sum` writes it.
+    """
+    entries = {str(path): _recorded(path) for pair in pairs for path in pair[1:]}
     record.write_text(json.dumps({"source": "image pairs", "files": entries}, indent=2) + "\n")
+
+
+def _recorded(path: Path) -> dict:
+    if path.is_file():
+        return {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+    files = sorted((str(file.relative_to(path)), file) for file in path.rglob("*") if file.is_file())
+    listed = "".join(f"{_sha256(file)}  {name}\n" for name, file in files)
+    return {
+        "bytes": sum(file.stat().st_size for _, file in files),
+        "sha256": hashlib.sha256(listed.encode()).hexdigest(),
+    }
 
 
 def _sha256(path: Path) -> str:

@@ -20,24 +20,66 @@ from numpy.lib.format import open_memmap
 from scipy.ndimage import maximum_filter
 
 from denoising.archives import npz_blocks, npz_shape, npz_text
-from denoising.volumes import check_volume, paired, read_volume
+from denoising.formats import slabs
+from denoising.percentiles import percentiles
+from denoising.volumes import check_volume, open_volume, paired
 
 # csbdeep's create_patches: no_background_patches(threshold=0.4, percentile=99.9), sample_percentiles()
 BACKGROUND_THRESHOLD = 0.4
 BACKGROUND_PERCENTILE = 99.9
 LOW_PERCENTILES = (1.0, 3.0)
 HIGH_PERCENTILES = (99.5, 99.9)
+BLOCK = 3  # edges of a patch in a block in which foreground is looked for: its windows reach half an edge beyond it
+BLOCK_BYTES = 9  # of a voxel in the block: as float32, filtered, and whether it is foreground
+
+Region = tuple[slice, ...]
 
 
-def foreground(truth: np.ndarray, patch_shape: tuple[int, ...]) -> np.ndarray:
-    """Where a patch centre may lie so that the patch shows more than background.
+def foreground(truth: np.ndarray, patch_shape: tuple[int, ...], threshold: float, region: Region) -> np.ndarray:
+    """Where in a region of the ground truth a patch centre may lie so that the patch shows more than background.
 
-    A centre counts when the ground truth exceeds 0.4 of its 99.9th percentile somewhere in the half-sized
-    window around it (the rule of csbdeep's `no_background_patches`). Returns a boolean array of `truth`'s shape.
+    A centre counts when the ground truth exceeds the threshold, 0.4 of its 99.9th percentile, somewhere in the
+    half-sized window around it (the rule of csbdeep's `no_background_patches`). Returns a boolean array of the region's
+    shape.
     """
     window = [max(1, size // 2) for size in patch_shape]
-    brightest = maximum_filter(truth.astype(np.float32), window, mode="constant")
-    return brightest > BACKGROUND_THRESHOLD * np.percentile(truth, BACKGROUND_PERCENTILE)
+    begin = [max(0, part.start - size // 2) for part, size in zip(region, window, strict=True)]
+    end = [part.stop + (size - 1) // 2 for part, size in zip(region, window, strict=True)]
+    around = truth[tuple(map(slice, begin, end))].astype(np.float32)
+    inside = tuple(slice(part.start - a, part.stop - a) for a, part in zip(begin, region, strict=True))
+    return maximum_filter(around, window, mode="constant")[inside] > threshold
+
+
+class Places:
+    """Corners of patches whose centres show more than background, in the order of their places in the volume.
+
+    Memory holds how many there are in each row, counted block by block; a row is looked at again for a place in it.
+    """
+
+    def __init__(self, truth: np.ndarray, patch_shape: tuple[int, ...]):
+        self.truth, self.patch_shape = truth, patch_shape
+        self.first = [size // 2 for size in patch_shape]  # the centre of the patch in the volume's first corner
+        self.shape = [s - p + 1 for p, s in zip(patch_shape, truth.shape, strict=True)]
+        self.threshold = np.float64(BACKGROUND_THRESHOLD * percentiles(truth, [BACKGROUND_PERCENTILE])[0])
+        in_rows = np.zeros(self.shape[:-1], np.int64)
+        for block in slabs(self.shape, BLOCK_BYTES, [BLOCK * size for size in patch_shape]):
+            in_rows[block[:-1]] += self._allowed(block).sum(axis=-1)
+        self.up_to = np.cumsum(in_rows)
+
+    def __len__(self) -> int:
+        return int(self.up_to[-1])
+
+    def corner(self, place: int) -> tuple[int, ...]:
+        """The corner of one place, counted from 0."""
+        row = int(np.searchsorted(self.up_to, place, side="right"))
+        lead = [int(i) for i in np.unravel_index(row, self.shape[:-1])]
+        allowed = self._allowed((*(slice(i, i + 1) for i in lead), slice(0, self.shape[-1])))
+        before = int(self.up_to[row - 1]) if row else 0
+        return (*lead, int(np.flatnonzero(allowed)[place - before]))
+
+    def _allowed(self, corners: Region) -> np.ndarray:
+        centres = tuple(slice(part.start + c, part.stop + c) for part, c in zip(corners, self.first, strict=True))
+        return foreground(self.truth, self.patch_shape, self.threshold, centres)
 
 
 def cut_patches(
@@ -55,7 +97,8 @@ def cut_patches(
     Parameters
     ----------
     truth, image : ndarray
-        Ground truth and low-SNR image of one shape, (Z, Y, X) or (Y, X), arbitrary units.
+        Ground truth and low-SNR image of one shape, (Z, Y, X) or (Y, X), arbitrary units; a memory map is never in
+        memory as a whole.
     patch_shape : tuple of int
         In voxels, no larger than the volume.
     count : int
@@ -78,25 +121,23 @@ def cut_patches(
         raise ValueError(
             f"a patch of {patch_shape} does not fit a volume of {truth.shape}; set the dataset's patches.shape."
         )
-    corners = tuple(slice(p // 2, s - p + p // 2 + 1) for p, s in zip(patch_shape, truth.shape, strict=True))
-    inner = foreground(truth, patch_shape)[corners]
-    places = np.flatnonzero(inner)
+    places = Places(truth, patch_shape)
     if len(places) == 0:
         raise ValueError("no patch of the volume shows more than background; leave the volume out.")
-    chosen = places[rng.choice(len(places), count, replace=count > len(places))]
-    chosen = np.column_stack(np.unravel_index(chosen, inner.shape))
+    chosen = [places.corner(place) for place in rng.choice(len(places), count, replace=count > len(places))]
     ranks = np.column_stack([rng.uniform(*LOW_PERCENTILES, count), rng.uniform(*HIGH_PERCENTILES, count)])
     return tuple(_cut(volume, chosen, patch_shape, ranks) for volume in (image, truth))
 
 
-def _cut(volume: np.ndarray, starts: np.ndarray, shape: tuple[int, ...], ranks: np.ndarray) -> np.ndarray:
-    limits = np.percentile(volume, ranks)
+def _cut(volume: np.ndarray, starts: list[tuple[int, ...]], shape: tuple[int, ...], ranks: np.ndarray) -> np.ndarray:
+    limits = np.reshape(percentiles(volume, ranks.ravel()), ranks.shape)
     if not (limits[:, 1] > limits[:, 0]).all():
         raise ValueError("the image is constant between its 3rd and 99.5th percentile; leave it out.")
-    cut = np.stack([volume[tuple(slice(a, a + s) for a, s in zip(start, shape, strict=True))] for start in starts])
-    per_patch = (len(starts),) + (1,) * len(shape)
-    low, high = (limits[:, i].reshape(per_patch) for i in (0, 1))
-    return ((cut - low) / (high - low)).astype(np.float32)
+    cut = np.empty((len(starts), *shape), np.float32)
+    for patch, start, (low, high) in zip(cut, starts, limits, strict=True):
+        part = volume[tuple(slice(a, a + s) for a, s in zip(start, shape, strict=True))]
+        patch[...] = (part - low) / (high - low)
+    return cut
 
 
 def patches_from_volumes(
@@ -109,8 +150,8 @@ def patches_from_volumes(
 ) -> None:
     """Cut patches from every training volume under `volumes` and write a folder of patches.
 
-    One volume and its low-SNR image are in memory at a time; patches go to shuffled places of the
-    memory-mapped output, so that any part of it mixes volumes and conditions.
+    Volumes are memory maps, of which the patches of one and its low-SNR image are in memory at a time; they go to
+    shuffled places of the memory-mapped output, so that any part of it mixes volumes and conditions.
     """
     pairs = list(paired(volumes, "train", conditions))
     if not pairs:
@@ -125,7 +166,7 @@ def patches_from_volumes(
         for i, pair in enumerate(pairs):
             places = order[i * per_volume : (i + 1) * per_volume]
             rng = np.random.default_rng([seed, 1, i])
-            truth, image = read_volume(pair.truth, pair.axes), read_volume(pair.image, pair.axes)
+            truth, image = (open_volume(path, pair.axes, folder) for path in (pair.truth, pair.image))
             try:
                 X[places], Y[places] = cut_patches(truth, image, patch_shape, per_volume, rng)
             except ValueError as error:

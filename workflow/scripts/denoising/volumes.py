@@ -39,7 +39,8 @@ def read_volume(path: Path, axes: str | None = None) -> np.ndarray:
         A TIFF file, or an OME-Zarr group; where there is no such TIFF file, the group NAME.ome.zarr in its place.
     axes : str, optional
         The axes expected, such as "ZYX". Files that name an axis merely "sequence" (Q, I or S, as
-        many writers do) are taken at their word by position.
+        many writers do) are taken at their word by position; times, channels and planes that are one and not expected
+        are left out.
 
     Returns
     -------
@@ -78,12 +79,15 @@ def volume_names(folder: Path) -> set[Path]:
 def _checked(path: Path, axes: str | None, read: Callable) -> np.ndarray:
     path = formats.find(path)
     volume, found = read(path)
-    if axes is not None and not _same_axes(found.axes, axes):
+    if axes is None or _same_axes(found.axes, axes):
+        return volume
+    kept = [i for i, axis in enumerate(found.axes) if axis in axes or axis not in "TCZ" or found.shape[i] > 1]
+    if not _same_axes("".join(found.axes[i] for i in kept), axes):
         raise ValueError(
             f"{path}: axes are {found.axes} {found.shape}, expected {axes}; save it as {axes}, "
             "or correct the dataset's layout or pairs.axes."
         )
-    return volume
+    return volume.reshape([found.shape[i] for i in kept])
 
 
 def _same_axes(found: str, expected: str) -> bool:
@@ -107,8 +111,11 @@ def check_volume(volume: np.ndarray, source: str) -> None:
             f"{source}: holds {volume.dtype} of shape {volume.shape}, expected a non-empty integer "
             "or floating point image; export the image again."
         )
-    if volume.dtype.kind == "f" and not np.isfinite(volume).all():
-        count = int(volume.size - np.isfinite(volume).sum())
+    if volume.dtype.kind != "f":
+        return
+    # By parts: a memory map is never in memory as a whole
+    count = sum(int(np.count_nonzero(~np.isfinite(volume[slab]))) for slab in formats.slabs(volume.shape, 8))
+    if count:
         raise ValueError(f"{source}: {count} values are NaN or infinite, expected none; export it again.")
 
 
@@ -128,7 +135,7 @@ def listing_row(part: str, volume: str, condition: str, image: np.ndarray, axes:
         "path": f"{part}/{condition}/{volume}.tif",
         "axes": axes,
         "shape": "x".join(map(str, image.shape)),
-        "dtype": str(image.dtype),
+        "dtype": image.dtype.name,
     }
 
 
