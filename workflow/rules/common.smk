@@ -331,10 +331,8 @@ def disk_use():
 
 
 def storage():
-    """How restorations are written."""
-    return {
-        key: STUDY["restoration"][key] for key in ("format", "dtype", "compression")
-    }
+    """How restorations are written, but for what is without loss: a changed one rewrites them."""
+    return {key: STUDY["restoration"][key] for key in ("format", "dtype")}
 
 
 def kept_restorations():
