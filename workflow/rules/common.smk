@@ -345,7 +345,7 @@ def disk_use():
 
 
 def storage():
-    """How restorations are written, but for what is without loss: a changed one rewrites them."""
+    """How restorations are written, beside their compression: without loss, it is no reason to make them again."""
     return {key: STUDY["restoration"][key] for key in ("format", "dtype")}
 
 
