@@ -21,29 +21,47 @@ def study(name="paper", **restoration):
 
 
 def test_the_published_study():
-    use = disk_use(study(), PUBLISHED)
+    use = disk_use(study(), PUBLISHED, cores=4)
     assert use["archives"] == {"planaria": None, "tribolium": 4.8128e9}
     patches = 17_005 * 16 * 64 * 64 * 8
     stack = 20 * 95 * 1024 * 1024
     assert use["patches"]["planaria"] == patches
     assert use["volumes"]["planaria"] == patches + 4 * stack * 2
-    # A model's means and scales while another's are made, beside non-local means
-    assert use["restorations"]["planaria"] >= 5 * 3 * stack * 4
+    # Three conditions by five baselines; means and scales of a model, and of another that is made beside it
+    assert use["restorations"]["planaria"] == 3 * stack * 4 * (5 + 2 * 2)
+    other = 6 * 50 * 700 * 700
+    # And the clean stacks, which the 2019 study took for its input
+    assert use["restorations"]["tribolium"] == 3 * other * 4 * (5 + 2 * 2) + other * 4
+    # An image for each core
+    assert use["scratch"] == {"planaria": 4 * 4 * stack / 20, "tribolium": 4 * 4 * other / 6}
     line = said(use, 61e9)
     assert "unknown: archives of planaria. 61 GB are free here." in line
     assert line.count("\n") == 0
 
 
 def test_kept_restorations_are_counted_for_every_model():
-    small, kept = (disk_use(study(keep=keep), PUBLISHED)["restorations"]["planaria"] for keep in (False, True))
-    assert kept > 5 * small / 2
-    half = disk_use(study(keep=True, dtype="float16"), PUBLISHED)["restorations"]["planaria"]
-    assert half < 0.6 * kept
+    kept = disk_use(study(keep=True), PUBLISHED, cores=4)["restorations"]
+    stack = 20 * 95 * 1024 * 1024
+    # nine models and the five of the second arms, of which all but tribolium's 200 epochs see planaria's test set
+    models = len([model for model, tests in study()["tests"].items() if "planaria" in tests])
+    assert kept["planaria"] == 3 * stack * 4 * (5 + 2 * models)
+    halves = disk_use(study(keep=True, dtype="float16"), PUBLISHED, cores=4)["restorations"]
+    assert halves == {name: size / 2 for name, size in kept.items()}
+
+
+def test_runs_that_are_averaged_are_there_together():
+    several = study()
+    several["models"]["planaria-100"]["seeds"] = [1, 2, 3, 4, 5]
+    use = disk_use(several, PUBLISHED, cores=2)
+    stack = 95 * 1024 * 1024
+    assert use["scratch"]["planaria"] == 6 * stack * 4  # five runs, and their mean
+    assert use["restorations"]["planaria"] == 60 * stack * 4 * (5 + 2 * (2 * 5 + 1))
 
 
 def test_the_default_study_is_known_in_full():
-    use = disk_use(study("config"), PUBLISHED)
+    use = disk_use(study("config"), PUBLISHED, cores=4)
     assert all(size for sizes in use.values() for size in sizes.values())
+    assert use["scratch"] == dict.fromkeys(("planaria", "tribolium"), 4 * 4 * 16 * 96 * 96)
     assert "unknown" not in said(use, 1e9)
 
 
@@ -63,7 +81,7 @@ def own_pairs(tmp_path, monkeypatch):
             "studies": {"mine": {"models": {"care": {"trained_on": "mine"}}}},
         }
         schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
-        return {part: sizes["mine"] for part, sizes in disk_use(resolve(config, schema), PUBLISHED).items()}
+        return {part: sizes["mine"] for part, sizes in disk_use(resolve(config, schema), PUBLISHED, cores=4).items()}
 
     return use
 
@@ -77,6 +95,7 @@ def test_pairs_are_as_large_as_their_pixels_however_they_are_stored(storage, suf
     assert (use["archives"], use["volumes"]) == (0, 2 * voxels * (2 + 4))
     assert use["patches"] == 2 * 64 * 8 * 16 * 16 * 8
     assert use["restorations"] == voxels * (5 * 4 + 2 * 8)  # of one test volume; five baselines
+    assert use["scratch"] == 4 * voxels * 4  # a test volume for each core
 
 
 def test_pairs_that_cannot_be_read_are_unknown(own_pairs):
@@ -90,6 +109,6 @@ def test_pairs_that_cannot_be_read_are_unknown(own_pairs):
 def test_an_archive_of_nobody_knows_what_is_said_to_be_unknown():
     paper = study()
     paper["datasets"]["planaria"]["published"] = None
-    use = disk_use(paper, PUBLISHED)
-    assert [use[part]["planaria"] for part in use] == [None] * 4
+    use = disk_use(paper, PUBLISHED, cores=4)
+    assert [use[part]["planaria"] for part in use] == [None] * 5
     assert "restorations of planaria" in said(use, 1e9)

@@ -1,5 +1,7 @@
 """What would run, for each config: by dry run."""
 
+import re
+
 import pytest
 
 STUDY = {
@@ -89,6 +91,22 @@ def test_every_baseline_is_tuned_and_scored_on_every_test_set(workflow, miniatur
     twice = 2 * len(baselines)
     assert [jobs[rule] for rule in ("tune_baseline", "baseline", "evaluate")] == [twice, twice, 12 + twice]
     assert jobs["restoration_examples"] == 2
+
+
+@pytest.mark.parametrize(("baseline", "bytes_a_voxel"), [("tv", 64), ("nlm", 0)])
+def test_memory_of_baselines_follows_from_the_test_volumes(workflow, tmp_path, baseline, bytes_a_voxel):
+    """Of each thread where they are taken as a whole; before there are any, it is not known."""
+
+    def memory():
+        target = f"results/restored/{baseline}/planaria"
+        said = workflow.run("-n", "--cores", "4", "--directory", tmp_path, target).said
+        return re.search(r"rule baseline:.*?mem_mb=([^,]+)", said, re.S).group(1)
+
+    assert memory() == "<TBD>"
+    (tmp_path / "results/volumes/planaria").mkdir(parents=True)
+    shapes = "part,shape\ntest,20x1000x1000\ntest,95x1024x1024\ntrain,200x1024x1024\n"
+    (tmp_path / "results/volumes/planaria/volumes.csv").write_text(shapes)
+    assert int(memory()) == 300 + int(4 * (50 + bytes_a_voxel * 95 * 1024**2 / 1e6))
 
 
 def test_baselines_of_a_set_that_none_trains_on_are_tuned_elsewhere(workflow, miniature_config):

@@ -262,7 +262,7 @@ def test_another_models_batch_does_not_retrain_this_one(miniature, miniature_con
     "change",
     [
         {"device": "auto"},
-        {"restoration": {"max_tile_voxels": 20000}},
+        {"restoration": {"max_tile_voxels": 20000, "compression": False}},
         {"compute": {"xla": False, "resident": True, "memory_growth": False}},
         {"tensorboard": True},
     ],
@@ -291,6 +291,12 @@ def test_a_corrected_stratum_scores_again_and_trains_nothing(miniature, miniatur
     jobs = miniature.jobs("--cores", "2", "--configfile", miniature.write_config(miniature_config))
     assert jobs["evaluate"] > 0
     assert not set(jobs) & {"train", "patches", "unpack"}
+
+
+def test_other_numbers_are_restored_and_scored_again(miniature, miniature_config):
+    miniature_config["restoration"] = {"dtype": "float16"}
+    jobs = miniature.jobs("--cores", "2", "--configfile", miniature.write_config(miniature_config))
+    assert [jobs[rule] for rule in ("restore", "ensemble", "baseline", "train")] == [8, 2, 6, 0]
 
 
 def test_restorations_are_made_when_they_are_to_be_kept(miniature, miniature_config):

@@ -26,6 +26,7 @@ rule restore:
         memory_growth=untracked(STUDY["compute"]["memory_growth"]),
         max_tile_voxels=untracked(STUDY["restoration"]["max_tile_voxels"]),
         storage=storage(),
+        compression=untracked(STUDY["restoration"]["compression"]),
         code=code_version("restore.py"),
     script:
         "../scripts/restore.py"
@@ -64,6 +65,7 @@ rule ensemble:
         mem_mb=growing(1000),
     params:
         storage=storage(),
+        compression=untracked(STUDY["restoration"]["compression"]),
         code=code_version("ensemble.py"),
     script:
         "../scripts/ensemble.py"
@@ -114,6 +116,8 @@ rule baseline:
         mem_mb=baseline_memory,
     params:
         conditions=condition_names,
+        storage=storage(),
+        compression=untracked(STUDY["restoration"]["compression"]),
         code=code_version("baseline.py"),
     script:
         "../scripts/baseline.py"

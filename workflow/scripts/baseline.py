@@ -12,6 +12,7 @@ with open_log(snakemake.log[0]):
         snakemake.params.conditions,
         Path(snakemake.output.restored),
         json.loads(Path(snakemake.input.choice).read_text()),
+        snakemake.params.storage | {"compression": snakemake.params.compression},
         snakemake.threads,
     )
     runtime |= {"dataset": snakemake.wildcards.dataset}

@@ -7,4 +7,5 @@ from denoising.logs import open_log
 
 with open_log(snakemake.log[0]):
     runs = [Path(folder) for folder in snakemake.input.runs]
-    average(runs, Path(snakemake.output.restored), snakemake.params.storage, snakemake.threads)
+    settings = snakemake.params.storage | {"compression": snakemake.params.compression}
+    average(runs, Path(snakemake.output.restored), settings, snakemake.threads)

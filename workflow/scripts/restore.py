@@ -26,7 +26,7 @@ with open_log(snakemake.log[0]), lease(snakemake.params.device, f"restoration of
         Restorer(model, voxels, TILES_A_BATCH[device.kind]),
         list(paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions)),
         Path(snakemake.output.restored),
-        snakemake.params.storage,
+        snakemake.params.storage | {"compression": snakemake.params.compression},
         snakemake.threads,
         Path(snakemake.output.runtime),
         {"method": run, "dataset": dataset, "device": device.name},

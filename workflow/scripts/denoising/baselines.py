@@ -15,7 +15,7 @@ strength, and its patch of 5 and distance of 6 stay.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial, reduce
@@ -29,40 +29,56 @@ from numpy.lib.stride_tricks import as_strided
 from scipy.ndimage import gaussian_filter, median_filter
 from tqdm import tqdm
 
+from denoising.formats import Storage, scratch_array, write
 from denoising.metrics import nrmse, scale_to
-from denoising.volumes import Pair, normalise_input, paired, read_volume, write_volume
+from denoising.percentiles import limits
+from denoising.volumes import INPUT_PERCENTILES, Pair, open_volume, paired, volume_header
 
 log = logging.getLogger(__name__)
 
 PATCH_SIZE, PATCH_DISTANCE = 5, 6  # of non-local means, in the 2019 study
 NLM_CUTOFF = 5.0  # exp(-5): less alike patches count for nothing, as in scikit-image
-NLM_BLOCK = {2: (512, 512), 3: (32, 128, 128)}  # voxels: what is in memory beside image and result
 NLM_TILE = 2**17  # voxels: what fits a processor's cache
+BLOCK = {2: (512, 512), 3: (32, 128, 128)}  # voxels: what of an image local filters have in memory, beside their reach
+
+Region = tuple[slice, ...]
 
 
-def gaussian(image: np.ndarray, sigma: float, z_scale: float = 1.0) -> np.ndarray:
+# Filters: of an image, float32, each gives the part `inside`, denoised; a local filter needs around it what it reaches.
+
+
+def gaussian(image: np.ndarray, inside: Region, sigma: float, z_scale: float = 1.0) -> np.ndarray:
     """Gaussian filter of `sigma` voxels, of `z_scale` times that along Z."""
-    return gaussian_filter(image, _by_axis(image, sigma, z_scale))
+    reach = _gaussian_reach(image.ndim, sigma, z_scale)
+    return gaussian_filter(image, _by_axis(image.ndim, sigma, z_scale), radius=reach)[inside]
 
 
-def median(image: np.ndarray, size: float, z_scale: float = 1.0) -> np.ndarray:
+def _gaussian_reach(ndim: int, sigma: float, z_scale: float) -> list[int]:
+    return [int(4 * each + 0.5) for each in _by_axis(ndim, sigma, z_scale)]
+
+
+def median(image: np.ndarray, inside: Region, size: float, z_scale: float = 1.0) -> np.ndarray:
     """Median over a box of `size` voxels, of `z_scale` times that along Z, each edge rounded to an odd number."""
-    return median_filter(image, [1 + 2 * max(0, round((edge - 1) / 2)) for edge in _by_axis(image, size, z_scale)])
+    return median_filter(image, [1 + 2 * reach for reach in _median_reach(image.ndim, size, z_scale)])[inside]
 
 
-def _by_axis(image: np.ndarray, strength: float, z_scale: float) -> list[float]:
-    return [strength * z_scale] * (image.ndim - 2) + [strength] * 2
+def _median_reach(ndim: int, size: float, z_scale: float) -> list[int]:
+    return [max(0, round((edge - 1) / 2)) for edge in _by_axis(ndim, size, z_scale)]
 
 
-def total_variation(image: np.ndarray, weight: float) -> np.ndarray:
+def _by_axis(ndim: int, strength: float, z_scale: float) -> list[float]:
+    return [strength * z_scale] * (ndim - 2) + [strength] * 2
+
+
+def total_variation(image: np.ndarray, inside: Region, weight: float) -> np.ndarray:
     """Total variation denoising (Chambolle 2004): the larger `weight`, the flatter."""
     # scikit-image here, not above: loading it takes longer than most baselines, which do without
     from skimage.restoration import denoise_tv_chambolle
 
-    return denoise_tv_chambolle(image, weight=weight, channel_axis=None)
+    return denoise_tv_chambolle(image, weight=weight, channel_axis=None)[inside]
 
 
-def wavelet(image: np.ndarray, sigma: float) -> np.ndarray:
+def wavelet(image: np.ndarray, inside: Region, sigma: float) -> np.ndarray:
     """Wavelet shrinkage of noise taken to be `sigma` (BayesShrink, Chang et al. 2000), averaged over shifts by a voxel.
 
     Two levels at most: volumes then lose the same bands as the patches that the strength is tuned on. Without the
@@ -75,22 +91,24 @@ def wavelet(image: np.ndarray, sigma: float) -> np.ndarray:
     levels = min(2, max(1, pywt.dwtn_max_level(thick.shape, "db2")))
     settings = {"sigma": sigma, "wavelet": "db2", "wavelet_levels": levels, "rescale_sigma": False}
     restored = cycle_spin(thick, denoise_wavelet, max_shifts=1, workers=1, func_kw=settings, channel_axis=None)
-    return restored.reshape(image.shape).astype(np.float32)
+    return restored.reshape(image.shape)[inside].astype(np.float32)
 
 
 def non_local_means(
-    image: np.ndarray, h: float, patch_size: int = PATCH_SIZE, patch_distance: int = PATCH_DISTANCE
+    image: np.ndarray, inside: Region, h: float, patch_size: int = PATCH_SIZE, patch_distance: int = PATCH_DISTANCE
 ) -> np.ndarray:
     """Non-local means with a true search along every axis (Buades et al. 2005, fast mode of Darbon et al. 2008).
 
     What scikit-image's fast mode computes, in a third of its time and with an exact exponential: there as here, a patch
     covers `2 (patch_size // 2)` voxels along each axis, while its distances are divided by `patch_size` to the power of
-    the dimensions. Memory beyond image and result is bounded by blocks.
+    the dimensions.
 
     Parameters
     ----------
     image : ndarray of float32
         (Z, Y, X) or (Y, X): no axis holds channels. Mirrored at its borders.
+    inside : tuple of slice
+        What of it is restored.
     h : float
         Filter strength, in the image's units.
     patch_size : int
@@ -102,15 +120,17 @@ def non_local_means(
     -------
     ndarray of float32
     """
-    thick = np.squeeze(image)
     halo = patch_distance + patch_size // 2 + 1
-    padded = np.pad(thick, halo, mode="reflect")
-    restored = np.empty(thick.shape, np.float32)
-    parts = [_parts(0, size, longest) for size, longest in zip(thick.shape, NLM_BLOCK[thick.ndim], strict=True)]
-    for block in product(*parts):
-        wide = np.ascontiguousarray(padded[tuple(slice(a, b + 2 * halo) for a, b in block)])
-        restored[tuple(slice(a, b) for a, b in block)] = _non_local_means(wide, h, patch_size // 2, patch_distance)
-    return restored.reshape(image.shape)
+    spans = [each.indices(size)[:2] + (size,) for each, size in zip(inside, image.shape, strict=True) if size > 1]
+    read = tuple(slice(max(0, start - halo), stop + halo) for start, stop, _ in spans)
+    missing = [(max(0, halo - start), max(0, stop + halo - size)) for start, stop, size in spans]
+    padded = np.pad(np.squeeze(image)[read], missing, mode="reflect")
+    restored = _non_local_means(padded, h, patch_size // 2, patch_distance)
+    return restored.reshape(image[inside].shape)
+
+
+def _nlm_reach(ndim: int, h: float) -> list[int]:
+    return [PATCH_DISTANCE + PATCH_SIZE // 2 + 1] * ndim
 
 
 def _parts(first: int, last: int, longest: int) -> list[tuple[int, int]]:
@@ -174,25 +194,31 @@ def _weight(
 
 @dataclass(frozen=True)
 class Baseline:
-    """One method: its filter, what its strength counts in, and what is tried to tune it."""
+    """One method: its filter, what its strength counts in, and what is tried to tune it.
+
+    Of a local filter, `reach` is how far along each axis the voxels are that decide on one; None: everything does.
+    """
 
     filter: Callable
     unit: str
     grid: tuple[float, ...]
     patches: int = 32
+    reach: Callable | None = None
 
 
 BASELINES = {
-    "gaussian": Baseline(gaussian, "voxels", (0.35, 0.5, 0.7, 0.85, 1, 1.2, 1.4, 1.7, 2, 2.4, 2.8, 4)),
-    "median": Baseline(median, "voxels", (1, 3, 5, 7)),
+    "gaussian": Baseline(
+        gaussian, "voxels", (0.35, 0.5, 0.7, 0.85, 1, 1.2, 1.4, 1.7, 2, 2.4, 2.8, 4), reach=_gaussian_reach
+    ),
+    "median": Baseline(median, "voxels", (1, 3, 5, 7), reach=_median_reach),
     "tv": Baseline(total_variation, "noise", (0.5, 0.7, 1, 1.4, 2, 2.8, 4, 5.6, 8)),
     "wavelet": Baseline(wavelet, "noise", (0.7, 1, 1.4, 1.7, 2, 2.4, 2.8, 4)),
     # A hundred times the work of any other
-    "nlm": Baseline(non_local_means, "noise", (0.5, 0.8, 1.2, 1.8, 2.6, 3.6), patches=6),
+    "nlm": Baseline(non_local_means, "noise", (0.5, 0.8, 1.2, 1.8, 2.6, 3.6), patches=6, reach=_nlm_reach),
 }
 
 
-def noise(image: np.ndarray, block: tuple[int, ...]) -> float:
+def noise(image: np.ndarray, block: tuple[int, ...], dark: float = 0.0) -> float:
     """Standard deviation of the noise where the specimen is.
 
     Noise grows with the signal, and most of a volume may be background; patches show specimens. What was tuned on
@@ -202,9 +228,12 @@ def noise(image: np.ndarray, block: tuple[int, ...]) -> float:
 
     Parameters
     ----------
-    image : ndarray of float
+    image : ndarray
+        Any numbers; of a memory map, a block at a time is in memory.
     block : tuple of int
         Edges of a block in voxels, as many as the image has axes; longer ones are cut to the image's.
+    dark : float
+        From where brightness counts, in the image's units.
 
     Returns
     -------
@@ -215,7 +244,7 @@ def noise(image: np.ndarray, block: tuple[int, ...]) -> float:
     edges = [min(size, edge) for size, edge in zip(image.shape, block, strict=True)]
     starts = product(*(range(0, size - edge + 1, edge) for size, edge in zip(image.shape, edges, strict=True)))
     blocks = [image[tuple(slice(a, a + edge) for a, edge in zip(start, edges, strict=True))] for start in starts]
-    means = np.array([each.mean(dtype=np.float64) for each in blocks])
+    means = np.array([each.mean(dtype=np.float64) for each in blocks]) - dark
     average = means.mean()
     dim = min(average / 2, average)  # below 0 on average, as a patch of background may be, half is not less
     bright = [each for each, mean in zip(blocks, means, strict=True) if mean >= dim]
@@ -228,31 +257,65 @@ def _deviation(block: np.ndarray) -> float:
     return float(np.median(finest)) / 0.6744897501960817 if finest.size else 0.0
 
 
-def denoise(image: np.ndarray, baseline: str, strength: float, z_scale: float, block: tuple[int, ...]) -> np.ndarray:
-    """Denoise an image by one of `BASELINES`.
+def denoise(
+    image: np.ndarray,
+    baseline: str,
+    strength: float,
+    z_scale: float,
+    block: tuple[int, ...],
+    low: float = 0.0,
+    high: float = 1.0,
+    out: np.ndarray | None = None,
+) -> np.ndarray:
+    """Denoise (image - low) / (high - low) by one of `BASELINES`.
+
+    Local filters go block by block: of memory maps, no more is in memory, and the result is that of the image in one
+    piece. Total variation and wavelets take the image as a whole.
 
     Parameters
     ----------
-    image : ndarray of float32
-        The normalised input `N(x; 3, 99.8)` or a patch, (Z, Y, X) or (Y, X).
+    image : ndarray
+        Any numbers, (Z, Y, X) or (Y, X).
     baseline : str
     strength, z_scale : float
         As tuned: see the module.
     block : tuple of int
         Of what shape the blocks are in which the noise is estimated.
+    low, high : float
+        What of `image` is 0 and 1: about its darkest and brightest.
+    out : ndarray of float32, optional
+        Where the result goes.
 
     Returns
     -------
     ndarray of float32
-        The image itself where the strength is in units of the noise and no noise is found.
+        Not filtered where the strength is in units of the noise and no noise is found.
     """
     method = BASELINES[baseline]
-    if method.unit == "voxels":
-        return method.filter(image, strength, z_scale)
-    sigma = noise(image, block)
-    if sigma <= 1e-6 * np.abs(image).max():  # what rounding leaves
-        return image
-    return method.filter(image, strength * sigma)
+    settings, noiseless = [strength, z_scale], False
+    if method.unit == "noise":
+        sigma = noise(image, block, low) / (high - low)
+        settings, noiseless = [strength * sigma], sigma <= 1e-6  # what rounding leaves
+    reach = method.reach(image.ndim, *settings) if method.reach else None
+    out = np.empty(image.shape, np.float32) if out is None else out
+    for give, read, inside in _blocks(image.shape, reach):
+        part = (image[read].astype(np.float32) - np.float32(low)) / np.float32(high - low)
+        out[give] = part[inside] if noiseless else method.filter(part, inside, *settings)
+    return out
+
+
+def _blocks(shape: tuple[int, ...], reach: list[int] | None) -> Iterator[tuple[Region, Region, Region]]:
+    """Of each block, where it goes, what of the image it takes and where in that it lies; one block without `reach`."""
+    longest, reach = (BLOCK[len(shape)], reach) if reach else (shape, [0] * len(shape))
+    along = [list(_along_axis(*axis)) for axis in zip(shape, longest, reach, strict=True)]
+    for axes in product(*along):
+        yield tuple(zip(*axes, strict=True))
+
+
+def _along_axis(size: int, longest: int, reach: int) -> Iterator[tuple[slice, slice, slice]]:
+    for start, stop in _parts(0, size, longest):
+        first = max(0, start - reach)
+        yield slice(start, stop), slice(first, min(size, stop + reach)), slice(start - first, stop - first)
 
 
 def tune(
@@ -310,10 +373,11 @@ def _score(truth: np.ndarray, image: np.ndarray) -> float:
     return float(truth.std()) if np.ptp(image) == 0 else nrmse(*scale_to(truth, image))
 
 
-def restore_all(volumes: Path, conditions: list[str], folder: Path, choice: dict, workers: int) -> dict:
+def restore_all(volumes: Path, conditions: list[str], folder: Path, choice: dict, settings: dict, workers: int) -> dict:
     """Denoise every test volume under `volumes` as tuned and write {condition}/{volume}.tif under `folder`.
 
-    A volume a thread: filters release the interpreter's lock.
+    A volume a thread: filters release the interpreter's lock. `settings` are format, dtype and compression, as the
+    config's `restoration` has them.
 
     Returns
     -------
@@ -323,18 +387,22 @@ def restore_all(volumes: Path, conditions: list[str], folder: Path, choice: dict
     pairs = list(paired(volumes, "test", conditions))
     start = time.perf_counter()
     with ThreadPoolExecutor(workers) as pool:
-        done = pool.map(partial(_restore_pair, folder=folder, choice=choice), pairs)
+        done = pool.map(partial(_restore_pair, folder=folder, choice=choice, settings=settings), pairs)
         voxels = sum(tqdm(done, desc="denoised", unit="volume", total=len(pairs)))
     seconds = time.perf_counter() - start
     told = {"seconds": round(seconds, 3), "voxels": voxels, "threads": workers, "device": "CPU"}
     return {"method": choice["baseline"], **told, "strength": choice["strength"], "unit": choice["unit"]}
 
 
-def _restore_pair(pair: Pair, folder: Path, choice: dict) -> int:
-    image = normalise_input(read_volume(pair.image, pair.axes))
+def _restore_pair(pair: Pair, folder: Path, choice: dict, settings: dict) -> int:
+    target = folder / pair.condition / f"{pair.volume}.tif"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    image, header = open_volume(pair.image, pair.axes, scratch=target.parent), volume_header(pair.image)
+    restored = scratch_array(target.parent, image.shape, np.float32)
+    tuned = (choice[key] for key in ("baseline", "strength", "z_scale", "patch_shape"))
     try:
-        restored = denoise(image, choice["baseline"], choice["strength"], choice["z_scale"], choice["patch_shape"])
+        denoise(image, *tuned, *limits(image, *INPUT_PERCENTILES), restored)
     except ValueError as error:
         raise ValueError(f"{pair.image}: {choice['baseline']} failed on an image of {image.shape}: {error}") from None
-    write_volume(folder / pair.condition / f"{pair.volume}.tif", restored, pair.axes)
+    write(target, restored, pair.axes, header.voxel_size, Storage.of(settings, header.dtype))
     return image.size

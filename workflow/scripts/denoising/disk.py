@@ -11,16 +11,18 @@ STORED_BYTES = {"float32": 4, "float16": 2, "input": 2}  # inputs are of 16 bits
 
 @dataclass(frozen=True)
 class Sizes:
-    """Bytes of a dataset on disk, and voxels of its low-SNR test images in all conditions; None where not known."""
+    """Bytes of a dataset on disk, and of its low-SNR test images in all conditions their voxels and how many they are;
+    None where not known."""
 
     archives: float | None = None
     volumes: float | None = None
     patches: float | None = None
     tested_voxels: float | None = None
+    tested_images: int | None = None
 
 
-def disk_use(study: dict, published: Path) -> dict[str, dict[str, float | None]]:
-    """Bytes of archives, volumes, patches and restorations, each by dataset; None where nothing tells them.
+def disk_use(study: dict, published: Path, cores: int) -> dict[str, dict[str, float | None]]:
+    """Bytes of archives, volumes, patches, restorations and scratch files, by dataset; None where nothing tells them.
 
     Compressed files are counted uncompressed: noise hardly compresses.
 
@@ -30,13 +32,16 @@ def disk_use(study: dict, published: Path) -> dict[str, dict[str, float | None]]
         A resolved study.
     published : Path
         resources/published_volumes.csv.
+    cores : int
+        On which jobs run.
     """
     with published.open(newline="") as file:
         known = {row["organism"]: row for row in csv.DictReader(file)}
     sizes = {name: _sizes(dataset, known) for name, dataset in study["datasets"].items()}
     parts = ("archives", "volumes", "patches")
     use = {part: {name: getattr(each, part) for name, each in sizes.items()} for part in parts}
-    return use | {"restorations": {name: _restorations(study, name, each) for name, each in sizes.items()}}
+    use["restorations"] = {name: _restorations(study, name, each) for name, each in sizes.items()}
+    return use | {"scratch": {name: _scratch(study, name, each, cores) for name, each in sizes.items()}}
 
 
 def said(use: dict, free: float) -> str:
@@ -67,7 +72,8 @@ def _simulated(dataset: dict) -> Sizes:
     unpacked = volumes * (low + 1) * voxels * 2 + made["patches"] * _pair_bytes(dataset)
     cut = made["train_volumes"] * low * dataset["patches"]["per_volume"]
     count = made["patches"] if dataset["patches"]["source"] == "npz" else cut
-    return Sizes(unpacked, unpacked, count * _pair_bytes(dataset), low * made["test_volumes"] * voxels)
+    tested = low * made["test_volumes"]
+    return Sizes(unpacked, unpacked, count * _pair_bytes(dataset), tested * voxels, tested)
 
 
 def _paired(dataset: dict) -> Sizes:
@@ -85,7 +91,7 @@ def _paired(dataset: dict) -> Sizes:
     voxels = sum(math.prod(low.shape) for low, _ in images)
     tests = max(1, round(wanted["test_fraction"] * len(images)))
     patches = len(images) * dataset["patches"]["per_volume"] * _pair_bytes(dataset)
-    return Sizes(0, volumes, patches, voxels / len(images) * tests)
+    return Sizes(0, volumes, patches, voxels / len(images) * tests, tests)
 
 
 def _published(dataset: dict, row: dict, local: int | None) -> Sizes:
@@ -93,7 +99,7 @@ def _published(dataset: dict, row: dict, local: int | None) -> Sizes:
     voxels = math.prod(int(row[key]) for key in ("test_volumes", "planes", "rows", "columns"))
     archive = local or (float(row["archive_bytes"]) if row["archive_bytes"] else None)
     # What is unpacked holds the patches too
-    return Sizes(archive, (low + 1) * voxels * 2 + patches, patches, low * voxels)
+    return Sizes(archive, (low + 1) * voxels * 2 + patches, patches, low * voxels, low * int(row["test_volumes"]))
 
 
 def _pair_bytes(dataset: dict) -> int:
@@ -103,14 +109,34 @@ def _pair_bytes(dataset: dict) -> int:
 
 def _restorations(study: dict, name: str, sizes: Sizes) -> float | None:
     """All of them where they are kept; else those of the model with the most runs, with what is made beside them."""
-    models = [model for model, tests in study["tests"].items() if name in tests]
+    models = _tested(study, name)
     if sizes.tested_voxels is None or not models:
         return 0.0 if not models else None
     each = sizes.tested_voxels * STORED_BYTES[study["restoration"]["dtype"]]
     of_models = []
     for model in models:
         runs = len(study["models"][model]["seeds"])
-        scales = 2 if study["models"][model]["loss"] == "laplace" else 1
-        of_models.append(each * (runs * scales + (runs > 1)))
-    baselines = 4 * sizes.tested_voxels * len(study.get("baselines", ["nlm"]))
-    return baselines + (sum(of_models) if study["restoration"]["keep"] else 2 * max(of_models))
+        of_models.append(each * (runs * _files(study, model) + (runs > 1)))
+    dataset = study["datasets"][name]
+    # The clean stacks of the set whose roles the 2019 study swapped, restored by a run of one model, without scales
+    truth = each / len(dataset["conditions"]) if dataset["published"] == "tribolium" else 0.0
+    beside = each * len(study["baselines"]) + truth
+    return beside + (sum(of_models) if study["restoration"]["keep"] else 2 * max(of_models))
+
+
+def _scratch(study: dict, name: str, sizes: Sizes, cores: int) -> float | None:
+    """What is mapped, float32, until it is written: an image for each thread of baselines, or runs and their mean."""
+    models = _tested(study, name)
+    if sizes.tested_voxels is None or not models:
+        return 0.0 if not models else None
+    images = max(cores, *(1 + len(study["models"][model]["seeds"]) for model in models))
+    return 4 * images * sizes.tested_voxels / sizes.tested_images
+
+
+def _tested(study: dict, name: str) -> list[str]:
+    return [model for model, tests in study["tests"].items() if name in tests]
+
+
+def _files(study: dict, model: str) -> int:
+    """Of each image: probabilistic networks write their scale beside the mean."""
+    return 2 if study["models"][model]["loss"] == "laplace" else 1
