@@ -92,15 +92,18 @@ def _pair_bytes(dataset: dict) -> int:
 
 
 def _restorations(study: dict, name: str, sizes: Sizes) -> float | None:
-    """All of them where they are kept; else those of the model with the most runs, with what is made beside them."""
+    """All of them where they are kept; else those of the model with the most runs, with what is made beside them; and
+    the slabs of one run's, where several jobs share it."""
     models = [model for model, tests in study["tests"].items() if name in tests]
     if sizes.tested_voxels is None or not models:
         return 0.0 if not models else None
     each = sizes.tested_voxels * STORED_BYTES[study["restoration"]["dtype"]]
-    of_models = []
+    of_models, slabs = [], 0
     for model in models:
         runs = len(study["models"][model]["seeds"])
         scales = 2 if study["models"][model]["loss"] == "laplace" else 1
         of_models.append(each * (runs * scales + (runs > 1)))
+        if study["restoration"]["jobs"] > 1:
+            slabs = max(slabs, 4 * sizes.tested_voxels * scales)
     baselines = 4 * sizes.tested_voxels * len(study.get("baselines", ["nlm"]))
-    return baselines + (sum(of_models) if study["restoration"]["keep"] else 2 * max(of_models))
+    return baselines + slabs + (sum(of_models) if study["restoration"]["keep"] else 2 * max(of_models))
