@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from denoising.formats import Storage, scratch_array, slabs, write
+from denoising.formats import Storage, scratch_array, write
 from denoising.volumes import SCALES, Pair, open_volume, volume_header
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def join(paths: Sequence[Path], shape: tuple[int, ...], scratch: Path) -> np.nda
     Parameters
     ----------
     paths : sequence of Path
-        In the order of the slabs. Of each, a few planes at a time are in memory.
+        In the order of the slabs. They are mapped into memory, not read into it.
     shape : tuple of int
     scratch : Path
         A folder for the volume, a file without a name that is gone with the array.
@@ -97,8 +97,7 @@ def join(paths: Sequence[Path], shape: tuple[int, ...], scratch: Path) -> np.nda
     whole, first = scratch_array(scratch, shape, np.float32), 0
     for part in parts.values():
         place = (slice(None),) * axis + (slice(first, first + part.shape[axis]),)
-        for span in slabs(part.shape, part.itemsize):
-            whole[place][span] = part[span]
+        whole[place] = part  # from file to file
         first += part.shape[axis]
     return whole
 
