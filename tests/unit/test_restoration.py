@@ -540,7 +540,11 @@ REGIONS = {
 
 
 @pytest.fixture(
-    params=list(itertools.product(SHAPES, REGIONS, (0, 0.05, 0.3, 0.8, 1))), ids=lambda p: f"{p[0]}-{p[1]}-{p[2]}"
+    params=[
+        *itertools.product(SHAPES, ["whole"], (0, 0.05, 0.3, 0.8, 1)),
+        *itertools.product(SHAPES, list(REGIONS)[1:], (0, 0.3)),
+    ],
+    ids=lambda p: f"{p[0]}-{p[1]}-{p[2]}",
 )
 def plan(request):
     """A plan with a halo of 8 and a grid of 4, and the most voxels of a tile that it was given."""

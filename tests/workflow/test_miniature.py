@@ -306,8 +306,8 @@ def test_jobs_that_share_a_restoration_make_what_one_makes(miniature, miniature_
     shutil.copytree(miniature.root, tmp_path / "copy")
     flow = Workflow(tmp_path / "copy")
     folder, record = (
-        "results/restored/tribolium-100-seed1/planaria",
-        "results/runtimes/tribolium-100-seed1/planaria.json",
+        "results/restored/tribolium-100-seed2/planaria",
+        "results/runtimes/tribolium-100-seed2/planaria.json",
     )
 
     def asked(jobs):
