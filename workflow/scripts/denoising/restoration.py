@@ -77,10 +77,9 @@ class TilePlan:
 
 
 def _along_axis(size: int, wanted: slice, core: int, tile: int, margin: int) -> Iterator[tuple]:
-    last = min(size, wanted.stop + margin) - tile
     for start, begin in zip(range(wanted.start, wanted.stop, core), _begins(wanted, core), strict=True):
         stop = min(start + core, wanted.stop)
-        first = min(max(0, begin - margin), last)
+        first = min(max(0, begin - margin), size - tile)
         yield slice(first, first + tile), begin - first, slice(start, stop), slice(start - begin, stop - begin)
 
 
