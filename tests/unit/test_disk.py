@@ -58,6 +58,14 @@ def test_runs_that_are_averaged_are_there_together():
     assert use["restorations"]["planaria"] == 60 * stack * 4 * (5 + 2 * (2 * 5 + 1))
 
 
+def test_slabs_of_a_restoration_that_jobs_share_lie_beside_it():
+    """Float32, whatever restorations are stored as; both mean and scale."""
+    alone, shared = (
+        disk_use(study(dtype="float16", jobs=jobs), PUBLISHED, cores=4)["restorations"]["planaria"] for jobs in (1, 2)
+    )
+    assert shared - alone == 2 * 4 * 3 * 20 * 95 * 1024 * 1024
+
+
 def test_the_default_study_is_known_in_full():
     use = disk_use(study("config"), PUBLISHED, cores=4)
     assert all(size for sizes in use.values() for size in sizes.values())

@@ -23,6 +23,7 @@ from denoising.restoration import (
     plan_tiles,
     restore_all,
     restore_file,
+    slab,
 )
 from denoising.specimens import SPECIES, acquire, simulate_specimen
 from denoising.volumes import Pair, normalise_input, open_volume, read_volume, volume_header, write_volume
@@ -208,19 +209,109 @@ def test_a_simulated_volume_is_restored_as_csbdeep_does():
     assert_restored_as_by_csbdeep(random_network("ZYX", 2, 3, True), noisy, "ZYX", 16 * 72 * 72)
 
 
+# Slabs: what one of several jobs restores
+
+
+def in_slabs(restorer, noisy, axes, parts):
+    """What so many jobs restore of an image, joined: the mean, and the scale or None."""
+    whole = [np.full(noisy.shape, np.nan, np.float32) for _ in range(1 + restorer.probabilistic)]
+    for part in range(1, parts + 1):
+        if region := slab(noisy.shape, (part, parts), restorer.multiple):
+            restorer.restore(noisy, axes, *(array[region] for array in whole), region=region)
+    return whole if restorer.probabilistic else [*whole, None]
+
+
+SHARED = {
+    # axes, depth, kernel, probabilistic, shape, jobs, most voxels of a tile (None: a slab and its halo is one tile)
+    "YX": ("YX", 2, 3, False, (101, 203), 3, None),
+    "YX-tiles": ("YX", 2, 3, True, (101, 203), 3, 80 * 80),
+    "YX-wide-kernel": ("YX", 1, 5, True, (60, 77), 5, 40 * 60),
+    "ZYX": ("ZYX", 2, 3, True, (5, 113, 9), 3, None),
+    "ZYX-tiles": ("ZYX", 1, 3, True, (45, 46, 45), 3, 30 * 30 * 30),
+    "ZYX-in-Z": ("ZYX", 2, 3, False, (70, 9, 6), 4, None),
+    "thinner-than-the-halo": ("YX", 2, 3, False, (90, 21), 16, None),
+    "too-short-for-all": ("ZYX", 2, 3, True, (3, 10, 5), 7, None),
+}
+
+
+@pytest.mark.parametrize(
+    ("axes", "depth", "kernel", "probabilistic", "shape", "jobs", "voxels"), SHARED.values(), ids=SHARED
+)
+def test_slabs_join_to_what_one_job_restores(axes, depth, kernel, probabilistic, shape, jobs, voxels):
+    model, noisy = random_network(axes, depth, kernel, probabilistic), image(shape)
+    alone = restored(Restorer(model, 10**6), noisy, axes)
+    shared = in_slabs(Restorer(model, voxels or 10**6), noisy, axes, jobs)
+    for found, expected in zip(shared, alone, strict=True):
+        if probabilistic or expected is not None:
+            assert np.abs(found - expected).max() < 1e-5 * np.ptp(expected)
+
+
+def test_slabs_of_the_same_tiles_are_the_same_to_the_bit():
+    """An inner slab of one core, where that core is a tile of the volume too."""
+    model, noisy = random_network("YX", 2, 3, True), image((240, 21))
+    restorer = Restorer(model, (48 + 2 * 24) * 24)
+    alone, region = restored(restorer, noisy, "YX"), slab((240, 21), (3, 5), 4)
+    assert region == (slice(96, 144), slice(0, 21))
+    mean, scale = (np.empty((48, 21), np.float32) for _ in range(2))
+    restorer.restore(noisy, "YX", mean, scale, region=region)
+    np.testing.assert_array_equal(mean, alone[0][region])
+    np.testing.assert_array_equal(scale, alone[1][region])
+
+
+def test_of_the_rest_of_the_volume_no_more_is_read_than_the_halo():
+    """NaN beyond it, which would spread over a tile."""
+    model, noisy = random_network("YX", 2, 3, False), image((203, 41))
+    region = slab(noisy.shape, (2, 4), 4)
+    assert region == (slice(52, 104), slice(0, 41))
+    expected = np.empty((52, 41), np.float32)
+    Restorer(model, 10**6).restore(noisy, "YX", expected, region=region)
+    hidden = np.full_like(noisy, np.nan)
+    hidden[52 - 24 : 104 + 24] = noisy[52 - 24 : 104 + 24]
+    found = np.empty((52, 41), np.float32)
+    Restorer(model, 10**6).restore(hidden, "YX", found, region=region)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_region_may_begin_and_end_anywhere():
+    model, noisy = random_network("YX", 2, 3, True), image((61, 90))
+    alone = restored(Restorer(model, 10**6), noisy, "YX")
+    for region in ((slice(7, 22), slice(41, 42)), (slice(0, 61), slice(1, 89)), (slice(60, 61), slice(0, 3))):
+        found = [np.full_like(array[region], np.nan) for array in alone]
+        Restorer(model, 70 * 70).restore(noisy, "YX", *found, region=region)
+        for mine, expected in zip(found, alone, strict=True):
+            assert np.abs(mine - expected[region]).max() < 1e-5 * np.ptp(expected)
+
+
+@pytest.mark.parametrize("shape", [(95, 1024, 1024), (7, 21), (21, 7), (1, 2, 3), (64, 64, 64), (4, 9, 130)])
+@pytest.mark.parametrize("parts", [1, 2, 3, 5, 8, 40])
+@pytest.mark.parametrize("multiple", [2, 4, 8])
+def test_slabs_follow_one_another_on_the_grid_along_the_longest_axis(shape, parts, multiple):
+    slabs = [slab(shape, (part, parts), multiple) for part in range(1, parts + 1)]
+    there = [region for region in slabs if region]
+    assert slabs == there + [None] * (parts - len(there))  # only the last may have nothing to do
+    axis, before = shape.index(max(shape)), -max(shape) % multiple // 2
+    bounds = [(region[axis].start, region[axis].stop) for region in there]
+    assert [0, *(stop for _, stop in bounds)] == [*(start for start, _ in bounds), shape[axis]]
+    assert all((start + before) % multiple == 0 for start, _ in bounds[1:])
+    whole = tuple(slice(0, size) for size in shape)
+    assert all((*region[:axis], whole[axis], *region[axis + 1 :]) == whole for region in there)
+    thick = [stop - start for start, stop in bounds]
+    assert max(thick) <= -(-(max(shape) + multiple) // (multiple * parts)) * multiple
+
+
 # Memory
 
 
 class OutOfMemory:
-    """A restorer's forward pass on a device that holds no more than so many voxels."""
+    """A restorer's forward pass on a device that holds no more than so many voxels, and says so by an error."""
 
-    def __init__(self, restorer, voxels):
+    def __init__(self, restorer, voxels, error=tf.errors.ResourceExhaustedError, said="OOM when allocating tensor"):
         self.tiles, forward = [], restorer._forward
 
         def limited(tile, core):
             self.tiles.append(tile)
             if math.prod(tile) > voxels:
-                raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+                raise error(None, None, said)
             return forward(tile, core)
 
         restorer._forward = limited
@@ -241,10 +332,79 @@ def test_out_of_memory_on_the_device_takes_smaller_tiles_and_says_so(caplog):
 
 
 def test_a_device_without_memory_for_the_smallest_tile_ends_with_one_message():
-    restorer = Restorer(random_network("YX", 1, 3, False), 10_000)
-    OutOfMemory(restorer, 0)
-    with pytest.raises(ValueError, match="the smallest tile of a volume of .* more memory"):
+    restorer = Restorer(random_network("YX", 1, 3, False), 10_000, tiles_a_batch=8)
+    device = OutOfMemory(restorer, 0)
+    said = "the smallest tile of a volume of .* more memory.* The device said: ResourceExhaustedError: OOM when alloc"
+    with pytest.raises(ValueError, match=said):
         restored(restorer, image((64, 80)), "YX")
+    # in batches and then alone, and then smaller each time
+    assert device.tiles[0] == device.tiles[1]
+    assert all(math.prod(b) <= math.prod(a) / 2 for a, b in itertools.pairwise(device.tiles[1:]))
+
+
+@pytest.fixture
+def on_gpu(monkeypatch):
+    """As if TensorFlow saw a GPU."""
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: [f"/physical_device:{kind}:0"])
+
+
+DISGUISED = [
+    (tf.errors.NotFoundError, "No algorithm worked!  Error messages:\n  Profiling failure on CUDNN engine eng0{}"),
+    (tf.errors.InternalError, "CUDNN failed to allocate the scratch space for the runner or to find a working one."),
+    (tf.errors.UnknownError, "CUDNN_STATUS_ALLOC_FAILED\nin external/local_xla/xla/stream_executor/cuda/cuda_dnn.cc"),
+    (tf.errors.InternalError, "Blas GEMM launch failed: CUBLAS_STATUS_ALLOC_FAILED"),
+    (tf.errors.InternalError, "Failed to allocate 1073741824 bytes: CUDA_ERROR_OUT_OF_MEMORY: out of memory"),
+    (tf.errors.InternalError, "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 17104896 bytes."),
+    (tf.errors.UnknownError, "Failed to determine best cudnn convolution algorithm for:\n%cudnn-conv = (f32[1,64]"),
+    (tf.errors.InternalError, "Failed to find best cuDNN algorithm"),
+    (tf.errors.InternalError, "Autotuning candidate failed with out of memory error."),
+]
+
+
+@pytest.mark.parametrize(("error", "said"), DISGUISED, ids=[said.split()[0] + said[-9:] for _, said in DISGUISED])
+def test_out_of_memory_is_known_on_a_gpu_whatever_it_is_called(on_gpu, error, said, caplog):
+    model, noisy = random_network("YX", 1, 3, False), image((64, 80))
+    restorer = Restorer(model, 10_000)
+    device = OutOfMemory(restorer, 1300, error, said)
+    mean, _ = restored(restorer, noisy, "YX")
+    assert_equal(mean, model.predict(noisy, "YX", normalizer=None))
+    assert len(device.tiles) == 3
+    assert said in caplog.text
+
+
+def test_what_only_looks_like_it_is_tried_a_few_times_and_reported(on_gpu):
+    restorer = Restorer(random_network("YX", 1, 3, False), 10_000)
+    device = OutOfMemory(restorer, 0, tf.errors.NotFoundError, "No algorithm worked!")
+    with pytest.raises(ValueError, match="The device said: NotFoundError: No algorithm worked!"):
+        restored(restorer, image((64, 80)), "YX")
+    assert len(device.tiles) <= math.log2(64 * 80)
+
+
+OTHERS = [
+    (tf.errors.InternalError, "Autotuner could not find any supported configs for HLO"),
+    (tf.errors.UnknownError, "CUDNN_STATUS_EXECUTION_FAILED"),
+    (tf.errors.InternalError, "CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory access was encountered"),
+    (tf.errors.NotFoundError, "libcudnn.so.9: cannot open shared object file"),
+    (tf.errors.InvalidArgumentError, "out of memory"),
+]
+
+
+@pytest.mark.parametrize(("error", "said"), OTHERS)
+def test_other_failures_of_a_gpu_are_left_alone(on_gpu, error, said):
+    restorer = Restorer(random_network("YX", 1, 3, False), 10_000, tiles_a_batch=8)
+    device = OutOfMemory(restorer, 0, error, said)
+    with pytest.raises(error, match=said.split(":")[0]):
+        restored(restorer, image((64, 80)), "YX")
+    assert len(device.tiles) == 1
+
+
+@pytest.mark.parametrize(("error", "said"), DISGUISED[:2])
+def test_on_a_cpu_such_errors_are_failures(error, said):
+    restorer = Restorer(random_network("YX", 1, 3, False), 10_000)
+    device = OutOfMemory(restorer, 0, error, said)
+    with pytest.raises(error):
+        restored(restorer, image((64, 80)), "YX")
+    assert len(device.tiles) == 1
 
 
 def test_tiles_follow_from_the_memory_and_the_network_unless_they_are_set():
@@ -359,31 +519,49 @@ def test_parts_are_of_the_image_reflected_to_multiples_as_csbdeep_pads_it(shape)
 SHAPES = [(40,), (64,), (4, 60), (60, 44), (64, 64), (8, 28, 36), (28, 32, 20)]
 
 
-def all_plans(shape, margin, multiple, max_voxels):
+def all_plans(shape, region, margin, multiple, max_voxels):
     """(tile, computed voxels) for every core on the grid, tiles of one size, that fits."""
-    for core in itertools.product(*(range(multiple, size + 1, multiple) for size in shape)):
-        counts = [-(-s // c) for s, c in zip(shape, core, strict=True)]
-        sides = [min(count - 1, 2) for count in counts]
-        tile = tuple(min(s, c + n * margin) for s, c, n in zip(shape, core, sides, strict=True))
+    for core in itertools.product(*(range(multiple, r.stop - r.start + 1, multiple) for r in region)):
+        tile, count = [], 1
+        for size, r, c in zip(shape, region, core, strict=True):
+            begins = [min(begin, r.stop - c) for begin in range(r.start, r.stop, c)]
+            tile.append(max(min(begin + c + margin, size) - max(begin - margin, 0) for begin in begins))
+            count *= len(begins)
         if math.prod(tile) <= max_voxels:
-            yield tile, math.prod(counts) * math.prod(tile)
+            yield tuple(tile), count * math.prod(tile)
 
 
-@pytest.fixture(params=list(itertools.product(SHAPES, (0, 0.05, 0.3, 0.8, 1))), ids=lambda p: f"{p[0]}-{p[1]}")
+REGIONS = {
+    "whole": lambda size: slice(0, size),
+    "first": lambda size: slice(0, max(4, size // 8 * 4)),
+    "last": lambda size: slice(size // 8 * 4, size),
+    "near-the-edge": lambda size: slice(4, size - 12) if size > 16 else slice(0, size),
+}
+
+
+@pytest.fixture(
+    params=[
+        *itertools.product(SHAPES, ["whole"], (0, 0.05, 0.3, 0.8, 1)),
+        *itertools.product(SHAPES, list(REGIONS)[1:], (0, 0.3)),
+    ],
+    ids=lambda p: f"{p[0]}-{p[1]}-{p[2]}",
+)
 def plan(request):
     """A plan with a halo of 8 and a grid of 4, and the most voxels of a tile that it was given."""
-    shape, share = request.param
+    shape, part, share = request.param
+    region = tuple(REGIONS[part](size) for size in shape)
     smallest = math.prod(min(size, 20) for size in shape)
     max_voxels = round(smallest + share * (math.prod(shape) - smallest))
-    return plan_tiles(shape, 8, 4, max_voxels), max_voxels
+    return plan_tiles(shape, 8, 4, max_voxels, region), max_voxels
 
 
-def test_every_voxel_is_given_exactly_once(plan):
+def test_every_voxel_that_is_wanted_is_given_exactly_once(plan):
     plan, _ = plan
-    given = np.zeros(plan.shape, int)
+    given, expected = (np.zeros(plan.shape, int) for _ in range(2))
     for _, _, give, _ in plan:
         given[give] += 1
-    assert (given == 1).all()
+    expected[plan.region] = 1
+    np.testing.assert_array_equal(given, expected)
 
 
 def test_tiles_are_of_one_size_on_the_grid_and_inside_the_volume(plan):
@@ -395,7 +573,8 @@ def test_tiles_are_of_one_size_on_the_grid_and_inside_the_volume(plan):
     for read, *_ in tiles:
         assert all(axis.start % 4 == 0 for axis in read)
         assert tuple(axis.stop - axis.start for axis in read) == plan.tile
-        assert all(axis.start >= 0 and axis.stop <= size for axis, size in zip(read, plan.shape, strict=True))
+        for axis, wanted, size in zip(read, plan.region, plan.shape, strict=True):  # and no more than the halo is read
+            assert max(0, wanted.start - 8) <= axis.start and axis.stop <= min(size, wanted.stop + 8)
 
 
 def test_each_part_is_taken_from_its_own_place_in_the_tile(plan):
@@ -417,7 +596,7 @@ def test_each_part_has_the_halo_or_reaches_the_edge(plan):
 
 def test_recomputation_is_the_least_that_fits(plan):
     plan, max_voxels = plan
-    assert plan.computed_voxels == min(computed for _, computed in all_plans(plan.shape, 8, 4, max_voxels))
+    assert plan.computed_voxels == min(computed for _, computed in all_plans(plan.shape, plan.region, 8, 4, max_voxels))
 
 
 def test_a_volume_that_fits_is_one_tile():

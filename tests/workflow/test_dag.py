@@ -84,6 +84,19 @@ def test_one_ensemble_needs_only_its_runs(workflow, miniature_config):
         assert "MissingRuleException" in done.said
 
 
+def test_jobs_that_share_restorations(workflow, miniature_config):
+    """A slab of each test set for each, joined by one more; of the other rules, nothing changes."""
+    alone = workflow.jobs("--configfile", workflow.write_config(miniature_config))
+    miniature_config["restoration"] = {"jobs": 3}
+    config = workflow.write_config(miniature_config)
+    shared = workflow.jobs("--configfile", config)
+    assert alone.pop("restore") == 8
+    assert shared == {**alone, "restore_slab": 3 * 8, "gather_slabs": 8}
+    said = workflow.run("-n", "--configfile", config, "--", "results/runtimes/tribolium-100-seed2/planaria.json").said
+    for item in ("1-of-3", "2-of-3", "3-of-3"):
+        assert f"results/slabs/tribolium-100-seed2/planaria/{item}.json" in said
+
+
 @pytest.mark.parametrize("baselines", [[], ["tv"], ["median", "nlm"]])
 def test_every_baseline_is_tuned_and_scored_on_every_test_set(workflow, miniature_config, baselines):
     miniature_config["baselines"] = baselines

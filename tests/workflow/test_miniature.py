@@ -2,10 +2,15 @@
 
 import json
 import re
+import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from conftest import Workflow
+
+from denoising.volumes import read_volume, volume_names
 
 COLUMNS = [
     "model",
@@ -303,6 +308,41 @@ def test_restorations_are_made_when_they_are_to_be_kept(miniature, miniature_con
     miniature_config["restoration"] = {"keep": True}
     jobs = miniature.jobs("--cores", "2", "--configfile", miniature.write_config(miniature_config))
     assert [jobs[rule] for rule in ("restore", "ensemble", "baseline", "train")] == [8, 2, 6, 0]
+
+
+def test_jobs_that_share_a_restoration_make_what_one_makes(miniature, miniature_config, tmp_path):
+    shutil.copytree(miniature.root, tmp_path / "copy")
+    flow = Workflow(tmp_path / "copy")
+    folder, record = (
+        "results/restored/tribolium-100-seed2/planaria",
+        "results/runtimes/tribolium-100-seed2/planaria.json",
+    )
+
+    def asked(jobs):
+        config = miniature_config | {"restoration": {"keep": True, "jobs": jobs}}
+        threads = ["--set-threads", "restore=1", "restore_slab=1"]
+        return ["--cores", "4", *threads, "--configfile", flow.write_config(config), "--", folder]
+
+    def restored():
+        return {name: read_volume(flow.root / folder / name) for name in volume_names(flow.root / folder)}
+
+    flow.run(*asked(1))
+    alone, recorded = restored(), json.loads((flow.root / record).read_text())
+    assert len(alone) == 2 * 3 * 2  # volumes, conditions, mean and scale
+    assert flow.jobs(*asked(3)) == {"restore_slab": 3, "gather_slabs": 1}
+    flow.run(*asked(3))
+    shared, record = restored(), json.loads((flow.root / record).read_text())
+    assert set(shared) == set(alone)
+    for name, volume in shared.items():
+        assert np.abs(volume - alone[name]).max() < 1e-5 * np.ptp(alone[name])
+    assert {**record, "seconds": 0} == {**recorded, "seconds": 0}
+    assert record["seconds"] > 0
+    # The slabs are gone, and made again only for a reason
+    assert not [path for path in (flow.root / "results/slabs").rglob("*") if path.is_file()]
+    assert not flow.jobs(*asked(3))
+    library = flow.root / "workflow/scripts/denoising/restoration.py"
+    library.write_text(library.read_text().replace("SHARE = 0.9", "SHARE = 0.8"))
+    assert flow.jobs(*asked(3)) == {"restore_slab": 3, "gather_slabs": 1}
 
 
 def test_a_batch_larger_than_the_training_set_ends_before_training(workflow, miniature_config, tmp_path):

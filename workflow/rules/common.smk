@@ -349,6 +349,11 @@ def storage():
     return {key: STUDY["restoration"][key] for key in ("format", "dtype")}
 
 
+def in_slabs():
+    """Whether several jobs share each restoration by a network."""
+    return STUDY["restoration"]["jobs"] > 1
+
+
 def kept_restorations():
     """Restored volumes, where the config keeps them."""
     if not STUDY["restoration"]["keep"]:

@@ -1,6 +1,10 @@
 # Needs: test volumes and model folders. Makes: restored volumes, by networks, their means and classical baselines.
 
 
+scattergather:
+    slabs=STUDY["restoration"]["jobs"],
+
+
 rule restore:
     """Restore every test volume of a dataset, in all its conditions, with the model of one run."""
     input:
@@ -10,6 +14,8 @@ rule restore:
     output:
         restored=keep_if_asked(directory("results/restored/{run}/{dataset}")),
         runtime="results/runtimes/{run}/{dataset}.json",
+    wildcard_constraints:
+        run=one_of([] if in_slabs() else RUNS),
     log:
         "logs/restore/{run}/{dataset}.log",
     benchmark:
@@ -45,6 +51,50 @@ use rule restore as restore_truth with:
         "benchmarks/restore_truth/{run}/{dataset}.tsv"
     params:
         conditions=["truth"],
+
+
+use rule restore as restore_slab with:
+    # One of the jobs that share a restoration: a slab of every volume
+    output:
+        restored=temp(directory("results/slabs/{run}/{dataset}/{scatteritem}")),
+        runtime=temp("results/slabs/{run}/{dataset}/{scatteritem}.json"),
+    wildcard_constraints:
+        run=one_of(RUNS),
+    log:
+        "logs/restore_slab/{run}/{dataset}/{scatteritem}.log",
+    benchmark:
+        "benchmarks/restore_slab/{run}/{dataset}/{scatteritem}.tsv"
+    params:
+        # As they are computed, and mapped into memory by the rule below
+        storage={"format": "tiff", "dtype": "float32", "compression": False},
+
+
+rule gather_slabs:
+    """Join what the jobs that share a restoration made."""
+    input:
+        volumes="results/volumes/{dataset}",
+        slabs=gather.slabs("results/slabs/{{run}}/{{dataset}}/{scatteritem}"),
+        runtimes=gather.slabs("results/slabs/{{run}}/{{dataset}}/{scatteritem}.json"),
+    output:
+        restored=keep_if_asked(directory("results/restored/{run}/{dataset}")),
+        runtime="results/runtimes/{run}/{dataset}.json",
+    wildcard_constraints:
+        run=one_of(RUNS if in_slabs() else []),
+    log:
+        "logs/gather_slabs/{run}/{dataset}.log",
+    benchmark:
+        "benchmarks/gather_slabs/{run}/{dataset}.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: 4
+    resources:
+        mem_mb=growing(1000),
+    params:
+        conditions=condition_names,
+        storage=storage(),
+        code=code_version("gather_slabs.py"),
+    script:
+        "../scripts/gather_slabs.py"
 
 
 rule ensemble:

@@ -1,4 +1,4 @@
-"""Restore every test volume of a dataset, in all its conditions, with the model of one run."""
+"""Restore every test volume of a dataset, in all its conditions, with the model of one run; or a slab of each."""
 
 from pathlib import Path
 
@@ -21,6 +21,7 @@ with open_log(snakemake.log[0]), lease(snakemake.params.device, f"restoration of
     # Before TensorFlow takes any of it
     free = Gpu(device.on_gpu).free_memory() or (snakemake.resources.mem_mb - host_memory()) * 1e6
     model = load_model(Path(snakemake.input.config).parent)
+    part, parts = map(int, snakemake.wildcards.get("scatteritem", "1-of-1").split("-of-"))
     voxels = most_voxels_at_once(model, snakemake.params.max_tile_voxels, free)
     restore_all(
         Restorer(model, voxels, TILES_A_BATCH[device.kind]),
@@ -30,4 +31,5 @@ with open_log(snakemake.log[0]), lease(snakemake.params.device, f"restoration of
         snakemake.threads,
         Path(snakemake.output.runtime),
         {"method": run, "dataset": dataset, "device": device.name},
+        (part, parts),
     )

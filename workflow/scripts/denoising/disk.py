@@ -108,19 +108,22 @@ def _pair_bytes(dataset: dict) -> int:
 
 
 def _restorations(study: dict, name: str, sizes: Sizes) -> float | None:
-    """All of them where they are kept; else those of the model with the most runs, with what is made beside them."""
+    """All of them where they are kept; else those of the model with the most runs, with what is made beside them; and
+    the slabs of one run's, where several jobs share it."""
     models = _tested(study, name)
     if sizes.tested_voxels is None or not models:
         return 0.0 if not models else None
     each = sizes.tested_voxels * STORED_BYTES[study["restoration"]["dtype"]]
-    of_models = []
+    of_models, slabs = [], 0
     for model in models:
         runs = len(study["models"][model]["seeds"])
         of_models.append(each * (runs * _files(study, model) + (runs > 1)))
+        if study["restoration"]["jobs"] > 1:
+            slabs = max(slabs, 4 * sizes.tested_voxels * _files(study, model))
     dataset = study["datasets"][name]
     # The clean stacks of the set whose roles the 2019 study swapped, restored by a run of one model, without scales
     truth = each / len(dataset["conditions"]) if dataset["published"] == "tribolium" else 0.0
-    beside = each * len(study["baselines"]) + truth
+    beside = each * len(study["baselines"]) + truth + slabs
     return beside + (sum(of_models) if study["restoration"]["keep"] else 2 * max(of_models))
 
 

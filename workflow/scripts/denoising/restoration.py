@@ -3,13 +3,15 @@
 A tile is a core that starts on a multiple of the network's 2**depth and a halo of context around it that reaches
 the network's receptive field or the volume's edge, so the core's result does not depend on how the volume is cut.
 Volumes are memory maps, of the input and of what is restored: memory holds a batch of tiles and what the network
-makes of it, whatever the size of the volume.
+makes of it, whatever the size of the volume. For the same reason a volume can be shared by several jobs, each of which
+restores a slab of it (`slab`), reading no more around it than the halo.
 """
 
 import itertools
 import json
 import logging
 import math
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -35,20 +37,31 @@ VALUES_PER_FEATURE, VALUES_BESIDES = 5, 4
 SHARE = 0.9
 # On a CPU one tile at a time is the fastest (measured)
 TILES_A_BATCH = {"CPU": 1, "GPU": 8}
+# What cuDNN, cuBLAS, XLA and CUDA's driver say when a GPU has no memory left, in errors of these kinds too; not what
+# they say of missing or wrong libraries
+DISGUISES = (tf.errors.InternalError, tf.errors.UnknownError, tf.errors.NotFoundError)
+EXHAUSTED = re.compile(
+    "out[ _]of[ _]memory|failed to allocate|_ALLOC_FAILED|RESOURCE_EXHAUSTED|no algorithm worked"
+    "|failed to (find|determine) best [^:]*algorithm",
+    re.IGNORECASE,
+)
 
 Region = tuple[slice, ...]
 
 
 @dataclass(frozen=True)
 class TilePlan:
-    """Tiles of one size that cover a volume: every tile is `tile` voxels, halo included, for `core` of the result."""
+    """Tiles of one size that cover a region of a volume of `shape`: every tile is `tile` voxels, halo of `margin`
+    included, for `core` of the result."""
 
     shape: tuple[int, ...]
+    region: Region
+    margin: int
     core: tuple[int, ...]
     tile: tuple[int, ...]
 
     def __len__(self) -> int:
-        return math.prod(-(-s // c) for s, c in zip(self.shape, self.core, strict=True))
+        return math.prod(len(_begins(*axis)) for axis in zip(self.region, self.core, strict=True))
 
     @property
     def computed_voxels(self) -> int:
@@ -58,22 +71,26 @@ class TilePlan:
     def __iter__(self) -> Iterator[tuple[Region, tuple[int, ...], Region, Region]]:
         """For each tile: what it reads, where in the tile its core starts, what of the volume it gives, and where in
         the core that lies."""
-        along = [list(_along_axis(*axis)) for axis in zip(self.shape, self.core, self.tile, strict=True)]
-        for axes in itertools.product(*along):
+        each_axis = zip(self.shape, self.region, self.core, self.tile, strict=True)
+        for axes in itertools.product(*(list(_along_axis(*axis, self.margin)) for axis in each_axis)):
             yield tuple(zip(*axes, strict=True))
 
 
-def _along_axis(size: int, core: int, tile: int) -> Iterator[tuple[slice, int, slice, slice]]:
-    count = -(-size // core)
-    margin = (tile - core) // min(count - 1, 2) if count > 1 else 0
-    for start in range(0, size, core):
-        stop = min(start + core, size)
-        first = min(max(0, start - margin), size - tile)
-        begin = min(start, size - core)  # the last core overlaps the one before it: all are of one size
+def _along_axis(size: int, wanted: slice, core: int, tile: int, margin: int) -> Iterator[tuple]:
+    for start, begin in zip(range(wanted.start, wanted.stop, core), _begins(wanted, core), strict=True):
+        stop = min(start + core, wanted.stop)
+        first = min(max(0, begin - margin), size - tile)
         yield slice(first, first + tile), begin - first, slice(start, stop), slice(start - begin, stop - begin)
 
 
-def plan_tiles(shape: tuple[int, ...], margin: int, multiple: int, max_voxels: int) -> TilePlan:
+def _begins(wanted: slice, core: int) -> list[int]:
+    """Where cores begin along one axis; the last overlaps the one before it: all are of one size."""
+    return [min(start, wanted.stop - core) for start in range(wanted.start, wanted.stop, core)]
+
+
+def plan_tiles(
+    shape: tuple[int, ...], margin: int, multiple: int, max_voxels: int, region: Region | None = None
+) -> TilePlan:
     """The tiles of least recomputation that fit.
 
     Parameters
@@ -86,34 +103,39 @@ def plan_tiles(shape: tuple[int, ...], margin: int, multiple: int, max_voxels: i
         2**depth of the network.
     max_voxels : int
         The most voxels of one tile, halo included.
+    region : tuple of slice, optional
+        What of the volume is wanted, from and to multiples of `multiple`; by default all of it.
 
     Raises
     ------
     ValueError
         If not even the smallest tile fits.
     """
-    choices = [list(_axis_choices(size, margin, multiple)) for size in shape]
-    plans = (TilePlan(shape, *map(tuple, zip(*axes, strict=True))) for axes in itertools.product(*choices))
+    region = region or tuple(slice(0, size) for size in shape)
+    choices = [list(_axis_choices(*axis, margin, multiple)) for axis in zip(shape, region, strict=True)]
+    plans = (
+        TilePlan(shape, region, margin, *map(tuple, zip(*axes, strict=True))) for axes in itertools.product(*choices)
+    )
     fitting = [plan for plan in plans if math.prod(plan.tile) <= max_voxels]
     if not fitting:
         smallest = min(math.prod(tile for _, tile in axes) for axes in itertools.product(*choices))
         raise ValueError(
             f"a tile may have {max_voxels} voxels, but the smallest tile of a volume of {shape} with its halo of "
-            f"{margin} has {smallest}; give the rule restore more memory (--set-resources restore:mem_mb=...) or a "
-            "larger GPU, or raise restoration.max_tile_voxels where it is set."
+            f"{margin} has {smallest}; give the rule (restore, or restore_slab) more memory "
+            "(--set-resources restore:mem_mb=...) or a larger GPU, or raise restoration.max_tile_voxels if it is set."
         )
     return min(fitting, key=lambda plan: (plan.computed_voxels, len(plan)))
 
 
-def _axis_choices(size: int, margin: int, multiple: int) -> Iterator[tuple[int, int]]:
+def _axis_choices(size: int, wanted: slice, margin: int, multiple: int) -> Iterator[tuple[int, int]]:
     """Core and tile sizes along one axis for every useful number of tiles."""
-    seen = set()
-    for count in range(1, size // multiple + 1):
-        core = -(-size // (count * multiple)) * multiple
+    length, seen = wanted.stop - wanted.start, set()
+    for count in range(1, length // multiple + 1):
+        core = -(-length // (count * multiple)) * multiple
         if core not in seen:
             seen.add(core)
-            sides = min(-(-size // core) - 1, 2)  # of two tiles, each has the volume's edge at one side
-            yield core, min(size, core + sides * margin)
+            spans = [(max(0, at - margin), min(size, at + core + margin)) for at in _begins(wanted, core)]
+            yield core, max(stop - start for start, stop in spans)
 
 
 # The network
@@ -144,7 +166,14 @@ class Restorer:
         return self.config.probabilistic
 
     def restore(
-        self, image: np.ndarray, axes: str, mean: np.ndarray, scale: np.ndarray | None = None, low=0.0, high=1.0
+        self,
+        image: np.ndarray,
+        axes: str,
+        mean: np.ndarray,
+        scale: np.ndarray | None = None,
+        low: float = 0.0,
+        high: float = 1.0,
+        region: Region | None = None,
     ) -> None:
         """Restore (image - low) / (high - low).
 
@@ -155,33 +184,59 @@ class Restorer:
             is too for networks of one channel.
         axes : str
         mean : ndarray of float32
-            Written: the expected restored image, of `image`'s shape, equal to csbdeep's prediction in one piece.
+            Written: the expected restored image, of `image`'s shape or the region's, equal to csbdeep's prediction in
+            one piece.
         scale : ndarray of float32, optional
             Written: of a probabilistic network, the scale of the Laplace distribution of each voxel.
         low, high : float
             What of `image` is 0 and 1 for the network.
+        region : tuple of slice, optional
+            What of `image` is restored, a slice for each of the network's axes in their order; by default all of it. Of
+            the rest, no more is read than the halo.
 
         Raises
         ------
         ValueError
-            If the axes do not fit the network, or not even the smallest tile fits its memory.
+            If the axes do not fit the network, or not even the smallest tile fits its memory; it then says what the
+            device said.
         """
         if scale is not None and not self.probabilistic:
             raise ValueError("the network is not probabilistic and has no scale; restore the mean alone.")
         outputs = [mean] if scale is None else [mean, scale]
         source, *outputs = (self._arranged(array, axes) for array in (image, *outputs))
-        padded = tuple(size + -size % self.multiple for size in source.shape[-self.config.n_dim - 1 : -1])
-        while True:
-            plan = plan_tiles(padded, self.margin, self.multiple, self.max_tile_voxels)
+        shape = source.shape[-self.config.n_dim - 1 : -1]
+        inside = _inside(shape, self.multiple)
+        wanted = _shifted(region, inside) if region else inside
+        said = ""
+        while True:  # ends: each failure makes batches or tiles smaller, and there is a smallest tile
             try:
-                return self._run(plan, source, outputs, low, high)
-            except tf.errors.ResourceExhaustedError:
-                if self.tiles_a_batch > 1:
-                    self.tiles_a_batch = 1
-                    log.warning("out of memory with several tiles of %s a batch: one at a time now", plan.tile)
-                    continue
-                self.max_tile_voxels = math.prod(plan.tile) // 2
-                log.warning("out of memory with tiles of %s: at most %d voxels now", plan.tile, self.max_tile_voxels)
+                plan = self._plan(shape, wanted)
+            except ValueError as error:
+                raise ValueError(f"{error}{said}") from None
+            try:
+                return self._run(plan, source, outputs, wanted, low, high)
+            except tf.errors.OpError as error:
+                if not _out_of_memory(error):
+                    raise
+                said = f" The device said: {type(error).__name__}: {error.message}"  # the error itself holds tiles
+            self._take_less(plan, said)
+
+    def _plan(self, shape: tuple[int, ...], wanted: Region) -> TilePlan:
+        """Tiles for what is wanted of the padded image."""
+        padded = tuple(size + -size % self.multiple for size in shape)
+        edges = [(w.start // self.multiple, -(-w.stop // self.multiple)) for w in wanted]
+        region = tuple(slice(first * self.multiple, last * self.multiple) for first, last in edges)
+        return plan_tiles(padded, self.margin, self.multiple, self.max_tile_voxels, region)
+
+    def _take_less(self, plan: TilePlan, said: str) -> None:
+        """Smaller batches than those of a plan, or else smaller tiles."""
+        if self.tiles_a_batch > 1:
+            self.tiles_a_batch = 1
+            log.warning("out of memory with several tiles of %s a batch: one at a time now.%s", plan.tile, said)
+        else:
+            self.max_tile_voxels = math.prod(plan.tile) // 2
+            values = plan.tile, self.max_tile_voxels, said
+            log.warning("out of memory with tiles of %s: at most %d voxels now.%s", *values)
 
     def _arranged(self, array: np.ndarray, axes: str) -> np.ndarray:
         """A view with axes (images on their own..., the network's, channel)."""
@@ -201,7 +256,7 @@ class Restorer:
         view = array.transpose([axes.index(axis) for axis in (*alone, *spatial, *joint)])
         return view if joint else view[..., None]
 
-    def _run(self, plan: TilePlan, source: np.ndarray, outputs: list, low: float, high: float) -> None:
+    def _run(self, plan: TilePlan, source: np.ndarray, outputs: list, wanted: Region, low: float, high: float) -> None:
         forward = self._forward(plan.tile, plan.core)
         axes = len(plan.shape)
         inside = _inside(source.shape[-axes - 1 : -1], self.multiple)
@@ -211,7 +266,7 @@ class Restorer:
             tiles = np.stack([_padded_part(source[index], read, inside) for index, (read, *_) in batch])
             tiles = (tiles.astype(np.float32) - np.float32(low)) / np.float32(high - low)
             for (index, (_, _, give, within)), core in zip(batch, forward(tiles, begin), strict=True):
-                place, within = _cropped(give, within, inside)
+                place, within = _cropped(give, within, wanted)
                 for i, output in enumerate(outputs):
                     channels = slice(i * source.shape[-1], (i + 1) * source.shape[-1])
                     output[index][place] = core[*within, channels]
@@ -222,6 +277,14 @@ def _batches(places: Iterator, size: int) -> Iterator[tuple[tuple[int, ...], lis
     for begin, alike in itertools.groupby(places, key=lambda place: place[1][1]):
         while batch := list(itertools.islice(alike, size)):
             yield begin, batch
+
+
+def _out_of_memory(error: tf.errors.OpError) -> bool:
+    """Whether the device had not the memory; a GPU's libraries say so in errors of several kinds."""
+    if isinstance(error, tf.errors.ResourceExhaustedError):
+        return True
+    on_gpu = bool(tf.config.get_visible_devices("GPU"))
+    return on_gpu and isinstance(error, DISGUISES) and bool(EXHAUSTED.search(error.message))
 
 
 # Padding: reflected at the edges to multiples of 2**depth, as csbdeep's `PadAndCropResizer` does
@@ -241,10 +304,16 @@ def _padded_part(image: np.ndarray, read: Region, inside: Region) -> np.ndarray:
     return np.pad(part, [*widths, (0, 0)], mode="reflect") if np.any(widths) else part
 
 
-def _cropped(give: Region, within: Region, inside: Region) -> tuple[Region, Region]:
-    """Where in the image, instead of the padded one, a tile gives what of its core."""
+def _shifted(region: Region, inside: Region) -> Region:
+    """Where in the padded image a region of the image lies."""
+    pairs = zip(region, inside, strict=True)
+    return tuple(slice(r.start + i.start, r.stop + i.start) for r, i in pairs)
+
+
+def _cropped(give: Region, within: Region, wanted: Region) -> tuple[Region, Region]:
+    """Where in what is wanted of the padded image a tile gives what of its core."""
     pairs = []
-    for g, w, i in zip(give, within, inside, strict=True):
+    for g, w, i in zip(give, within, wanted, strict=True):
         start, stop = max(g.start, i.start), min(g.stop, i.stop)
         pairs.append((slice(start - i.start, stop - i.start), slice(w.start + start - g.start, w.stop + stop - g.stop)))
     return tuple(zip(*pairs, strict=True))
@@ -368,30 +437,73 @@ def most_voxels_at_once(model: CARE, set_to: int | None, free_bytes: float) -> i
     return voxels
 
 
+# Slabs
+
+
+def slab(shape: tuple[int, ...], part: tuple[int, int], multiple: int) -> Region | None:
+    """The part of an image that one of several jobs restores: a slab across its longest axis.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    part : tuple of int
+        Which part (from 1) of how many; slabs are of one thickness, but for the last.
+    multiple : int
+        2**depth of the network: slabs meet on multiples of it in the padded image, where they cost no recomputation
+        but the halo's.
+
+    Returns
+    -------
+    tuple of slice, or None where the image is too short for so many parts, and this one has none of it.
+    """
+    axis = shape.index(max(shape))
+    inside, padded = _inside(shape, multiple)[axis], shape[axis] + -shape[axis] % multiple
+    thickness = -(-padded // (part[1] * multiple)) * multiple
+    start, stop = (min(max(0, n * thickness - inside.start), shape[axis]) for n in (part[0] - 1, part[0]))
+    whole = [slice(0, size) for size in shape]
+    return (*whole[:axis], slice(start, stop), *whole[axis + 1 :]) if start < stop else None
+
+
 # Files
 
 
 def restore_all(
-    restorer: Restorer, pairs: list[Pair], folder: Path, settings: dict, threads: int, runtime: Path, told: dict
+    restorer: Restorer,
+    pairs: list[Pair],
+    folder: Path,
+    settings: dict,
+    threads: int,
+    runtime: Path,
+    told: dict,
+    part: tuple[int, int] = (1, 1),
 ) -> None:
     """Restore the image of every pair to {condition}/{volume}.tif of `folder`, its scale to the same under scale/.
 
-    A restored ground truth is compared, never calibrated: its scale is not written.
-    `runtime` is written: JSON of `told` and the seconds that this took, the voxels and the threads.
+    Of each image, `part` is restored, as in `slab`; images that have none of it leave no file. A restored ground truth
+    is compared, never calibrated: its scale is not written. `runtime` is written: JSON of `told` and the seconds that
+    this took, the voxels and the threads.
     """
     start, voxels = time.perf_counter(), 0
+    folder.mkdir(parents=True, exist_ok=True)
     for pair in tqdm(pairs, desc="restored", unit="volume"):
         name = Path(pair.condition, f"{pair.volume}.tif")
         targets = folder / name, None if pair.condition == TRUTH else folder / SCALES / name
-        voxels += restore_file(restorer, pair.image, pair.axes, *targets, settings, threads)
+        voxels += restore_file(restorer, pair.image, pair.axes, *targets, settings, threads, part)
     spent = {"seconds": round(time.perf_counter() - start, 3), "voxels": voxels, "threads": threads}
     runtime.write_text(json.dumps(told | spent, indent=2) + "\n")
 
 
 def restore_file(
-    restorer: Restorer, source: Path, axes: str, mean: Path, scale: Path | None, settings: dict, threads: int
+    restorer: Restorer,
+    source: Path,
+    axes: str,
+    mean: Path,
+    scale: Path | None,
+    settings: dict,
+    threads: int,
+    part: tuple[int, int] = (1, 1),
 ) -> int:
-    """Restore `N(x; 3, 99.8)` of the volume at `source`, and write it as `settings` say.
+    """Restore `N(x; 3, 99.8)` of the volume at `source`, or of a part of it, and write it as `settings` say.
 
     Parameters
     ----------
@@ -406,26 +518,32 @@ def restore_file(
         format, dtype and compression, as the config's `restoration` has them.
     threads : int
         That compress.
+    part : tuple of int
+        As in `slab`; the percentiles are the whole volume's.
 
     Returns
     -------
     int
-        The number of voxels.
+        The number of voxels restored; with 0, nothing is written.
 
     Raises
     ------
     ValueError
         Naming the file, if it cannot be read or is constant, or no tile of it fits the memory.
     """
+    header = volume_header(source)
+    region = slab(header.shape, part, restorer.multiple)
+    if region is None:
+        return 0
     mean.parent.mkdir(parents=True, exist_ok=True)
-    image, header = open_volume(source, axes, scratch=mean.parent), volume_header(source)
+    image, shape = open_volume(source, axes, scratch=mean.parent), tuple(r.stop - r.start for r in region)
     targets = [mean, scale] if restorer.probabilistic and scale else [mean]
-    restored = [scratch_array(mean.parent, image.shape, np.float32) for _ in targets]
+    restored = [scratch_array(mean.parent, shape, np.float32) for _ in targets]
     try:
         low, high = limits(image, *INPUT_PERCENTILES)
-        restorer.restore(image, axes, *restored, low=low, high=high)
+        restorer.restore(image, axes, *restored, low=low, high=high, region=region)
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from None
     for target, array in zip(targets, restored, strict=True):
         write(target, array, axes, header.voxel_size, Storage.of(settings, header.dtype), threads)
-    return image.size
+    return math.prod(shape)

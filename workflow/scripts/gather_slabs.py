@@ -1,0 +1,18 @@
+"""Join the slabs that several jobs restored to whole volumes."""
+
+from pathlib import Path
+
+from denoising.logs import open_log
+from denoising.slabs import gather
+from denoising.volumes import paired
+
+with open_log(snakemake.log[0]):
+    gather(
+        [Path(folder) for folder in snakemake.input.slabs],
+        [Path(file) for file in snakemake.input.runtimes],
+        list(paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions)),
+        Path(snakemake.output.restored),
+        snakemake.params.storage,
+        snakemake.threads,
+        Path(snakemake.output.runtime),
+    )
