@@ -66,7 +66,8 @@ use rule restore as restore_slab with:
         "benchmarks/restore_slab/{run}/{dataset}/{scatteritem}.tsv"
     params:
         # As they are computed, and mapped into memory by the rule below
-        storage={"format": "tiff", "dtype": "float32", "compression": False},
+        storage={"format": "tiff", "dtype": "float32"},
+        compression=False,
 
 
 rule gather_slabs:
@@ -92,6 +93,7 @@ rule gather_slabs:
     params:
         conditions=condition_names,
         storage=storage(),
+        compression=untracked(STUDY["restoration"]["compression"]),
         code=code_version("gather_slabs.py"),
     script:
         "../scripts/gather_slabs.py"

@@ -12,7 +12,7 @@ with open_log(snakemake.log[0]):
         [Path(file) for file in snakemake.input.runtimes],
         list(paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions)),
         Path(snakemake.output.restored),
-        snakemake.params.storage,
+        snakemake.params.storage | {"compression": snakemake.params.compression},
         snakemake.threads,
         Path(snakemake.output.runtime),
     )
