@@ -1,8 +1,8 @@
 # What the rules share: the resolved study, the patterns of the wildcards, and the functions that find inputs.
 
-import re
 import shutil
 import sys
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -15,6 +15,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from denoising import disk
 from denoising import study as studies
+from denoising.names import one_of
 from denoising.provenance import code_version as version_of
 
 try:
@@ -26,6 +27,7 @@ DATASETS = STUDY["datasets"]
 MODELS = STUDY["models"]
 RUNS = STUDY["runs"]
 ENSEMBLES = STUDY["ensembles"]
+ENSEMBLES_OF = {model: [name] for name, model in ENSEMBLES.items()}
 BASELINES = STUDY["baselines"]
 TRAINED_ON = sorted({values["trained_on"] for values in MODELS.values()})
 # Runs that predict the scale of their error, and test sets whose roles the 2019 study swapped
@@ -33,11 +35,6 @@ PROBABILISTIC = studies.probabilistic_runs(STUDY)
 SWAPPED_IN_2019 = [
     name for name, dataset in DATASETS.items() if dataset["published"] == "tribolium"
 ]
-
-
-def one_of(names):
-    """A wildcard constraint: one of `names`, or nothing at all."""
-    return "|".join(re.escape(name) for name in names) or "(?!)"
 
 
 def with_source(source):
@@ -56,7 +53,11 @@ wildcard_constraints:
 
 def code_version(script):
     """Version of the code behind a rule: an edit to it, and to nothing else, reruns the rule."""
-    return version_of(SCRIPTS / script)
+    # A function, for every job reads all rules, and reading the code behind all of them takes half a second
+    return lambda wildcards: known_version(SCRIPTS / script)
+
+
+known_version = cache(version_of)
 
 
 def setting(*keys):
@@ -238,8 +239,7 @@ def tested_on(model):
 
 def methods_of(model):
     """What of a model is scored: each of its runs, and their ensemble where there are several."""
-    ensembles = [name for name, averaged in ENSEMBLES.items() if averaged == model]
-    return studies.runs_of(STUDY, model) + ensembles
+    return studies.runs_of(STUDY, model) + ENSEMBLES_OF.get(model, [])
 
 
 def scores_of(models, datasets):
