@@ -77,6 +77,11 @@ def untracked(value):
     return lambda wildcards, input: value(wildcards) if callable(value) else value
 
 
+def shipped(name):
+    """A file of the workflow's own, which is never in the storage that results may be in."""
+    return local(str(RESOURCES / name))
+
+
 def condition_names(wildcards):
     return studies.conditions(STUDY, wildcards.dataset)
 
