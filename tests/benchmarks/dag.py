@@ -10,7 +10,7 @@ reads the workflow anew, against that of a workflow with one empty rule, which i
 
 Prints a table, and JSON lines {"what", "seconds", "processor", "limit", "ratio"}, where a ratio above 1 means less
 seconds than the limit, and {"what", "ours", "stock", "ratio"} in processor seconds, of which the fewest count. What is
-called the building of the graph ends where Snakemake tells its jobs, which is a little later.
+called the building of the graph ends where Snakemake tells its jobs, so its checks of them are part of it.
 """
 
 import argparse
