@@ -1,15 +1,18 @@
 # What the rules share: the resolved study, the patterns of the wildcards, and the functions that find inputs.
 
 import csv
+import gc
 import math
 import os
-import re
 import shutil
 import sys
 from pathlib import Path
 
 import yaml
 from snakemake.exceptions import WorkflowError
+
+# The graph of a large study is millions of objects that stay: looking for garbage among them took a quarter of the time
+gc.set_threshold(100_000, 20, 100)
 
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 SCHEMA = Path(workflow.basedir) / "workflow" / "schemas" / "config.schema.yaml"
@@ -18,6 +21,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from denoising import disk
 from denoising import study as studies
+from denoising.names import one_of
 from denoising.provenance import code_version as version_of
 
 try:
@@ -29,6 +33,7 @@ DATASETS = STUDY["datasets"]
 MODELS = STUDY["models"]
 RUNS = STUDY["runs"]
 ENSEMBLES = STUDY["ensembles"]
+ENSEMBLES_OF = {model: [name] for name, model in ENSEMBLES.items()}
 BASELINES = STUDY["baselines"]
 TRAINED_ON = sorted({values["trained_on"] for values in MODELS.values()})
 # Runs that predict the scale of their error, and test sets whose roles the 2019 study swapped
@@ -36,11 +41,6 @@ PROBABILISTIC = studies.probabilistic_runs(STUDY)
 SWAPPED_IN_2019 = [
     name for name, dataset in DATASETS.items() if dataset["published"] == "tribolium"
 ]
-
-
-def one_of(names):
-    """A wildcard constraint: one of `names`, or nothing at all."""
-    return "|".join(re.escape(name) for name in names) or "(?!)"
 
 
 def with_source(source):
@@ -59,7 +59,8 @@ wildcard_constraints:
 
 def code_version(script):
     """Version of the code behind a rule: an edit to it, and to nothing else, reruns the rule."""
-    return version_of(SCRIPTS / script)
+    # A function, for every job reads all rules, and reading the code behind all of them takes half a second
+    return lambda wildcards: version_of(SCRIPTS / script)
 
 
 def setting(*keys):
@@ -77,6 +78,11 @@ def setting(*keys):
 def untracked(value):
     """A param whose change is no reason to run a job again: Snakemake does not record what is a function of the input."""
     return lambda wildcards, input: value(wildcards) if callable(value) else value
+
+
+def shipped(name):
+    """A file of the workflow's own, which is never in the storage that results may be in."""
+    return local(str(RESOURCES / name))
 
 
 def condition_names(wildcards):
@@ -250,8 +256,7 @@ def tested_on(model):
 
 def methods_of(model):
     """What of a model is scored: each of its runs, and their ensemble where there are several."""
-    ensembles = [name for name, averaged in ENSEMBLES.items() if averaged == model]
-    return studies.runs_of(STUDY, model) + ensembles
+    return studies.runs_of(STUDY, model) + ENSEMBLES_OF.get(model, [])
 
 
 def scores_of(models, datasets):

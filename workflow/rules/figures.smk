@@ -5,7 +5,7 @@ rule score_table:
     """Scores on one test set beside the published ones, by protocol."""
     input:
         scores=scores_of_table,
-        published=RESOURCES / "published_scores.csv",
+        published=shipped("published_scores.csv"),
     output:
         csv=reported("results/tables/{table}.csv", "score_table", "Tables", "Scores"),
         markdown="results/tables/{table}.md",
@@ -33,7 +33,7 @@ rule score_table:
 rule hyperparameters:
     """What every model was trained with."""
     input:
-        published=RESOURCES / "published_scores.csv",
+        published=shipped("published_scores.csv"),
     output:
         csv=reported(
             "results/tables/hyperparameters.csv",
@@ -62,7 +62,7 @@ rule generalization:
     """Every model on every test set, with the differences that the 2019 study quotes."""
     input:
         scores=scores_of(compared_models(), studies.tested_datasets(STUDY)),
-        published=RESOURCES / "published_scores.csv",
+        published=shipped("published_scores.csv"),
     output:
         csv=reported(
             "results/tables/generalization.csv", "generalization", "Tables", "Scores"
@@ -88,7 +88,7 @@ rule runtimes:
     """Runtimes beside the published ones, and what they say of the paper's."""
     input:
         histories=expand("results/models/{run}/history.csv", run=RUNS),
-        published=RESOURCES / "published_runtimes.csv",
+        published=shipped("published_runtimes.csv"),
     output:
         csv=reported("results/tables/runtimes.csv", "runtimes", "Tables", "Training"),
         markdown="results/tables/runtimes.md",
@@ -391,7 +391,7 @@ rule runtimes_figure:
     """Runtime of every run, and runtime against steps per epoch."""
     input:
         histories=expand("results/models/{run}/history.csv", run=RUNS),
-        published=RESOURCES / "published_runtimes.csv",
+        published=shipped("published_runtimes.csv"),
     output:
         pdf="results/figures/runtimes.pdf",
         png=reported("results/figures/runtimes.png", "runtimes", "Figures", "Training"),

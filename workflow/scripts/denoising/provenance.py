@@ -15,6 +15,7 @@ import yaml
 NO_RESULTS = {"logs", "checks", "leases"}
 
 
+@cache
 def code_version(script: Path) -> str:
     """Hash of what a script runs: its own code and that of every `denoising` module it imports, directly or not.
 

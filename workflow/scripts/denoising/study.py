@@ -330,7 +330,7 @@ def _resolve_runs(study: dict) -> None:
     study["runs"], study["ensembles"] = {}, {}
     for model, values in study["models"].items():
         several = len(values["seeds"]) > 1
-        runs = {f"{model}-seed{seed}" if several else model: seed for seed in values["seeds"]}
+        runs = _runs(model, values["seeds"])
         ensembles = [f"{model}-ensemble"] * several
         taken = [name for name in (*runs, *ensembles) if several and name in study["models"]]
         if taken:
@@ -340,6 +340,11 @@ def _resolve_runs(study: dict) -> None:
             )
         study["runs"] |= {run: {"model": model, "seed": seed} for run, seed in runs.items()}
         study["ensembles"] |= dict.fromkeys(ensembles, model)
+
+
+def _runs(model: str, seeds: list[int]) -> dict[str, int]:
+    """Name to seed of a model's runs."""
+    return {f"{model}-seed{seed}" if len(seeds) > 1 else model: seed for seed in seeds}
 
 
 def _check_model(name: str, values: dict, study: dict) -> None:
@@ -387,7 +392,7 @@ def training_sets(study: dict, dataset: str) -> dict[str, dict]:
 
 def runs_of(study: dict, model: str) -> list[str]:
     """The names of a model's runs, in the order of its seeds."""
-    return [run for run, each in study["runs"].items() if each["model"] == model]
+    return list(_runs(model, study["models"][model]["seeds"]))
 
 
 def cross_tested(study: dict) -> bool:
