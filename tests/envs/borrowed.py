@@ -1,4 +1,4 @@
-"""Loaded at the start of every Python of a test's environment: each job leaves a record of what was not its own.
+"""Loaded at the start of every Python of a test's environment: each job leaves a record of what it took from another.
 
 Snakemake puts its own packages behind those of a job's environment, so that a package that the environment lacks may
 come from there without a word.
@@ -7,7 +7,6 @@ come from there without a word.
 import atexit
 import json
 import sys
-import sysconfig
 from pathlib import Path
 
 
@@ -15,9 +14,9 @@ def leave_record():
     script = Path(sys.argv[0])
     if script.parent.parts[-2:] != (".snakemake", "scripts"):
         return
-    files = {name: getattr(module, "__file__", None) for name, module in sys.modules.items()}
-    own = (sys.prefix, sysconfig.get_path("stdlib"), str(script.parent))
-    borrowed = {name.split(".")[0] for name, file in files.items() if file and not file.startswith(own)}
+    files = {name: getattr(module, "__file__", None) or "" for name, module in sys.modules.items()}
+    packages = {name.split(".")[0]: file for name, file in files.items() if "-packages/" in file}
+    borrowed = {name for name, file in packages.items() if not file.startswith(sys.prefix)}
     line = {"script": ".".join(script.name.split(".")[1:]), "borrowed": sorted(borrowed)}
     with Path(sys.prefix, "jobs.jsonl").open("a") as records:
         records.write(json.dumps(line) + "\n")

@@ -31,22 +31,35 @@ def pytest_report_header():
     return f"environments ask for Python {', '.join(asked)}, and are made with {', '.join(found).strip()}"
 
 
-def closure(packages, requirements, **python):
-    """The packages and all that they require, by name; `requirements` has what each installed package asks for."""
+def closure(packages, asked, **python):
+    """The packages and all that they require, by name; `asked` has what each package asks for."""
     seen, waiting = set(), [Requirement(package) for package in packages]
     while waiting:
         wanted = waiting.pop()
         name, extras = canonicalize_name(wanted.name), ("", *sorted(wanted.extras))
         if (name, extras) not in seen:
             seen.add((name, extras))
-            behind = map(Requirement, requirements[name])
-            applies = (r for r in behind if not r.marker or any(r.marker.evaluate(python | {"extra": e}) for e in extras))
-            waiting.extend(applies)
+            waiting += [each for each in map(Requirement, asked[name]) if applies(each, extras, python)]
     return {name for name, _ in seen}
 
 
-def installed(packages):
-    """Name to distribution of what lies in a folder of packages."""
+def applies(requirement, extras, python):
+    marker = requirement.marker
+    return not marker or any(marker.evaluate(python | {"extra": extra}) for extra in extras)
+
+
+def installed(environment):
+    """Version of each package of an environment, by name."""
+    return {name: found.version for name, found in distributions(environment).items()}
+
+
+def requirements(environment):
+    """What each package of an environment asks for."""
+    return {name: found.requires or [] for name, found in distributions(environment).items()}
+
+
+def distributions(environment):
+    packages = next(environment.glob("lib/python*/site-packages"))
     return {canonicalize_name(found.name): found for found in metadata.distributions(path=[str(packages)])}
 
 
@@ -62,11 +75,12 @@ class Study:
     def run(self, *arguments):
         command = [self.snakemake / "bin" / "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", self.root]
         command += ["--sdm", "conda", "--conda-prefix", self.envs, "--cores", "4", "--resources", "gpu=1"]
+        command += ["--set-threads", "train=1", "restore=1", "restore_truth=1", *arguments]
         # Nothing that an activated environment, or a setting of Python's, would lend
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
         environment |= {"PATH": f"{self.conda / 'bin'}:{os.environ['PATH']}", "TF_CPP_MIN_LOG_LEVEL": "3"}
         both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        done = subprocess.run([*map(str, command), *map(str, arguments)], cwd=self.root, env=environment, text=True, **both)
+        done = subprocess.run(list(map(str, command)), cwd=self.root, env=environment, text=True, **both)
         assert done.returncode == 0, done.stdout
         return done.stdout
 
@@ -80,8 +94,7 @@ class Study:
 @pytest.fixture(scope="session")
 def snakemake_alone(tmp_path_factory):
     """An environment of Snakemake and what it requires, from the lock."""
-    here = {name: found.requires or [] for name, found in installed(next((ROOT / ".venv").glob("lib/*/site-packages"))).items()}
-    wanted = closure(SNAKEMAKE, here)
+    wanted = closure(SNAKEMAKE, requirements(Path(sys.prefix)))
     folder = tmp_path_factory.mktemp("snakemake")
     lock = folder / "lock.txt"
     lock.write_text("\n".join(line for line in LOCK if canonicalize_name(line.split("==")[0]) in wanted))
@@ -105,7 +118,7 @@ def conda(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def study(snakemake_alone, conda, tmp_path_factory):
-    """The miniature study, cut down, run from end to end; then the other ways in: an archive at hand, and image pairs."""
+    """The miniature study, cut down, from end to end; then the other ways in: an archive at hand, and image pairs."""
     root = tmp_path_factory.mktemp("study")
     study = Study(root, root / "envs", snakemake_alone, conda)
     study.config = root / "study.yaml"
@@ -120,12 +133,14 @@ def study(snakemake_alone, conda, tmp_path_factory):
 
 
 def cut_down():
-    """Every rule at least once."""
+    """Every rule at least once, and hardly more often."""
     config = yaml.safe_load((ROOT / "tests" / "workflow" / "miniature.yaml").read_text())
     config["baselines"] = ["nlm"]
     config["training"] |= {"epochs": 1, "steps_per_epoch": 2}
+    config["datasets"]["tribolium"]["stratum"] = "(.)"
     config["studies"]["batch_size"]["sample_matched"] = False
-    config["studies"]["generalization"]["tested_on"] = ["tribolium"]
+    for each in config["studies"].values():
+        each["tested_on"] = ["tribolium"]
     return config
 
 

@@ -1,4 +1,4 @@
-"""Run every import of the scripts that are named, and of the library's modules behind them, wherever it stands in the code.
+"""Run every import of the scripts that are named, and of the library behind them, wherever it stands in the code.
 
 For an environment's own `python -I`: prints one line for each import that fails.
 """
@@ -7,23 +7,16 @@ import ast
 import sys
 from pathlib import Path
 
-
-def run_imports(path, package, seen):
+waiting, seen = [Path(argument) for argument in sys.argv[1:]], set()
+sys.path.insert(0, str(waiting[0].parent))
+while waiting:
+    path = waiting.pop()
     seen.add(path)
     for node in ast.walk(ast.parse(path.read_text())):
-        if not isinstance(node, ast.Import | ast.ImportFrom):
-            continue
-        try:
-            exec(ast.unparse(node), {})
-        except ImportError as error:
-            print(f"{path.name}: {ast.unparse(node)}: {error}")
-    behind = {Path(module.__file__) for name, module in list(sys.modules.items()) if name.startswith(f"{package.name}.")}
-    for module in behind - seen:
-        run_imports(module, package, seen)
-
-
-scripts = [Path(argument) for argument in sys.argv[1:]]
-sys.path.insert(0, str(scripts[0].parent))
-seen = set()
-for script in scripts:
-    run_imports(script, scripts[0].parent / "denoising", seen)
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            try:
+                exec(ast.unparse(node), {})
+            except ImportError as error:
+                print(f"{path.name}: {ast.unparse(node)}: {error}")
+    library = [module for name, module in sys.modules.items() if name.startswith("denoising.")]
+    waiting = [*{*waiting, *(Path(module.__file__) for module in library)} - seen]

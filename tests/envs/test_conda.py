@@ -10,7 +10,7 @@ import subprocess
 import pandas as pd
 import pytest
 import yaml
-from conftest import ENVS, HERE, LOCK, ROOT, closure, installed
+from conftest import ENVS, HERE, LOCK, ROOT, applies, closure, installed, requirements
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from stand_in import PIP_NAMES
@@ -28,10 +28,6 @@ def jobs(study):
     return found
 
 
-def packages(environment):
-    return next(environment.glob("lib/python*/site-packages"))
-
-
 # The study
 
 
@@ -42,8 +38,8 @@ def test_every_rule_runs(study):
 
 def test_the_study_is_complete(study):
     scores = pd.read_csv(study.root / "results/scores.csv", dtype=str, keep_default_na=False)
-    # 2 volumes, 3 conditions, 3 + 2 values; three runs and an ensemble on tribolium, one on planaria, input and baseline
-    assert len(scores) == 2 * 3 * 5 * (4 + 1 + 2 * 2)
+    # 2 volumes, 3 conditions, 3 + 2 values; four runs, an ensemble, the input and a baseline
+    assert len(scores) == 2 * 3 * 5 * (4 + 1 + 2)
     assert scores["value"].astype(float).notna().all()
 
 
@@ -55,7 +51,7 @@ def test_nothing_runs_twice(study):
 
 
 def test_snakemake_is_alone(snakemake_alone):
-    assert not {"numpy", "pandas", "tifffile", "tensorflow", "matplotlib"} & set(installed(packages(snakemake_alone)))
+    assert not {"numpy", "pandas", "tifffile", "tensorflow", "matplotlib"} & set(installed(snakemake_alone))
 
 
 def test_every_script_runs_in_one_environment(jobs):
@@ -64,13 +60,13 @@ def test_every_script_runs_in_one_environment(jobs):
     assert sorted(script for script, _ in environments) == sorted(path.name for path in SCRIPTS.glob("*.py"))
 
 
-def test_no_job_borrows_from_snakemake(jobs, snakemake_alone):
-    """But what Snakemake itself loads to start a script."""
-    start = "import sys; old = set(sys.modules); import snakemake.logging, snakemake.iocontainers; "
-    start += "print(*{name.split('.')[0] for name in set(sys.modules) - old})"
-    said = subprocess.run([snakemake_alone / "bin" / "python", "-I", "-c", start], capture_output=True, text=True)
-    lent = {*said.stdout.split(), "denoising"}
-    assert {(env, script): borrowed - lent for env, script, borrowed in jobs if borrowed - lent} == {}
+def test_no_job_borrows_from_snakemake(jobs):
+    """But Snakemake itself, and what libraries take where they find it and do without elsewhere."""
+    optional = {"psutil", "charset_normalizer"}  # Keras, to save large models; numpy, to read Fortran
+    lent = {
+        (env, script): {name for name in borrowed if not name.startswith("snakemake")} for env, script, borrowed in jobs
+    }
+    assert {job: names - optional for job, names in lent.items() if names - optional} == {}
 
 
 @pytest.mark.parametrize("env", ENVS)
@@ -81,7 +77,7 @@ def test_environment_alone_has_all_that_its_scripts_import(env, study, jobs):
 def test_an_import_that_an_environment_lacks_is_found(study, jobs):
     said = failing_imports(study.made["data.yaml"], scripts_of("care.yaml", jobs))
     assert "train.py: import tensorflow" in said
-    
+
 
 def scripts_of(env, jobs):
     return sorted({script for used, script, _ in jobs if used == env})
@@ -94,15 +90,12 @@ def failing_imports(environment, scripts):
 
 @pytest.mark.parametrize("env", ENVS)
 def test_environment_holds_what_its_pins_require_at_the_versions_of_the_lock(env, study):
-    environment = study.made[env]
-    found = installed(packages(environment))
+    environment, found = study.made[env], installed(study.made[env])
     listed = dict(entry.split("=") for entry in yaml.safe_load((ROOT / "envs" / env).read_text())["dependencies"])
-    pins = {canonicalize_name(PIP_NAMES.get(package, package)) for package in listed if package != "python"}
-    requirements = {name: distribution.requires or [] for name, distribution in found.items()}
+    pins = {PIP_NAMES.get(package, package) for package in listed if package != "python"}
     python = subprocess.run([environment / "bin" / "python", "-V"], capture_output=True, text=True).stdout.split()[1]
     versions = {"python_version": ".".join(python.split(".")[:2]), "python_full_version": python}
-    assert set(found) == closure(pins, requirements, **versions)
-    applying = [Requirement(line.split(" --hash")[0]) for line in LOCK]
-    applying = [each for each in applying if not each.marker or each.marker.evaluate(versions)]
-    locked = {canonicalize_name(each.name): str(each.specifier) for each in applying}
-    assert {name: f"=={each.version}" for name, each in found.items()} == {name: locked[name] for name in found}
+    assert set(found) == closure(pins, requirements(environment), **versions)
+    lines = [Requirement(line.split(" --hash")[0]) for line in LOCK]
+    locked = {canonicalize_name(each.name): str(each.specifier) for each in lines if applies(each, [""], versions)}
+    assert {name: f"=={version}" for name, version in found.items()} == {name: locked[name] for name in found}
