@@ -4,7 +4,7 @@
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c "" 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: install install-gpu demo test lint lock
+.PHONY: install install-gpu demo test test-envs lint lock
 
 install: .venv/installed
 
@@ -34,6 +34,10 @@ demo: .venv/installed
 
 test: .venv/installed
 	$(BIN)/python -m pytest
+
+# Each rule in the conda environment that it names, made by pip from the same pins
+test-envs: .venv/installed
+	$(BIN)/python -m pytest tests/envs
 
 lint: .venv/installed
 	$(BIN)/ruff check .

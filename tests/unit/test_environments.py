@@ -93,6 +93,13 @@ def test_conda_environments_have_one_python_and_no_other_channels():
     assert all(isinstance(entry, str) for env in listed for entry in env["dependencies"])
 
 
+@pytest.mark.parametrize("env", ENVS)
+def test_no_pin_file_hides_what_pip_would_install(env):
+    """Where a pin file stands beside an environment, Snakemake installs that alone: the section `pip:` is not read."""
+    by_pip = [entry for entry in yaml.safe_load(read(env))["dependencies"] if isinstance(entry, dict)]
+    assert not (by_pip and list((ROOT / "envs").glob(f"{Path(env).stem}.*.pin.txt")))
+
+
 def test_every_version_is_used():
     """By an environment, by the workflow itself, or in development."""
     own = {"snakemake", "jsonschema", "pyyaml", "pygments", "pytest", "pytest-xdist", "ruff", "snakefmt"}
@@ -119,8 +126,12 @@ RULES = list(rules())
 @cache
 def needs(path):
     """Third-party packages that a file needs, by itself and through the modules of `denoising` that it imports."""
+    return needs_of(path.read_text())
+
+
+def needs_of(code):
     imported, named = set(), set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
             imported |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -149,6 +160,14 @@ def test_environment_has_what_the_script_imports(rule, env, script):
 def test_environment_has_nothing_that_no_script_imports(env):
     imported = set().union(*(needs(SCRIPTS / script) for _, used, script in RULES if used == env))
     assert set(conda(env)) - {"python"} <= imported
+
+
+def test_what_snakemake_itself_imports_comes_with_snakemake():
+    """The rules' own Python runs wherever Snakemake is installed, which may be without any of the environments."""
+    files = [ROOT / "Snakefile", *(ROOT / "workflow" / "rules").glob("*.smk")]
+    lines = [re.findall(r"^\s*((?:from \S+ )?import .+)$", path.read_text(), re.M) for path in files]
+    imported = needs_of("\n".join(line for found in lines for line in found))
+    assert {"snakemake", "pyyaml", "jsonschema"} == imported
 
 
 def test_needs_are_found_through_other_modules():

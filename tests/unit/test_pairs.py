@@ -10,7 +10,8 @@ import tifffile
 
 from denoising import pairs
 from denoising.formats import Storage, write
-from denoising.pairs import bring_in, match_pairs, record_pairs
+from denoising.matching import match_pairs
+from denoising.pairs import bring_in, record_pairs
 from denoising.volumes import paired, read_listing, read_volume, volume_header
 
 

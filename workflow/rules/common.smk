@@ -21,6 +21,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from denoising import disk
 from denoising import study as studies
+from denoising.matching import match_pairs
 from denoising.names import one_of
 from denoising.provenance import code_version as version_of
 
@@ -115,9 +116,6 @@ def local_archive(wildcards):
 
 
 def image_pairs(wildcards):
-    # Here, because every job reads this file, and few need what this loads
-    from denoising.pairs import match_pairs
-
     pairs = DATASETS[wildcards.dataset]["pairs"]
     try:
         return match_pairs(pairs["low"], pairs["high"])

@@ -5,6 +5,8 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from denoising.matching import match_pairs
+
 GB = 1e9
 STORED_BYTES = {"float32": 4, "float16": 2, "input": 2}  # inputs are of 16 bits
 
@@ -77,9 +79,10 @@ def _simulated(dataset: dict) -> Sizes:
 
 
 def _paired(dataset: dict) -> Sizes:
-    # Here, as they load much, and every job reads this module
-    from denoising.pairs import match_pairs
-    from denoising.volumes import volume_header
+    try:  # here, as it loads much, and every job reads this module
+        from denoising.volumes import volume_header
+    except ImportError:  # where Snakemake is alone, and each rule in an environment of its own
+        return Sizes(archives=0)
 
     wanted = dataset["pairs"]
     try:

@@ -1,0 +1,162 @@
+"""A study whose rules run in the environments that they name, started by a Snakemake that has nothing but itself."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import pytest
+import stand_in
+import tifffile
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+LOCK = re.sub(r"\\\n\s+", " ", (ROOT / "envs" / "lock.txt").read_text()).splitlines()
+ENVS = sorted(path.name for path in ROOT.glob("envs/*.yaml"))
+# What is installed to start a study
+SNAKEMAKE = ("snakemake", "jsonschema", "PyYAML", "pygments")
+
+
+def pytest_report_header():
+    asked = {re.search(r"python=(\S+)", (ROOT / "envs" / name).read_text()).group(1) for name in ENVS}
+    found = [subprocess.run([stand_in.python(each), "-V"], capture_output=True, text=True).stdout for each in asked]
+    return f"environments ask for Python {', '.join(asked)}, and are made with {', '.join(found).strip()}"
+
+
+def closure(packages, asked, **python):
+    """The packages and all that they require, by name; `asked` has what each package asks for."""
+    seen, waiting = set(), [Requirement(package) for package in packages]
+    while waiting:
+        wanted = waiting.pop()
+        name, extras = canonicalize_name(wanted.name), ("", *sorted(wanted.extras))
+        if (name, extras) not in seen:
+            seen.add((name, extras))
+            waiting += [each for each in map(Requirement, asked[name]) if applies(each, extras, python)]
+    return {name for name, _ in seen}
+
+
+def applies(requirement, extras, python):
+    marker = requirement.marker
+    return not marker or any(marker.evaluate(python | {"extra": extra}) for extra in extras)
+
+
+def installed(environment):
+    """Version of each package of an environment, by name."""
+    return {name: found.version for name, found in distributions(environment).items()}
+
+
+def requirements(environment):
+    """What each package of an environment asks for."""
+    return {name: found.requires or [] for name, found in distributions(environment).items()}
+
+
+def distributions(environment):
+    packages = next(environment.glob("lib/python*/site-packages"))
+    return {canonicalize_name(found.name): found for found in metadata.distributions(path=[str(packages)])}
+
+
+@dataclass
+class Study:
+    """A folder in which the study runs, by Snakemake alone; its environments lie in `envs`."""
+
+    root: Path
+    envs: Path
+    snakemake: Path
+    conda: Path
+
+    def run(self, *arguments):
+        command = [self.snakemake / "bin" / "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", self.root]
+        command += ["--sdm", "conda", "--conda-prefix", self.envs, "--cores", "4", "--resources", "gpu=1"]
+        command += ["--set-threads", "train=1", "restore=1", "restore_truth=1", *arguments]
+        # Nothing that an activated environment, or a setting of Python's, would lend
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
+        environment |= {"PATH": f"{self.conda / 'bin'}:{os.environ['PATH']}", "TF_CPP_MIN_LOG_LEVEL": "3"}
+        both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        done = subprocess.run(list(map(str, command)), cwd=self.root, env=environment, text=True, **both)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    @property
+    def made(self):
+        """Each environment that Snakemake made, by the name of its file."""
+        names = {path.read_text(): path.name for path in ROOT.glob("envs/*.yaml")}
+        return {names[path.read_text()]: path.with_suffix("") for path in self.envs.glob("*.yaml")}
+
+
+@pytest.fixture(scope="session")
+def snakemake_alone(tmp_path_factory):
+    """An environment of Snakemake and what it requires, from the lock."""
+    wanted = closure(SNAKEMAKE, requirements(Path(sys.prefix)))
+    folder = tmp_path_factory.mktemp("snakemake")
+    lock = folder / "lock.txt"
+    lock.write_text("\n".join(line for line in LOCK if canonicalize_name(line.split("==")[0]) in wanted))
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    into = [sys.executable, "-m", "pip", "--python", folder / "bin" / "python", "install", "-qq"]
+    subprocess.run([*into, "--require-hashes", "--no-deps", "--requirement", lock], check=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def conda(tmp_path_factory):
+    """An installation of the stand-in for conda."""
+    folder = tmp_path_factory.mktemp("conda")
+    (folder / "bin").mkdir()
+    command = folder / "bin" / "conda"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{HERE / "stand_in.py"}" "$@"\n')
+    command.chmod(0o755)
+    (folder / "bin" / "activate").write_text('export CONDA_PREFIX="$1" PATH="$1/bin:$PATH"\n')
+    return folder
+
+
+@pytest.fixture(scope="session")
+def study(snakemake_alone, conda, tmp_path_factory):
+    """The miniature study, cut down, from end to end; then the other ways in: an archive at hand, and image pairs."""
+    root = tmp_path_factory.mktemp("study")
+    study = Study(root, root / "envs", snakemake_alone, conda)
+    study.config = root / "study.yaml"
+    study.config.write_text(yaml.safe_dump(cut_down(), sort_keys=False))
+    study.first = study.run("--configfile", study.config)
+    others = root / "others.yaml"
+    others.write_text(yaml.safe_dump(other_ways_in(root), sort_keys=False))
+    targets = ["results/volumes/mine", "results/archives/kept.tar.gz"]
+    study.second = study.run("--configfile", others, "--", *targets)
+    yield study
+    shutil.rmtree(study.envs)  # 3 GB
+
+
+def cut_down():
+    """Every rule at least once, and hardly more often."""
+    config = yaml.safe_load((ROOT / "tests" / "workflow" / "miniature.yaml").read_text())
+    config["baselines"] = ["nlm"]
+    config["training"] |= {"epochs": 1, "steps_per_epoch": 2}
+    config["datasets"]["tribolium"]["stratum"] = "(.)"
+    config["studies"]["batch_size"]["sample_matched"] = False
+    for each in config["studies"].values():
+        each["tested_on"] = ["tribolium"]
+    return config
+
+
+def other_ways_in(root):
+    """Datasets that are not simulated."""
+    for name in ("a_low", "a_high", "b_low", "b_high"):
+        tifffile.imwrite(root / f"{name}.tif", np.arange(64 * 64, dtype=np.uint16).reshape(64, 64))
+    pairs = {"low": f"{root}/*_low.tif", "high": f"{root}/*_high.tif", "axes": "YX"}
+    archive = {"path": str(root / "results/archives/planaria.tar.gz")}
+    conditions = [{"name": "1", "source": "condition_1"}]
+    return {
+        "title": "Other ways in",
+        "device": "cpu",
+        "datasets": {
+            "mine": {"pairs": pairs, "patches": {"shape": [32, 32]}},
+            "kept": {"archive": archive, "conditions": conditions, "patches": {"shape": [8, 16, 16]}},
+        },
+        "studies": {"mine": {"models": {"mine-care": {"trained_on": "mine"}}}},
+    }
