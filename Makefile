@@ -46,12 +46,13 @@ lint: .venv/installed
 	$(BIN)/snakemake --lint
 
 # Resolve the table of versions anew; run after editing envs/versions.txt
+LOCK_UP := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+    --no-emit-index-url -
 lock:
 	$(PYTHON) -m venv --clear .venv-lock
 	.venv-lock/bin/python -m pip install --quiet uv
-	.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	    --no-emit-index-url envs/versions.txt --output-file envs/lock.txt
-	sed 's/^tensorflow==/tensorflow[and-cuda]==/' envs/versions.txt | .venv-lock/bin/uv pip compile --quiet --universal \
-	    --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --constraint envs/lock.txt \
-	    - --output-file envs/lock-gpu.txt
+	sed '/^# clouds/,$$d' envs/versions.txt | $(LOCK_UP) --output-file envs/lock.txt
+	sed '/^# clouds/,$$d; s/^tensorflow==/tensorflow[and-cuda]==/' envs/versions.txt | $(LOCK_UP) --constraint envs/lock.txt \
+	    --output-file envs/lock-gpu.txt
+	sed -n '/^# workflow/,/^$$/p; /^# clouds/,$$p' envs/versions.txt | $(LOCK_UP) --output-file envs/lock-kubernetes.txt
 	rm -r .venv-lock

@@ -21,8 +21,6 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 LOCK = re.sub(r"\\\n\s+", " ", (ROOT / "envs" / "lock.txt").read_text()).splitlines()
 ENVS = sorted(path.name for path in ROOT.glob("envs/*.yaml"))
-# What is installed to start a study
-SNAKEMAKE = ("snakemake", "jsonschema", "PyYAML", "pygments")
 
 
 def pytest_report_header():
@@ -93,13 +91,11 @@ class Study:
 
 @pytest.fixture(scope="session")
 def snakemake_alone(tmp_path_factory):
-    """An environment of Snakemake and what it requires, from the lock."""
-    wanted = closure(SNAKEMAKE, requirements(Path(sys.prefix)))
+    """An environment of Snakemake, what it requires, and what starts jobs on Kubernetes, from their lock."""
     folder = tmp_path_factory.mktemp("snakemake")
-    lock = folder / "lock.txt"
-    lock.write_text("\n".join(line for line in LOCK if canonicalize_name(line.split("==")[0]) in wanted))
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     into = [sys.executable, "-m", "pip", "--python", folder / "bin" / "python", "install", "-qq"]
+    lock = ROOT / "envs" / "lock-kubernetes.txt"
     subprocess.run([*into, "--require-hashes", "--no-deps", "--requirement", lock], check=True)
     return folder
 
@@ -118,7 +114,8 @@ def conda(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def study(snakemake_alone, conda, tmp_path_factory):
-    """The miniature study, cut down, from end to end; then the other ways in: an archive at hand, and image pairs."""
+    """The miniature study, cut down, from end to end; the other ways in, an archive at hand and image pairs; and a
+    restoration that two jobs share."""
     root = tmp_path_factory.mktemp("study")
     study = Study(root, root / "envs", snakemake_alone, conda)
     study.config = root / "study.yaml"
@@ -128,6 +125,9 @@ def study(snakemake_alone, conda, tmp_path_factory):
     others.write_text(yaml.safe_dump(other_ways_in(root), sort_keys=False))
     targets = ["results/volumes/mine", "results/archives/kept.tar.gz"]
     study.second = study.run("--configfile", others, "--", *targets)
+    shared = root / "shared.yaml"
+    shared.write_text(yaml.safe_dump(cut_down() | {"restoration": {"jobs": 2}}, sort_keys=False))
+    study.third = study.run("--configfile", shared, "--", "results/scores/planaria-100/tribolium.csv")
     yield study
     shutil.rmtree(study.envs)  # 3 GB
 

@@ -32,7 +32,7 @@ def jobs(study):
 
 
 def test_every_rule_runs(study):
-    ran = set(re.findall(r"^(?:local)?rule (\w+):", study.first + study.second, re.M))
+    ran = set(re.findall(r"^(?:local)?rule (\w+):", study.first + study.second + study.third, re.M))
     assert ran == set(re.findall(r"^(\w+)(?: \(|$)", study.run("--list-rules"), re.M))
 
 

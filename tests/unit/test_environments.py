@@ -51,6 +51,8 @@ def conda(name):
 
 
 VERSIONS = pins(read("versions.txt"))
+CLOUDS = pins(read("versions.txt").partition("# clouds")[2])
+EVERYTHING = {package: versions for package, versions in VERSIONS.items() if package not in CLOUDS}
 
 
 # Versions
@@ -65,10 +67,18 @@ def test_every_version_is_exact():
 @pytest.mark.parametrize("lock", ["lock.txt", "lock-gpu.txt"])
 def test_lock_holds_the_table(lock):
     locked = pins(read(lock))
-    assert {package: locked.get(package) for package in VERSIONS} == VERSIONS
+    assert {package: locked.get(package) for package in EVERYTHING} == EVERYTHING
+    assert not set(CLOUDS) & set(locked)
 
 
-@pytest.mark.parametrize("lock", ["lock.txt", "lock-gpu.txt"])
+def test_lock_for_clouds_has_snakemake_and_no_package_of_the_study():
+    locked = pins(read("lock-kubernetes.txt"))
+    wanted = CLOUDS | {package: VERSIONS[package] for package in ("snakemake", "jsonschema", "pyyaml", "pygments")}
+    assert {package: locked.get(package) for package in wanted} == wanted
+    assert not {"numpy", "pandas", "tifffile", "tensorflow"} & set(locked)
+
+
+@pytest.mark.parametrize("lock", ["lock.txt", "lock-gpu.txt", "lock-kubernetes.txt"])
 def test_lock_has_hashes_and_no_address(lock):
     assert "://" not in read(lock)
     assert all(re.match(r"\S+==\S+( ; [^\\]+?)?( +--hash=sha256:[0-9a-f]{64})+$", line) for line in requirements(lock))
@@ -130,8 +140,16 @@ def needs(path):
 
 
 def needs_of(code):
-    imported, named = set(), set()
-    for node in ast.walk(ast.parse(code)):
+    tree, imported, named = ast.parse(code), set(), set()
+    optional = {
+        part
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Try) and any("ImportError" in ast.dump(handler) for handler in node.handlers)
+        for part in node.body
+    }
+    for node in ast.walk(tree):
+        if node in optional:
+            continue
         if isinstance(node, ast.Import):
             imported |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
