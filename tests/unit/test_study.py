@@ -611,6 +611,10 @@ REFUSED = {
     "2D patches of volumes": ({"datasets.worms.patches.shape": [8, 8]}, ["datasets.worms.patches.shape", "axes ZYX"]),
     "voxel of two edges": ({"datasets.worms.voxel_size": [0.2, 0.2]}, ["datasets.worms.voxel_size", "axes ZYX"]),
     "sweep over a word": ({"studies.batches.varies": "loss"}, ["studies.batches.varies", "loss", "not a number"]),
+    "sweep over what is tested apart": (
+        {"studies.batches.tested_on": ["flies"]},
+        ["studies.batches", "worms-4", "no dataset in common"],
+    ),
     "sweep over yes and no": ({"studies.batches.varies": "residual"}, ["studies.batches.varies", "not a number"]),
     "sweep over an unknown value": (
         {"studies.batches.varies": "batchsize"},

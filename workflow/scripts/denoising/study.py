@@ -66,6 +66,8 @@ def resolve(config: dict, schema: dict) -> dict:
         _resolve_matched(name, entry, study)
     for name, values in study["models"].items():
         _check_model(name, values, study)
+    for name, entry in study["studies"].items():
+        _check_sweep(name, entry, study)
     _resolve_runs(study)
     _check_files(study)
     return study | {"config": filled_in}
@@ -345,6 +347,12 @@ def _resolve_runs(study: dict) -> None:
 def _runs(model: str, seeds: list[int]) -> dict[str, int]:
     """Name to seed of a model's runs."""
     return {f"{model}-seed{seed}" if len(seeds) > 1 else model: seed for seed in seeds}
+
+
+def _check_sweep(name: str, entry: dict, study: dict) -> None:
+    tests = {model: study["tests"][model] for model in entry["models"]}
+    if entry["varies"] and not set.intersection(*map(set, tests.values())):
+        raise StudyError(f"studies.{name} compares models that are tested on no dataset in common: {tests}.")
 
 
 def _check_model(name: str, values: dict, study: dict) -> None:
