@@ -24,11 +24,10 @@ def of_workflow_tests():
     return module
 
 
-Workflow = of_workflow_tests().Workflow
-copy_workflow = of_workflow_tests().copy_workflow
+workflow_tests = of_workflow_tests()
 
 
-class Study(Workflow):
+class Study(workflow_tests.Workflow):
     """A study in a folder of its own, `study.yaml`, which the Slurm profile runs."""
 
     running = []  # every Snakemake that a test has started
@@ -101,7 +100,7 @@ def new_study(tmp_path_factory):
 
     def make(name, config):
         root = tmp_path_factory.mktemp(name)
-        copy_workflow(root)
+        workflow_tests.copy_workflow(root)
         study = Study(root)
         study.write_config(config)
         return study

@@ -4,7 +4,9 @@ import itertools
 import json
 from collections import Counter
 
+import numpy as np
 import pytest
+import tifffile
 import yaml
 from cluster import said, until
 from conftest import MINIATURE, MODELS
@@ -143,3 +145,27 @@ def test_a_job_that_exceeds_its_memory_gets_more(cluster, prepared, tmp_path):
     assert [job["MinMemoryNode"] for job in jobs.values()] == ["300M", "2400M"]
     killed, whole = cluster.completed(jobs)
     assert (killed[2] != "COMPLETED", whole[2]) == (True, "COMPLETED")
+
+
+# Past one GPU
+
+
+def test_a_restoration_shared_by_three_jobs_is_that_of_one(cluster, on_slurm, tmp_path):
+    """Restorations are gone once they are scored, unless they are asked for."""
+    restored = "results/restored/planaria-100/planaria"
+    on_slurm.local.run_locally(restored)
+    study = on_slurm.copy(tmp_path)
+    study.edit_profile("    slurm_partition: gpu", "    # slurm_partition: gpu")
+    study.edit_config("restoration", jobs=3)
+    study.finish(study.start_on_slurm("--", restored))
+    jobs = [job["Comment"].split("_wildcards")[0] for job in cluster.jobs(study.root).values()]
+    assert sorted(jobs) == ["rule_gather_slabs"] + ["rule_restore_slab"] * 3
+    one, three = (
+        {path.relative_to(root): tifffile.imread(path) for path in root.glob(f"{restored}/**/*.tif")}
+        for root in (on_slurm.local.root, study.root)
+    )
+    assert set(one) == set(three)
+    assert len(one) == 2 * 3 * 2  # volumes, conditions, restoration and scale
+    for name in one:
+        # Convolutions of other shapes round differently
+        np.testing.assert_allclose(three[name], one[name], rtol=1e-6, atol=1e-6)

@@ -9,7 +9,7 @@ from conftest import ROOT, copy_workflow
 PROFILE = ROOT / "profiles" / "slurm" / "config.yaml"
 ON_GPU = {"train", "restore", "restore_truth"}
 # Long, or no job of the cluster's
-ALONE = ON_GPU | {"ensemble", "download", "all"}
+ALONE = ON_GPU | {"restore_slab", "gather_slabs", "ensemble", "download", "all"}
 
 
 def asked_for(flow, *arguments):
