@@ -1,10 +1,11 @@
-# make demo: the default study, and a check of its results. make test: the test suite.
+# make demo: the default study, and a check of its results. make test: the test suite. make test-slurm: on a Slurm that it
+# starts on this machine, where Debian's is installed.
 # Needs Python 3.11 or 3.12 (PYTHON=/path/to/python names another than the one found).
 
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c "" 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: install install-gpu demo test test-envs lint lock
+.PHONY: install install-gpu demo test test-envs test-slurm lint lock
 
 install: .venv/installed
 
@@ -38,6 +39,10 @@ test: .venv/installed
 # Each rule in the conda environment that it names, made by pip from the same pins
 test-envs: .venv/installed
 	$(BIN)/python -m pytest tests/envs
+
+# A Slurm of three nodes on this machine, started and stopped by the tests; wants root
+test-slurm: .venv/installed
+	$(BIN)/python -m pytest tests/slurm
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -121,6 +121,7 @@ def study(snakemake_alone, conda, tmp_path_factory):
     study.config = root / "study.yaml"
     study.config.write_text(yaml.safe_dump(cut_down(), sort_keys=False))
     study.first = study.run("--configfile", study.config)
+    study.again = study.run("-n", "--configfile", study.config)
     others = root / "others.yaml"
     others.write_text(yaml.safe_dump(other_ways_in(root), sort_keys=False))
     targets = ["results/volumes/mine", "results/archives/kept.tar.gz"]

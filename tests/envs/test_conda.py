@@ -44,7 +44,7 @@ def test_the_study_is_complete(study):
 
 
 def test_nothing_runs_twice(study):
-    assert "Nothing to be done" in study.run("-n", "--configfile", study.config)
+    assert "Nothing to be done" in study.again
 
 
 # Environments

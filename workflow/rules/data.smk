@@ -48,6 +48,7 @@ rule download:
     resources:
         mem_mb=growing(500),
     retries: 1
+    localrule: True  # a cluster's nodes seldom reach the internet
     params:
         # No code version: a download is for good
         url=setting("archive", "url"),

@@ -263,8 +263,10 @@ class Restorer:
         places = itertools.product(np.ndindex(source.shape[: -axes - 1]), plan)
         at_once = max(1, min(self.tiles_a_batch, self.max_tile_voxels // math.prod(plan.tile)))
         for begin, batch in _batches(places, at_once):
-            tiles = np.stack([_padded_part(source[index], read, inside) for index, (read, *_) in batch])
-            tiles = (tiles.astype(np.float32) - np.float32(low)) / np.float32(high - low)
+            parts = (_padded_part(source[index], read, inside) for index, (read, *_) in batch)
+            tiles = np.stack([part.astype(np.float32) for part in parts])
+            tiles -= np.float32(low)  # in place: beside a narrow network, copies of a tile count
+            tiles /= np.float32(high - low)
             for (index, (_, _, give, within)), core in zip(batch, forward(tiles, begin), strict=True):
                 place, within = _cropped(give, within, wanted)
                 for i, output in enumerate(outputs):
