@@ -34,7 +34,7 @@ demo: .venv/installed
 	$(BIN)/python tests/check_results.py results
 
 test: .venv/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Each rule in the conda environment that it names, made by pip from the same pins
 test-envs: .venv/installed

@@ -2,6 +2,7 @@
 
 import csv
 import gc
+import inspect
 import math
 import os
 import shutil
@@ -58,15 +59,22 @@ wildcard_constraints:
     split="tail|random|by-volume",
 
 
+def ready(function):
+    """The function, its parameters at hand: Snakemake looks for them a dozen times a job."""
+    function.__signature__ = inspect.signature(function)
+    return function
+
+
 def code_version(script):
     """Version of the code behind a rule: an edit to it, and to nothing else, reruns the rule."""
     # A function, for every job reads all rules, and reading the code behind all of them takes half a second
-    return lambda wildcards: version_of(SCRIPTS / script)
+    return ready(lambda wildcards: version_of(SCRIPTS / script))
 
 
 def setting(*keys):
     """A value of the dataset that the wildcards name, or of what lies below it."""
 
+    @ready
     def value(wildcards):
         found = DATASETS[wildcards.dataset]
         for key in keys:
@@ -78,7 +86,9 @@ def setting(*keys):
 
 def untracked(value):
     """A param whose change is no reason to run a job again: Snakemake does not record what is a function of the input."""
-    return lambda wildcards, input: value(wildcards) if callable(value) else value
+    return ready(
+        lambda wildcards, input: value(wildcards) if callable(value) else value
+    )
 
 
 def shipped(name):
@@ -86,6 +96,7 @@ def shipped(name):
     return local(str(RESOURCES / name))
 
 
+@ready
 def condition_names(wildcards):
     return studies.conditions(STUDY, wildcards.dataset)
 
@@ -163,7 +174,7 @@ def of_tuning_dataset(pattern):
 
 def growing(megabytes):
     """Memory in MB: as much more with every attempt, where a profile retries."""
-    return lambda wildcards, attempt: megabytes * attempt
+    return ready(lambda wildcards, attempt: megabytes * attempt)
 
 
 def baseline_memory(wildcards, input, threads, attempt):
@@ -182,6 +193,7 @@ def largest_test_volume(volumes):
     return max(math.prod(map(int, shape.split("x"))) for shape in shapes)
 
 
+@ready
 def training_values(wildcards):
     """What defines a training, and nothing else: the values of the run's model, with the run's own seed."""
     run = RUNS[wildcards.run]
@@ -199,6 +211,7 @@ def remove_finished_checkpoints():
             finished.parents[1].rmdir()
 
 
+@ready
 def split_of_model(wildcards):
     values = training_values(wildcards)
     return f"results/splits/{values['trained_on']}/{values['split']}.csv"
@@ -211,6 +224,7 @@ def of_trained_dataset(pattern):
     )
 
 
+@ready
 def restored_by_runs(wildcards):
     """What each run of the ensemble's model restored."""
     runs = studies.runs_of(STUDY, ENSEMBLES[wildcards.ensemble])
@@ -222,6 +236,7 @@ def restored_for_example(wildcards):
     return f"results/restored/nlm/{wildcards.dataset}" if "nlm" in BASELINES else []
 
 
+@ready
 def restored_volumes(wildcards):
     """What a method restored; the input has nothing but its volumes."""
     return (
@@ -231,11 +246,13 @@ def restored_volumes(wildcards):
     )
 
 
+@ready
 def scoring_threads(wildcards):
     """Simulated volumes are small: their jobs gain nothing by threads, and other jobs can use them."""
     return 1 if "simulate" in DATASETS[wildcards.dataset] else 4
 
 
+@ready
 def scored_as(wildcards):
     """The columns of a score that tell the method: a run's model and seed, an ensemble's name, an output."""
     method = wildcards.method
