@@ -11,9 +11,6 @@ import denoising.percentiles
 from denoising.calibration import COLUMNS, LEVELS, calibrate_pair, calibrate_volume
 from denoising.volumes import Pair, write_volume
 
-CALIBRATE_MEMORY = 2e9  # bytes that the rule `calibrate` asks for
-PLANARIA_VOXELS = 95 * 1024 * 1024
-
 
 def values(rows, kind, name):
     return np.array([row[name] for row in rows if row["kind"] == kind])
@@ -188,14 +185,16 @@ def test_a_pair_that_cannot_be_compared_is_named(tmp_path):
         calibrate_pair(pair, tmp_path / "restored")
 
 
-def test_a_planaria_volume_fits_the_memory_of_the_rule(tmp_path, monkeypatch):
-    shape = (95, 256, 256)
-    monkeypatch.setattr(denoising.percentiles, "BLOCK", 256 * 256)  # a plane, as of a planaria volume
+@pytest.mark.parametrize("shape", [(96, 160, 160), (8, 160, 1920)], ids=["many planes", "large planes"])
+def test_memory_is_that_of_a_block_a_thread(shape, tmp_path, monkeypatch):
+    """Five float64 values of each voxel of a block, at most, and the histograms of percentiles."""
+    monkeypatch.setattr(denoising.percentiles, "BLOCK", 2**14)
     pair = written(tmp_path, shape)
     tracemalloc.start()
     try:
-        calibrate_pair(pair, tmp_path / "restored")
+        calibrate_pair(pair, tmp_path / "restored", threads=4)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak / np.prod(shape) * PLANARIA_VOXELS < CALIBRATE_MEMORY
+    histograms = 2**16 * 8 * 20
+    assert peak < 4 * 5 * 8 * 2**14 + histograms < 8 * np.prod(shape)

@@ -6,6 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+import denoising.percentiles
 from denoising import formats
 from denoising.ensembles import average, mean_volume
 from denoising.volumes import read_volume, volume_header, write_volume
@@ -65,9 +66,10 @@ def test_the_mean_is_exact_to_rounding(tmp_path):
     assert not np.array_equal(mean, sum(volumes) / np.float32(5))
 
 
-def test_the_runs_do_not_fill_the_memory(tmp_path):
-    """A plane of each run, and what is compressed at a time: no volumes."""
+def test_the_runs_do_not_fill_the_memory(tmp_path, monkeypatch):
+    """A block of each run, and what is compressed at a time: no volumes."""
     shape = (32, 64, 64)
+    monkeypatch.setattr(denoising.percentiles, "BLOCK", 64 * 64)
     folders = [restored(tmp_path / str(i), i, shape, names=["1/a"]) for i in range(8)]
     tracemalloc.start()
     try:

@@ -8,6 +8,7 @@ import pytest
 from csbdeep.utils import normalize, normalize_minmse
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
+import denoising.percentiles
 from denoising import metrics
 from denoising.metrics import (
     COLUMNS,
@@ -340,16 +341,17 @@ def test_scores_do_not_depend_on_slabs_and_strips(monkeypatch, shape):
 
 
 class OnDisk:
-    """A volume that gives no more than slabs of planes."""
+    """A volume that gives no more than slabs of planes, or of their rows."""
 
     def __init__(self, volume, repeats=1):
         self.planes, self.repeats, self.dtype = volume, repeats, volume.dtype
         self.shape = (repeats * len(volume), *volume.shape[1:])
         self.most = 0
 
-    def __getitem__(self, planes):
+    def __getitem__(self, part):
+        planes, *rest = part if isinstance(part, tuple) else (part,)
         self.most = max(self.most, planes.stop - planes.start)
-        return self.planes[np.arange(planes.start, planes.stop) % len(self.planes)]
+        return self.planes[np.arange(planes.start, planes.stop) % len(self.planes)][:, *rest]
 
 
 def test_volumes_are_read_by_slabs():
@@ -367,6 +369,18 @@ def test_memory_does_not_grow_with_the_volume():
     for repeats in (5, 25):
         tracemalloc.start()
         score_volume(OnDisk(truth, repeats), OnDisk(image, repeats), BOTH, is_input=True, threads=2)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]
+
+
+def test_memory_does_not_grow_with_the_planes(monkeypatch):
+    monkeypatch.setattr(denoising.percentiles, "BLOCK", 2**14)
+    peaks = []
+    for repeats in (5, 25):
+        truth, image = (np.repeat(values, repeats, axis=1) for values in specimen((8, 150, 150)))
+        tracemalloc.start()
+        score_volume(truth, image, BOTH, is_input=True, threads=2)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.2 * peaks[0]

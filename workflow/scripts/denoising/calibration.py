@@ -80,7 +80,7 @@ def calibrate_volume(truth: np.ndarray, restored: np.ndarray, scale: np.ndarray,
     gain, a, rest = _fit(truth, restored, threads)
     edges = percentiles(scale, [100 * i / BINS for i in range(1, BINS)])
 
-    def tally(block: slice) -> tuple[np.ndarray, np.ndarray]:
+    def tally(block: tuple[slice, ...]) -> tuple[np.ndarray, np.ndarray]:
         """Voxels covered at each level; voxels, sum of scales and sum of errors in each bin."""
         y, q, s = (np.array(image[block], np.float64).ravel() for image in (truth, restored, scale))
         if not (np.isfinite(s) & (s >= 0)).all():

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from denoising.formats import Storage, scratch_array, write
+from denoising.percentiles import blocks
 from denoising.volumes import SCALES, open_volume, volume_header, volume_names
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ def mean_volume(paths: Sequence[Path], scratch: Path) -> np.ndarray:
     Parameters
     ----------
     paths : sequence of Path
-        Volumes of one shape, (Z, Y, X) or (Y, X). Of each, one plane at a time is in memory.
+        Volumes of one shape, (Z, Y, X) or (Y, X). Of each, a block at a time is in memory.
     scratch : Path
         A folder for the mean, a file without a name that is gone with the array.
 
@@ -85,6 +86,6 @@ def mean_volume(paths: Sequence[Path], scratch: Path) -> np.ndarray:
                 "delete both folders and run again."
             )
     mean = scratch_array(scratch, volumes[0].shape, np.float32)
-    for plane in range(len(mean)):
-        mean[plane] = np.mean([volume[plane] for volume in volumes], axis=0, dtype=np.float64)
+    for block in blocks(mean):
+        mean[block] = np.mean([volume[block] for volume in volumes], axis=0, dtype=np.float64)
     return mean

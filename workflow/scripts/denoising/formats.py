@@ -133,14 +133,17 @@ def scratch_array(folder: Path, shape: Sequence[int], dtype) -> np.memmap:
         return np.memmap(file, dtype, "w+", shape=shape)
 
 
-def slabs(shape: Sequence[int], itemsize: int, chunk: Sequence[int] | None = None) -> Iterator[tuple[slice, ...]]:
-    """Slices of every axis that together are the image, each of whole chunks and of at most about `SLAB_BYTES`.
+def slabs(
+    shape: Sequence[int], itemsize: int, chunk: Sequence[int] | None = None, most: int | None = None
+) -> Iterator[tuple[slice, ...]]:
+    """Slices of every axis that together are the image, each of whole chunks and of at most about `most` bytes, by
+    default `SLAB_BYTES`.
 
     Without chunks they follow one another in the order of a file. A chunk larger than that is a slab by itself.
     """
     steps = list(chunk or [1] * len(shape))
     for axis in reversed(range(len(shape))):
-        fitting = SLAB_BYTES // max(1, math.prod(steps) * itemsize)
+        fitting = (most or SLAB_BYTES) // max(1, math.prod(steps) * itemsize)
         steps[axis] *= max(1, min(fitting, -(-shape[axis] // steps[axis])))
     starts = (range(0, size, step) for size, step in zip(shape, steps, strict=True))
     for corner in itertools.product(*starts):

@@ -323,7 +323,7 @@ def score_volume(
 
     Parameters
     ----------
-    truth : ndarray, or anything with a shape and a dtype whose slices along the first axis become arrays
+    truth : ndarray, or anything with a shape and a dtype whose slices become arrays
         Ground truth as acquired, (Z, Y, X) or (Y, X), arbitrary units.
     image : the same
         The restoration of `N(x; 3, 99.8)`; or, with `is_input`, the low-SNR image x as acquired.

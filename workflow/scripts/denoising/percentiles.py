@@ -10,6 +10,8 @@ from math import floor, isnan, nan, prod
 
 import numpy as np
 
+from denoising.formats import slabs
+
 DIGIT = 16  # bits
 BLOCK = 2**18  # voxels
 
@@ -19,7 +21,7 @@ def percentiles(image: np.ndarray, wanted: Sequence[float]) -> list[float]:
 
     Parameters
     ----------
-    image : ndarray, or anything with a shape and a dtype whose slices along the first axis become arrays
+    image : ndarray, or anything with a shape and a dtype whose slices become arrays
         Integer or floating point, of any shape.
     wanted : sequence of float
         Percentiles, 0 to 100.
@@ -72,11 +74,9 @@ def normalisation(image: np.ndarray, low: float, high: float, called: str = "the
     return 1 / (highest - lowest), -lowest / (highest - lowest)
 
 
-def blocks(image: np.ndarray) -> Iterator[slice]:
-    """Slices along the first axis that together are the image, each of about `BLOCK` voxels."""
-    step = max(1, BLOCK // prod(image.shape[1:]))
-    for start in range(0, image.shape[0], step):
-        yield slice(start, min(start + step, image.shape[0]))
+def blocks(image: np.ndarray) -> Iterator[tuple[slice, ...]]:
+    """Slices of every axis that together are the image, each of at most `BLOCK` voxels."""
+    return slabs(image.shape, 1, most=BLOCK)
 
 
 def _neighbours(place: float, last: int) -> tuple[int, int]:
