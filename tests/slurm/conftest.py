@@ -46,7 +46,9 @@ class Study(workflow_tests.Workflow):
     def start_on_slurm(self, *arguments):
         command = [sys.executable, "-m", "snakemake", *self.profile, *self.one_thread, "--configfile", "study.yaml"]
         with (self.root / "said.txt").open("w") as said:
-            process = subprocess.Popen([*command, *arguments], cwd=self.root, stdout=said, stderr=subprocess.STDOUT)
+            environment = os.environ | {"DENOISING_LEASES": str(self.root / "leases")}
+            both = {"stdout": said, "stderr": subprocess.STDOUT}
+            process = subprocess.Popen([*command, *arguments], cwd=self.root, env=environment, **both)
         self.running.append(process)
         return process
 

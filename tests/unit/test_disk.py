@@ -28,10 +28,10 @@ def test_the_published_study():
     assert use["patches"]["planaria"] == patches
     assert use["volumes"]["planaria"] == patches + 4 * stack * 2
     # Three conditions by five baselines; means and scales of a model, and of another that is made beside it
-    assert use["restorations"]["planaria"] == 3 * stack * 4 * (5 + 2 * 2)
+    assert use["restorations"]["planaria"] == 3 * stack * 4 * (5 + 2 * 3)
     other = 6 * 50 * 700 * 700
     # And the clean stacks, which the 2019 study took for its input
-    assert use["restorations"]["tribolium"] == 3 * other * 4 * (5 + 2 * 2) + other * 4
+    assert use["restorations"]["tribolium"] == 3 * other * 4 * (5 + 2 * 3) + other * 4
     # An image for each core
     assert use["scratch"] == {"planaria": 4 * 4 * stack / 20, "tribolium": 4 * 4 * other / 6}
     line = said(use, 61e9)
@@ -49,13 +49,21 @@ def test_kept_restorations_are_counted_for_every_model():
     assert halves == {name: size / 2 for name, size in kept.items()}
 
 
+def test_a_cluster_may_restore_all_at_once():
+    anywhere, kept = (
+        disk_use(study(keep=keep), PUBLISHED, cores=4, devices=devices)["restorations"]
+        for keep, devices in ((False, float("inf")), (True, 1))
+    )
+    assert anywhere == kept
+
+
 def test_runs_that_are_averaged_are_there_together():
     several = study()
     several["models"]["planaria-100"]["seeds"] = [1, 2, 3, 4, 5]
     use = disk_use(several, PUBLISHED, cores=2)
     stack = 95 * 1024 * 1024
     assert use["scratch"]["planaria"] == 6 * stack * 4  # five runs, and their mean
-    assert use["restorations"]["planaria"] == 60 * stack * 4 * (5 + 2 * (2 * 5 + 1))
+    assert use["restorations"]["planaria"] == 60 * stack * 4 * (5 + 3 * (2 * 5 + 1))
 
 
 def test_slabs_of_a_restoration_that_jobs_share_lie_beside_it():
@@ -102,7 +110,7 @@ def test_pairs_are_as_large_as_their_pixels_however_they_are_stored(storage, suf
     use, voxels = own_pairs(storage, suffix), 8 * 10 * 20
     assert (use["archives"], use["volumes"]) == (0, 2 * voxels * (2 + 4))
     assert use["patches"] == 2 * 64 * 8 * 16 * 16 * 8
-    assert use["restorations"] == voxels * (5 * 4 + 2 * 8)  # of one test volume; five baselines
+    assert use["restorations"] == voxels * (5 * 4 + 8)  # of one test volume; five baselines, the one model
     assert use["scratch"] == 4 * voxels * 4  # a test volume for each core
 
 

@@ -358,9 +358,11 @@ def keep_if_asked(path):
 
 def disk_use():
     """What is said of disk space before any job starts."""
-    # Clusters are given none: then those of the largest job
+    # Clusters are given no number of cores (then those of the largest job) and may restore all at once
     cores = workflow.resource_settings.cores or 8
-    parts = disk.disk_use(STUDY, RESOURCES / "published_volumes.csv", cores)
+    gpus = workflow.global_resources.get("gpu")
+    devices = gpus.value if gpus and workflow.local_exec else math.inf
+    parts = disk.disk_use(STUDY, RESOURCES / "published_volumes.csv", cores, devices)
     return disk.said(parts, shutil.disk_usage(".").free)
 
 

@@ -23,7 +23,7 @@ class Sizes:
     tested_images: int | None = None
 
 
-def disk_use(study: dict, published: Path, cores: int) -> dict[str, dict[str, float | None]]:
+def disk_use(study: dict, published: Path, cores: int, devices: float = 1) -> dict[str, dict[str, float | None]]:
     """Bytes of archives, volumes, patches, restorations and scratch files, by dataset; None where nothing tells them.
 
     Compressed files are counted uncompressed: noise hardly compresses.
@@ -36,13 +36,15 @@ def disk_use(study: dict, published: Path, cores: int) -> dict[str, dict[str, fl
         resources/published_volumes.csv.
     cores : int
         On which jobs run.
+    devices : float
+        Networks that restore at a time; infinity for as many as there are.
     """
     with published.open(newline="") as file:
         known = {row["organism"]: row for row in csv.DictReader(file)}
     sizes = {name: _sizes(dataset, known) for name, dataset in study["datasets"].items()}
     parts = ("archives", "volumes", "patches")
     use = {part: {name: getattr(each, part) for name, each in sizes.items()} for part in parts}
-    use["restorations"] = {name: _restorations(study, name, each) for name, each in sizes.items()}
+    use["restorations"] = {name: _restorations(study, name, each, devices) for name, each in sizes.items()}
     return use | {"scratch": {name: _scratch(study, name, each, cores) for name, each in sizes.items()}}
 
 
@@ -110,9 +112,10 @@ def _pair_bytes(dataset: dict) -> int:
     return math.prod(dataset["patches"]["shape"]) * 2 * 4
 
 
-def _restorations(study: dict, name: str, sizes: Sizes) -> float | None:
-    """All of them where they are kept; else those of the model with the most runs, with what is made beside them; and
-    the slabs of one run's, where several jobs share it."""
+def _restorations(study: dict, name: str, sizes: Sizes, devices: float) -> float | None:
+    """All of them where they are kept; else those of a model, of those with the most runs, on each device, of one that
+    is scored, and of the example, which waits for its baseline; and the slabs of one run's, where several jobs share
+    it."""
     models = _tested(study, name)
     if sizes.tested_voxels is None or not models:
         return 0.0 if not models else None
@@ -127,7 +130,9 @@ def _restorations(study: dict, name: str, sizes: Sizes) -> float | None:
     # The clean stacks of the set whose roles the 2019 study swapped, restored by a run of one model, without scales
     truth = each / len(dataset["conditions"]) if dataset["published"] == "tribolium" else 0.0
     beside = each * len(study["baselines"]) + truth + slabs
-    return beside + (sum(of_models) if study["restoration"]["keep"] else 2 * max(of_models))
+    if study["restoration"]["keep"]:
+        return beside + sum(of_models)
+    return beside + min(sum(of_models), (devices + 2) * max(of_models))
 
 
 def _scratch(study: dict, name: str, sizes: Sizes, cores: int) -> float | None:

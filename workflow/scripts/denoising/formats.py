@@ -225,13 +225,15 @@ def _scale(path: Path, image: np.ndarray, dtype: np.dtype) -> tuple[float, float
     return gain, low - gain * first
 
 
-def _stored(part: np.ndarray, header: Header) -> np.ndarray:
+def _stored(path: Path, part: np.ndarray, header: Header) -> np.ndarray:
     """Part of an image as it is written: the file's dtype, little-endian."""
     if header.scaled:
         limits = np.iinfo(header.dtype)
         part = np.clip(np.rint((part.astype(np.float64) - header.offset) / header.gain), limits.min, limits.max)
     elif header.dtype == np.float16 and np.abs(part).max() > np.finfo(np.float16).max:
-        raise ValueError(f"holds {np.abs(part).max():g}, too much for float16; set restoration.dtype to float32.")
+        raise ValueError(
+            f"{path} would hold {np.abs(part).max():g}, too much for float16; set restoration.dtype to float32."
+        )
     return np.ascontiguousarray(part, header.dtype)
 
 
@@ -242,7 +244,7 @@ def _write_tiff(path: Path, image: np.ndarray, header: Header, compression: bool
         told |= {"spacing": z, "unit": "um"}
     if header.scaled:
         told |= {"gain": header.gain, "offset": header.offset}
-    planes = (_stored(image[index], header) for index in np.ndindex(header.shape[:-2]))
+    planes = (_stored(path, image[index], header) for index in np.ndindex(header.shape[:-2]))
     tifffile.imwrite(
         path,
         planes,
@@ -279,7 +281,7 @@ def _write_zarr(path: Path, image: np.ndarray, header: Header, compression: bool
         dimension_names=list(header.axes.lower()),
     )
     for slab in slabs(header.shape, 8, array.chunks):
-        array[slab] = _stored(image[slab], header)
+        array[slab] = _stored(path, image[slab], header)
 
 
 def _zarr_axis(axis: str, sizes: dict) -> dict:

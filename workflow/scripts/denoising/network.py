@@ -10,6 +10,7 @@ import tensorflow as tf
 from csbdeep.models import CARE, Config
 
 log = logging.getLogger(__name__)
+progress = logging.getLogger("progress")  # said on the console too
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,11 @@ def use_device(device: str, threads: int, memory_growth: bool = True) -> Device:
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(2)
     if device == "auto" and not gpus:
-        log.warning("no GPU is visible to TensorFlow: running on the CPU; with device: gpu this would be an error")
+        leased = os.environ.get("CUDA_VISIBLE_DEVICES", "").startswith(("GPU-", "MIG-"))
+        (progress if leased else log).warning(
+            "no GPU is visible to TensorFlow%s: running on the CPU; with device: gpu this would be an error",
+            ", though there is one (make install-gpu)" if leased else "",
+        )
     if device == "cpu" or not gpus:
         tf.config.set_visible_devices([], "GPU")
         found = Device("CPU", f"CPU, {threads} threads")

@@ -122,7 +122,7 @@ def plan_tiles(
         raise ValueError(
             f"a tile may have {max_voxels} voxels, but the smallest tile of a volume of {shape} with its halo of "
             f"{margin} has {smallest}; give the rule (restore, or restore_slab) more memory "
-            "(--set-resources restore:mem_mb=...) or a larger GPU, or raise restoration.max_tile_voxels if it is set."
+            "(its mem_mb, by the profile or --set-resources) or a larger GPU, or raise restoration.max_tile_voxels if it is set."
         )
     return min(fitting, key=lambda plan: (plan.computed_voxels, len(plan)))
 
@@ -230,7 +230,7 @@ class Restorer:
 
     def _take_less(self, plan: TilePlan, said: str) -> None:
         """Smaller batches than those of a plan, or else smaller tiles."""
-        if self.tiles_a_batch > 1:
+        if self.tiles_a_batch > 1 and 2 * math.prod(plan.tile) <= self.max_tile_voxels:
             self.tiles_a_batch = 1
             log.warning("out of memory with several tiles of %s a batch: one at a time now.%s", plan.tile, said)
         else:
