@@ -121,7 +121,7 @@ def plan_tiles(
         smallest = min(math.prod(tile for _, tile in axes) for axes in itertools.product(*choices))
         raise ValueError(
             f"a tile may have {max_voxels} voxels, but the smallest tile of a volume of {shape} with its halo of "
-            f"{margin} has {smallest}; give the rule (restore, or restore_slab) more memory (its mem_mb, by the profile "
+            f"{margin} has {smallest}; give the rule restore (or restore_slab) more memory (mem_mb, by the profile "
             "or --set-resources) or a larger GPU, or raise restoration.max_tile_voxels if it is set."
         )
     return min(fitting, key=lambda plan: (plan.computed_voxels, len(plan)))
