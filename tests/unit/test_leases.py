@@ -17,8 +17,9 @@ from denoising import leases
 from denoising.leases import lease, own_folder, visible_gpus
 
 HOLD = """
-import logging, subprocess, sys, time
+import logging, signal, subprocess, sys, time
 from denoising.leases import lease
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which what runs in the background ignores
 logging.basicConfig(level=logging.INFO, stream=sys.stdout)
 with lease(sys.argv[1], sys.argv[2]) as device:
     print("holds", device, flush=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "config/README.md", "resources/README.md"]
+PAGES = ["README.md", "config/README.md", "profiles/README.md", "resources/README.md"]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -21,7 +21,8 @@ def test_nothing_is_left_to_be_filled_in(page):
     assert not re.findall(r"\b(?:TODO|FIXME)\b|@[A-Z0-9]+@", (ROOT / page).read_text())
 
 
-def test_its_make_targets_exist():
+@pytest.mark.parametrize("page", PAGES)
+def test_its_make_targets_exist(page):
     makefile = (ROOT / "Makefile").read_text()
-    for target in re.findall(r"(?:^|`)make ([a-z-]+)", (ROOT / "README.md").read_text(), re.M):
+    for target in re.findall(r"(?:^|`)make ([a-z-]+)", (ROOT / page).read_text(), re.M):
         assert re.search(rf"^{target}:", makefile, re.M), target

@@ -358,10 +358,11 @@ def keep_if_asked(path):
 
 def disk_use():
     """What is said of disk space before any job starts."""
-    # Clusters are given no number of cores (then those of the largest job) and may restore all at once
+    # Clusters are given no number of cores (then those of the largest job) and may restore all at once; nor need a
+    # workstation be given a number of GPUs
     cores = workflow.resource_settings.cores or 8
     gpus = workflow.global_resources.get("gpu")
-    devices = gpus.value if gpus and workflow.local_exec else math.inf
+    devices = (gpus and gpus.value or 1) if workflow.local_exec else math.inf
     parts = disk.disk_use(STUDY, RESOURCES / "published_volumes.csv", cores, devices)
     return disk.said(parts, shutil.disk_usage(".").free)
 
