@@ -1,6 +1,7 @@
 # What the rules share: the resolved study, the patterns of the wildcards, and the functions that find inputs.
 
 import csv
+import functools
 import gc
 import inspect
 import math
@@ -10,10 +11,13 @@ import sys
 from pathlib import Path
 
 import yaml
+from snakemake import sourcecache
 from snakemake.exceptions import WorkflowError
 
 # The graph of a large study is millions of objects that stay: looking for garbage among them took a quarter of the time
 gc.set_threshold(100_000, 20, 100)
+# Snakemake takes the address of a script to pieces three times a job, making a class each time: a third of what was left
+sourcecache.parse_uri = functools.cache(sourcecache.parse_uri)
 
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 SCHEMA = Path(workflow.basedir) / "workflow" / "schemas" / "config.schema.yaml"
