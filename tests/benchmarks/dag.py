@@ -5,9 +5,9 @@ Usage: python tests/benchmarks/dag.py [--models N] [--repeats N]
 Dry runs, in an empty folder, of a study of 1,000 models on 10 simulated datasets. Of each dataset's 100 models 40
 differ in width, one of them with three seeds; 30 are a sweep of the learning rate, and 30 the two arms of a sweep of
 the batch size. Once each model is tested on the dataset that it was trained on, once on all of them: 1,020 and 10,200
-restorations, as many calibrations and scores, and what ensembles, baselines, tables and figures take. Then the start
-of one job of the default study, a process that reads the workflow anew, against that of a workflow with one empty
-rule, which is Snakemake's own.
+restorations, as many calibrations and scores, and what ensembles, baselines, tables and figures take; by the default
+profile and by that for Slurm, which groups jobs. Then the start of one job of the default study, a process that reads
+the workflow anew, against that of a workflow with one empty rule, which is Snakemake's own.
 
 Prints a table, and JSON lines {"what", "seconds", "processor", "limit", "ratio"}, where a ratio above 1 means less
 seconds than the limit, and {"what", "ours", "stock", "ratio"} in processor seconds, of which the fewest count. What is
@@ -29,6 +29,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 DATASETS = 10
 TESTED = ("on its own dataset", "on all datasets")
+PROFILES = ("default", "slurm")
 LIMITS = {"graph of jobs built": 30, "dry run": 120}
 EMPTY = 'rule nothing:\n    output:\n        "nothing",\n    shell:\n        "touch {output}"\n'
 # As Snakemake starts a job's process, but dry
@@ -45,7 +46,8 @@ def main() -> None:
         config, runs = Path(folder) / "study.yaml", {}
         for where in TESTED:
             config.write_text(yaml.safe_dump(study(options.models, where), sort_keys=False))
-            runs[where] = dry_run(Path(folder), config)
+            for profile in PROFILES:
+                runs[f"{where}, profile {profile}"] = dry_run(Path(folder), config, profile)
     starts = {"ours": [], "stock": []}
     with tempfile.TemporaryDirectory() as folder:
         snakefile = Path(folder) / "Snakefile"
@@ -89,10 +91,11 @@ def snakemake(folder: str | Path, *arguments: str | Path) -> subprocess.Popen:
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def dry_run(folder: Path, config: Path) -> dict:
+def dry_run(folder: Path, config: Path, profile: str) -> dict:
     """Seconds and processor seconds of the parts of a dry run, by the lines that Snakemake writes; how many jobs."""
     before, start, lines, at = children_seconds(), time.perf_counter(), [], {}
-    process = snakemake(folder, "-n", "--quiet=rules", "--snakefile", ROOT / "Snakefile", "--configfile", config)
+    how = ["--workflow-profile", ROOT / "profiles" / profile, "--configfile", config]
+    process = snakemake(folder, "-n", "--quiet=rules", "--snakefile", ROOT / "Snakefile", *how)
     for line in process.stdout:
         lines.append(line)
         for mark in ("Building DAG of jobs", "Job stats:", "total "):

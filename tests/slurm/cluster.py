@@ -1,8 +1,9 @@
 """A Slurm of three nodes on one machine, for tests: a munged, a slurmctld and a slurmd a node, ended by their ids.
 
-Each node says that it has 32 CPUs, 48 GB and a GPU, which is /dev/null. Partitions: `main` has all nodes, `gpu` only
-the first, and so has `urgent`, whose jobs preempt others. There is no accounting; Slurm's records are those of its
-controller and a text file of completed jobs.
+Each node says that it has 32 CPUs, 48 GB and a GPU, the third two, which are /dev/null and /dev/zero, and has leases
+of its own, as machines do. Partitions: `main` has all nodes, `gpu` only the first, and so has `urgent`, whose jobs
+preempt others; `pair` has the third. There is no accounting; Slurm's records are those of its controller and a text
+file of completed jobs.
 """
 
 import os
@@ -55,14 +56,20 @@ JobCompLoc={root}/completed.txt
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
 JobAcctGatherParams=OverMemoryKill
+TaskProlog={root}/prolog
 NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=32 RealMemory=48000 Gres=gpu:a100:1
 NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=32 RealMemory=48000 Gres=gpu:a100:1
-NodeName=n3 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[3]} CPUs=32 RealMemory=48000 Gres=gpu:a100:1
+NodeName=n3 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[3]} CPUs=32 RealMemory=48000 Gres=gpu:a100:2
 PartitionName=main Nodes=ALL Default=YES MaxTime=2-00:00:00
 PartitionName=gpu Nodes=n1 MaxTime=2-00:00:00
+PartitionName=pair Nodes=n3 MaxTime=2-00:00:00
 PartitionName=urgent Nodes=n1 MaxTime=2-00:00:00 PriorityTier=2 PreemptMode=OFF
 """
-GRES_CONF = "NodeName=n[1-3] Name=gpu Type=a100 File=/dev/null\n"
+GRES_CONF = """\
+NodeName=n[1-3] Name=gpu Type=a100 File=/dev/null
+NodeName=n3 Name=gpu Type=a100 File=/dev/zero
+"""
+PROLOG = '#!/bin/sh\necho "export DENOISING_LEASES={root}/leases.$SLURMD_NODENAME"\n'  # of every task
 
 
 def obstacle():
@@ -85,6 +92,8 @@ class Cluster:
         names = {"root": root, "host": socket.gethostname().split(".")[0], "ports": free_ports(1 + len(NODES))}
         (root / "slurm.conf").write_text(SLURM_CONF.format(**names))
         (root / "gres.conf").write_text(GRES_CONF)
+        (root / "prolog").write_text(PROLOG.format(root=root))
+        (root / "prolog").chmod(0o755)
         (root / "munge.key").write_bytes(os.urandom(1024))
         (root / "munge.key").chmod(0o400)
         for folder in ("state", *(f"spool.{node}" for node in NODES)):
@@ -139,6 +148,10 @@ class Cluster:
     def trainings(self, run):
         """Those of the jobs that train."""
         return {job: row for job, row in self.jobs(run).items() if row["Comment"].startswith("rule_train")}
+
+    def ended(self, run):
+        """Whether no job of the run waits, runs or is about to end."""
+        return {row["JobState"] for row in self.jobs(run).values()} <= {"COMPLETED", "FAILED", "CANCELLED"}
 
     def completed(self, jobs):
         """(start, end, state, node) of each time that one of the jobs ran, from the file of completed jobs."""

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -46,9 +47,8 @@ class Study(workflow_tests.Workflow):
     def start_on_slurm(self, *arguments):
         command = [sys.executable, "-m", "snakemake", *self.profile, *self.one_thread, "--configfile", "study.yaml"]
         with (self.root / "said.txt").open("w") as said:
-            environment = os.environ | {"DENOISING_LEASES": str(self.root / "leases")}
             both = {"stdout": said, "stderr": subprocess.STDOUT}
-            process = subprocess.Popen([*command, *arguments], cwd=self.root, env=environment, **both)
+            process = subprocess.Popen([*command, *arguments], cwd=self.root, **both)
         self.running.append(process)
         return process
 
@@ -80,10 +80,14 @@ class Study(workflow_tests.Workflow):
     def log(self, model):
         return (self.root / f"logs/train/{model}.log").read_text()
 
+    def leased(self, model):
+        """The GPU that a model was trained on, as CUDA counts those that Slurm gave its job."""
+        return re.search(rf"training of {model}: leased (\S+) after", self.log(model)).group(1)
+
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory):
-    """A Slurm of three nodes with a GPU each; on a machine for continuous integration there has to be one."""
+    """A Slurm of three nodes with GPUs; on a machine for continuous integration there has to be one."""
     if why := slurm.obstacle():
         (pytest.fail if "CI" in os.environ else pytest.skip)(why)
     cluster = slurm.Cluster(tmp_path_factory.mktemp("slurm"))
@@ -98,13 +102,13 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def new_study(tmp_path_factory):
-    """Make a folder with the workflow and a config."""
+    """Make a folder with the workflow and a config, for GPUs."""
 
     def make(name, config):
         root = tmp_path_factory.mktemp(name)
         workflow_tests.copy_workflow(root)
         study = Study(root)
-        study.write_config(config)
+        study.write_config(config | {"device": "auto"})
         return study
 
     return make

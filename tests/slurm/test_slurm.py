@@ -2,7 +2,9 @@
 
 import itertools
 import json
+import signal
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -110,6 +112,17 @@ def test_a_training_whose_node_is_lost_goes_on_on_another(cluster, lost_node):
         assert ("continuing from epoch-000" in lost_node.log(model)) == (model == lost_node.lost)
 
 
+def test_trainings_on_one_node_lease_the_gpus_that_slurm_gave_them(cluster, prepared, tmp_path):
+    study = prepared.copy(tmp_path)
+    study.edit_profile("    # slurm_partition: gpu", "    slurm_partition: pair")
+    study.edit_config("training", epochs=4)
+    study.finish(study.start_training("first", "second"))
+    ran = cluster.completed(cluster.trainings(study.root))
+    assert [node for *_, node in ran] == ["n3", "n3"]
+    assert overlap(*ran)
+    assert {study.leased(model) for model in ("first", "second")} == {"0", "1"}
+
+
 def test_a_preempted_training_goes_on_from_the_step_where_it_stood(cluster, prepared, tmp_path):
     study = prepared.copy(tmp_path)
     for line in ("slurm_partition: gpu", "gpu: 0", "gres: gpu:a100:1"):
@@ -125,13 +138,20 @@ def test_a_preempted_training_goes_on_from_the_step_where_it_stood(cluster, prep
     assert "-step-" in training["resumed_from"]
 
 
-def test_a_run_whose_jobs_are_cancelled_goes_on_with_the_next(cluster, prepared, tmp_path):
+@pytest.mark.parametrize("by", ["scancel", "Ctrl-C"])
+def test_a_run_whose_jobs_are_cancelled_goes_on_with_the_next(cluster, prepared, tmp_path, by):
     study = prepared.copy(tmp_path)
     study.edit_profile("    # gpu_model: a100", "    gpu_model: a100")
     snakemake = study.start_training("first", options=["--retries", "0"])
     wait_for_training(study, "first", 2)
-    said("scancel", *cluster.jobs(study.root))
-    assert "SLURM status is: 'CANCELLED'" in study.finish(snakemake, status=1)
+    if by == "scancel":
+        said("scancel", *cluster.jobs(study.root))
+        assert "SLURM status is: 'CANCELLED'" in study.finish(snakemake, status=1)
+    else:
+        snakemake.send_signal(signal.SIGINT)
+        study.finish(snakemake, status=1)
+    until(lambda: cluster.ended(study.root), PATIENCE)
+    assert [job["JobState"] for job in cluster.trainings(study.root).values()] == ["CANCELLED"]
     study.finish(study.start_training("first"))
     assert "continuing from epoch-000" in study.log("first")
     assert [job["TresPerJob"] for job in cluster.trainings(study.root).values()] == ["gres:gpu:a100:1"] * 2
@@ -143,8 +163,9 @@ def test_a_job_that_exceeds_its_memory_gets_more(cluster, prepared, tmp_path):
     study.finish(study.start_training("first", options=little))
     jobs = cluster.trainings(study.root)
     assert [job["MinMemoryNode"] for job in jobs.values()] == ["300M", "2400M"]
-    killed, whole = cluster.completed(jobs)
-    assert (killed[2] != "COMPLETED", whole[2]) == (True, "COMPLETED")
+    assert [state for *_, state, _ in cluster.completed(jobs)] == ["FAILED", "COMPLETED"]
+    killed, _ = jobs.values()
+    assert "exceeded memory limit" in Path(killed["StdOut"]).read_text()
 
 
 # Past one GPU

@@ -7,9 +7,9 @@ import yaml
 from conftest import ROOT, copy_workflow
 
 PROFILE = ROOT / "profiles" / "slurm" / "config.yaml"
-ON_GPU = {"train", "restore", "restore_truth"}
+ON_GPU = {"train", "restore", "restore_truth", "restore_slab"}
 # Long, or no job of the cluster's
-ALONE = ON_GPU | {"restore_slab", "gather_slabs", "ensemble", "download", "all"}
+ALONE = ON_GPU | {"gather_slabs", "ensemble", "download", "all"}
 
 
 def asked_for(flow, *arguments):
@@ -41,8 +41,21 @@ def test_time_and_memory_grow_with_every_attempt(workflow, first):
             assert int(second[rule][what]) == 2 * int(first[rule][what]) > 0
 
 
+def on_gpus(asked):
+    return {rule for rule, resources in asked.items() if resources.get("gpu", "0") != "0"}
+
+
 def test_only_the_rules_that_use_a_gpu_ask_for_one(first):
-    assert {rule for rule, asked in first.items() if asked.get("gpu") == "1"} == {"train", "restore"}
+    assert on_gpus(first) == {"train", "restore"}
+    assert {first[rule]["gpu"] for rule in ("train", "restore")} == {"1"}
+
+
+@pytest.mark.parametrize(("device", "networks"), [("auto", {"train", "restore_slab"}), ("cpu", set())])
+def test_networks_on_the_cpu_ask_for_no_gpu_and_slabs_for_one_each(workflow, miniature_config, device, networks):
+    miniature_config |= {"device": device, "restoration": {"jobs": 2}}
+    asked = asked_for(workflow, "--configfile", workflow.write_config(miniature_config))
+    assert {"train", "restore_slab", "gather_slabs"} < set(asked)
+    assert on_gpus(asked) == networks
 
 
 @pytest.mark.parametrize("ways", [["gpu_model"], ["gpu", "gres"]])

@@ -42,6 +42,8 @@ ENSEMBLES = STUDY["ensembles"]
 ENSEMBLES_OF = {model: [name] for name, model in ENSEMBLES.items()}
 BASELINES = STUDY["baselines"]
 TRAINED_ON = sorted({values["trained_on"] for values in MODELS.values()})
+# What a job that runs a network asks for; those on the CPU take turns by its lease alone
+GPUS = 0 if STUDY["device"] == "cpu" else 1
 # Runs that predict the scale of their error, and test sets whose roles the 2019 study swapped
 PROBABILISTIC = studies.probabilistic_runs(STUDY)
 SWAPPED_IN_2019 = [

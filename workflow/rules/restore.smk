@@ -24,7 +24,7 @@ rule restore:
         "../../envs/care.yaml"
     threads: 8
     resources:
-        gpu=1,
+        gpu=GPUS,
         mem_mb=growing(8000),
     params:
         conditions=condition_names,

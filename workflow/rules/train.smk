@@ -25,7 +25,7 @@ rule train:
         "../../envs/care.yaml"
     threads: 8
     resources:
-        gpu=1,
+        gpu=GPUS,
         mem_mb=growing(8000),
     params:
         model=training_values,
