@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from csbdeep.utils import normalize
 from scipy.ndimage import gaussian_filter
 from skimage.restoration import denoise_nl_means, estimate_sigma
 
@@ -17,7 +18,6 @@ from denoising.baselines import BASELINES, denoise, median, noise, non_local_mea
 from denoising.study import BASELINES as NAMES
 from denoising.volumes import (
     listing_row,
-    normalise_input,
     read_volume,
     volume_header,
     write_listing,
@@ -359,7 +359,7 @@ def test_every_condition_of_every_test_volume_is_restored(tmp_path, baseline):
     for condition in ("C1", "C2"):
         with tifffile.TiffFile(tmp_path / f"out/{condition}/b.tif") as tif:
             assert (tif.series[0].axes, tif.series[0].dtype) == ("ZYX", np.float32)
-            image = normalise_input(images[condition, "b"])
+            image = normalize(images[condition, "b"])
             expected = denoise(image, baseline, STRENGTHS[baseline], 1.0, [8, 8, 8])
             # not to rounding: non-local means drop patches that are hardly alike
             np.testing.assert_allclose(tif.asarray(), expected, atol=2e-4)

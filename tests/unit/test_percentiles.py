@@ -7,7 +7,6 @@ import pytest
 
 from denoising import percentiles as module
 from denoising.percentiles import normalisation, percentiles
-from denoising.volumes import normalise
 
 WANTED = [0, 0.1, 3, 50, 99.8, 99.9, 100]
 RNG = np.random.default_rng(0)
@@ -94,7 +93,7 @@ def test_percentiles_of_signed_zeros_infinities_and_nan():
     assert np.isnan(percentiles(np.array([1, np.nan, 2], np.float32), (3, 50))).all()
     assert np.isnan(percentiles(np.array([1, -np.nan, 2], np.float32), (3, 50))).all()
     with pytest.raises(ValueError, match="NaN"):
-        normalise(np.array([1, np.nan, 2, 3], np.float32), 3, 99.8)
+        normalisation(np.array([1, np.nan, 2, 3], np.float32), 3, 99.8)
 
 
 def test_normalisation_maps_the_percentiles_to_0_and_1():
@@ -103,6 +102,14 @@ def test_normalisation_maps_the_percentiles_to_0_and_1():
     assert gain * 99.8 + offset == pytest.approx(1)
 
 
-def test_constant_images_have_no_normalisation():
-    with pytest.raises(ValueError, match="percentiles 3 and 99.8 of the input are both 7: .* leave the volume out"):
-        normalisation(np.full((5, 5), 7, np.uint16), 3, 99.8, "the input")
+@pytest.mark.parametrize(("scale", "start"), [(1, 0), (7, 100), (0.01, -3)])
+def test_normalisation_undoes_gain_and_offset(scale, start):
+    image = RNG.integers(0, 200, (5, 6, 7)).astype(float)
+    (gain, offset), (scaled, shifted) = normalisation(image, 1, 99), normalisation(image * scale + start, 1, 99)
+    np.testing.assert_allclose(scaled * (image * scale + start) + shifted, gain * image + offset, atol=1e-9)
+
+
+@pytest.mark.parametrize(("image", "value"), [(np.full((5, 5), 7, np.uint16), 7), (np.eye(200), 0)])
+def test_constant_and_nearly_empty_images_have_no_normalisation(image, value):
+    with pytest.raises(ValueError, match=f"3 and 99 of the input are both {value}: .* leave the volume out"):
+        normalisation(image, 3, 99, "the input")

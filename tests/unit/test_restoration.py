@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 import tifffile
 from csbdeep.models import CARE, Config
+from csbdeep.utils import normalize
 
 from denoising import formats
 from denoising.formats import scratch_array
@@ -26,7 +27,7 @@ from denoising.restoration import (
     slab,
 )
 from denoising.specimens import SPECIES, acquire, simulate_specimen
-from denoising.volumes import Pair, normalise_input, open_volume, read_volume, volume_header, write_volume
+from denoising.volumes import Pair, open_volume, read_volume, volume_header, write_volume
 
 DATA = Path(__file__).parents[2] / "../shared/data"
 
@@ -168,7 +169,7 @@ def test_integer_images_are_normalised_tile_by_tile_and_left_as_they_are():
 @pytest.mark.parametrize("name", ["BPAE_B", "mice", "fish"])
 def test_a_real_network_restores_real_images_as_csbdeep_does(name):
     model = load_model(DATA / "models/salome_care2d")
-    noisy = normalise_input(tifffile.imread(DATA / f"pairs2d/fmd_{name}_noisy.tif")[100:355, :333])
+    noisy = normalize(tifffile.imread(DATA / f"pairs2d/fmd_{name}_noisy.tif")[100:355, :333])
     assert_restored_as_by_csbdeep(model, noisy, "YX", 144 * 144)
 
 
@@ -184,7 +185,7 @@ def test_a_real_network_restores_real_images_as_csbdeep_does(name):
 def test_a_real_network_restores_the_planes_of_real_stacks_as_csbdeep_does(name, axes):
     """The network is of YX, so planes stand for a batch."""
     model = load_model(DATA / "models/salome_care2d")
-    noisy = normalise_input(tifffile.imread(DATA / f"data3d/{name}.tif")[:3])
+    noisy = normalize(tifffile.imread(DATA / f"data3d/{name}.tif")[:3])
     mean, _ = restored(Restorer(model, 120 * 128), noisy, axes.replace("Z", "S"))
     for index in np.ndindex(noisy.shape[:-2]):
         assert_equal(mean[index], model.predict(noisy[index], "YX", normalizer=None))
@@ -196,7 +197,7 @@ def test_a_real_network_restores_the_planes_of_real_stacks_as_csbdeep_does(name,
 )
 def test_real_stacks_are_restored_in_3d_as_csbdeep_does(name, axes):
     channels = 2 if "C" in axes else 1
-    noisy = normalise_input(tifffile.imread(DATA / f"data3d/{name}.tif"))
+    noisy = normalize(tifffile.imread(DATA / f"data3d/{name}.tif"))
     model = random_network("ZYX", 2, 3, True, channels)
     assert_restored_as_by_csbdeep(model, noisy, axes, 48 * 100 * 100)
 
@@ -205,7 +206,7 @@ def test_a_simulated_volume_is_restored_as_csbdeep_does():
     species = SPECIES["planaria"]
     rng = np.random.default_rng(3)
     photons = simulate_specimen(species, (16, 90, 70), rng, species.preparations[0])
-    noisy = normalise_input(acquire(photons, species, (species.exposures[0],), rng)[0])
+    noisy = normalize(acquire(photons, species, (species.exposures[0],), rng)[0])
     assert_restored_as_by_csbdeep(random_network("ZYX", 2, 3, True), noisy, "ZYX", 16 * 72 * 72)
 
 
@@ -450,7 +451,7 @@ def test_files_hold_what_csbdeep_restores(tmp_path, dtype, file_format, compress
     settings = {"format": file_format, "dtype": dtype, "compression": compression}
     mean, scale = tmp_path / "out/1/a.tif", tmp_path / "out/scale/1/a.tif"
     assert restore_file(Restorer(model, 10**6), source, "ZYX", mean, scale, settings, 2) == stack.size
-    expected = model.predict_probabilistic(normalise_input(stack), "ZYX", normalizer=None)
+    expected = model.predict_probabilistic(normalize(stack), "ZYX", normalizer=None)
     error = {"float32": 1e-4, "float16": 1e-3, "input": 1e-4}[dtype]
     for path, values in ((mean, expected.mean()), (scale, expected.scale())):
         for read in (read_volume, open_volume):
@@ -469,7 +470,7 @@ def test_compressed_volumes_are_restored_like_any(tmp_path, source_format):
     model = random_network("ZYX", 1, 3, False)
     mean = tmp_path / "out/b.tif"
     restore_file(Restorer(model, 10**6), tmp_path / "b.tif", "ZYX", mean, tmp_path / "no.tif", SETTINGS, 1)
-    assert_equal(read_volume(mean, "ZYX"), model.predict(normalise_input(stack), "ZYX", normalizer=None))
+    assert_equal(read_volume(mean, "ZYX"), model.predict(normalize(stack), "ZYX", normalizer=None))
     assert not (tmp_path / "no.tif").exists()
 
 

@@ -1,4 +1,4 @@
-"""Volumes on disk: TIFF files that keep values and axes, their list, and their normalisation."""
+"""Volumes on disk: TIFF files that keep values and axes, and their list."""
 
 import numpy as np
 import pytest
@@ -11,8 +11,6 @@ from denoising.volumes import (
     TRUTH,
     check_volume,
     listing_row,
-    normalise,
-    normalise_input,
     paired,
     read_listing,
     read_volume,
@@ -241,46 +239,3 @@ def test_example_is_the_middle_section_of_the_first_test_volume(folder):
     np.testing.assert_array_equal(found["input"], [volume((4, 6, 7), seed=[2, j])[2] for j in (2, 0)])
     np.testing.assert_array_equal(found["truth"], [volume((4, 6, 7), seed=[2, 1])[2]] * 2)
     np.testing.assert_array_equal(found["network"], [np.full((6, 7), 1), np.full((6, 7), 2)])
-
-
-# Normalisation
-
-
-def test_normalise_known_answer():
-    """Of 0 to 100, percentile p is p; nothing is clipped."""
-    image = np.random.default_rng(0).permutation(101).astype(np.uint8)
-    found = normalise(image, 20, 70)
-    np.testing.assert_allclose(found, (image - 20.0) / 50, atol=1e-6)
-    assert found.dtype == np.float32
-    assert (found.min(), found.max()) == (pytest.approx(-0.4), pytest.approx(1.6))
-
-
-def test_normalise_takes_percentiles_of_the_whole_volume():
-    image = volume().astype(np.float64)
-    found = normalise(image, 3, 99.8)
-    low, high = np.percentile(image.ravel(), (3, 99.8))
-    np.testing.assert_allclose(found, (image - low) / (high - low), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(np.percentile(found, (3, 99.8)), (0, 1), atol=1e-6)
-
-
-@pytest.mark.parametrize(("scale", "offset"), [(1, 0), (7, 100), (0.01, -3)])
-def test_normalise_undoes_gain_and_offset(scale, offset):
-    image = volume().astype(np.float64)
-    np.testing.assert_allclose(normalise(image * scale + offset, 1, 99), normalise(image, 1, 99), atol=1e-4)
-
-
-def test_input_is_normalised_from_3_to_99_8():
-    image = np.arange(10001).reshape(73, 137)
-    np.testing.assert_allclose(normalise_input(image), (image - 300) / (9980 - 300), atol=1e-6)
-
-
-def test_normalise_leaves_its_argument_alone():
-    image = volume(dtype=np.float32)
-    normalise(image, 1, 99)
-    np.testing.assert_array_equal(image, volume(dtype=np.float32))
-
-
-@pytest.mark.parametrize("image", [np.full((3, 4), 7), np.eye(200)])
-def test_constant_image_is_refused(image):
-    with pytest.raises(ValueError, match="percentiles 3 and 99 .* cannot be normalised"):
-        normalise(image, 3, 99)

@@ -149,12 +149,6 @@ def scale_to(target: np.ndarray, image: np.ndarray) -> tuple[np.ndarray, np.ndar
     return target + match.shift, match.gain * image + match.offset
 
 
-def fit_to(target: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """The image as `fitted` has it, float64."""
-    match = fitted(moments_of(target, image))
-    return match.gain * image + match.offset
-
-
 def nrmse(target: np.ndarray, image: np.ndarray) -> float:
     """Root of the mean squared error; the normalised truth's range is 1, so this is the NRMSE."""
     return float(np.sqrt(np.mean((target - image) ** 2)))

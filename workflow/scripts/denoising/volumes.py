@@ -21,7 +21,6 @@ import numpy as np
 import pandas as pd
 
 from denoising import formats
-from denoising.percentiles import limits
 
 TRUTH = "truth"
 INPUT_PERCENTILES = (3.0, 99.8)
@@ -167,32 +166,3 @@ def paired(folder: Path, part: str, conditions: list[str]) -> Iterator[Pair]:
         for condition in conditions:
             row, truth = by_condition.loc[condition], by_condition.loc[TRUTH]
             yield Pair(volume, condition, row["axes"], folder / row["path"], folder / truth["path"])
-
-
-def normalise(image: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Map the `low` and `high` percentiles of a whole image to 0 and 1, without clipping: N(u; lo, hi).
-
-    Parameters
-    ----------
-    image : ndarray
-        Any shape, integer or float, arbitrary units.
-    low, high : float
-        Percentiles, 0 to 100.
-
-    Returns
-    -------
-    ndarray of float32
-        (image - perc(low)) / (perc(high) - perc(low)).
-
-    Raises
-    ------
-    ValueError
-        As `percentiles.limits`.
-    """
-    lowest, highest = limits(image, low, high)
-    return ((image.astype(np.float32) - np.float32(lowest)) / np.float32(highest - lowest)).astype(np.float32)
-
-
-def normalise_input(image: np.ndarray) -> np.ndarray:
-    """`N(x; 3, 99.8)`: what every method restores, networks and baselines alike."""
-    return normalise(image, *INPUT_PERCENTILES)
