@@ -1,7 +1,7 @@
 """A stand-in for conda, where no channel is at hand: an environment's pins are installed by pip.
 
 It knows the commands that Snakemake 9 gives, and no others. What the pins bring along has the versions of the lock. Of
-Python it takes the version that is asked for where there is one, else the one it runs in.
+Python it takes the release that is asked for where there is one, whatever its patches, else the one it runs in.
 """
 
 import json
@@ -50,8 +50,8 @@ def create(file, prefix):
 
 
 def python(version):
-    """The Python of this version, or this one."""
-    found = shutil.which(f"python{version}")
+    """The Python of this release, or this one."""
+    found = shutil.which(f"python{version.rpartition('.')[0]}")
     works = found and subprocess.run([found, "-m", "venv", "-h"], capture_output=True).returncode == 0
     return found if works else sys.executable
 

@@ -13,13 +13,14 @@ import signal
 import socket
 import subprocess
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol")
 ETC = Path("/etc/slurm")  # the one place where a job's own `srun` looks: the plugin hides SLURM_CONF from it
 FILES = ("slurm.conf", "gres.conf")
+MARK = "slurm-of-tests"
 NODES = ("n1", "n2", "n3")
 SLURM_CONF = """\
 ClusterName=test
@@ -79,9 +80,24 @@ def obstacle():
         return f"no {', '.join(missing)}: apt-get install slurmctld slurmd slurm-client munge"
     if os.geteuid() != 0:
         return "slurmd needs root"
-    if any((ETC / name).exists() and not (ETC / name).is_symlink() for name in FILES):
-        return f"this machine has a Slurm of its own: {ETC}"
+    for name in FILES:
+        if (ETC / name).exists() and not is_of_tests(ETC / name):
+            return f"this machine has a Slurm of its own: {ETC / name}"
+        if running := controller((ETC / name).resolve().parent):
+            return f"a Slurm of these tests runs already: process {running}"
     return None
+
+
+def is_of_tests(path):
+    """Whether the file of Slurm's is a link to one that these tests have made."""
+    return path.is_symlink() and (path.resolve().parent / MARK).exists()
+
+
+def controller(folder):
+    """The process of the slurmctld of this folder, if it runs."""
+    said = folder / "slurmctld.pid"
+    process = int(said.read_text()) if said.exists() else 0
+    return process if "slurmctld" in of_process(process, "cmdline") else None
 
 
 class Cluster:
@@ -94,6 +110,7 @@ class Cluster:
         (root / "gres.conf").write_text(GRES_CONF)
         (root / "prolog").write_text(PROLOG.format(root=root))
         (root / "prolog").chmod(0o755)
+        (root / MARK).touch()
         (root / "munge.key").write_bytes(os.urandom(1024))
         (root / "munge.key").chmod(0o400)
         for folder in ("state", *(f"spool.{node}" for node in NODES)):
@@ -102,7 +119,7 @@ class Cluster:
     def start(self):
         ETC.mkdir(exist_ok=True)
         for name in FILES:
-            (ETC / name).unlink(missing_ok=True)  # a link that a killed test has left
+            (ETC / name).unlink(missing_ok=True)  # a link that killed tests have left
             (ETC / name).symlink_to(self.root / name)
         files = {"key-file": "key", "socket": "socket", "pid-file": "pid", "log-file": "log", "seed-file": "seed"}
         said("munged", "--force", *(f"--{option}={self.root}/munge.{end}" for option, end in files.items()))
@@ -123,6 +140,13 @@ class Cluster:
                 end(self.process(daemon))
         for name in FILES:
             (ETC / name).unlink(missing_ok=True)
+
+    @contextmanager
+    def without_controller(self):
+        """While slurmctld is down, as when it is restarted; jobs run on."""
+        end(self.process("slurmctld"))
+        yield
+        said("slurmctld")
 
     def process(self, daemon):
         return int((self.root / f"{daemon}.pid").read_text())
@@ -151,7 +175,7 @@ class Cluster:
 
     def ended(self, run):
         """Whether no job of the run waits, runs or is about to end."""
-        return {row["JobState"] for row in self.jobs(run).values()} <= {"COMPLETED", "FAILED", "CANCELLED"}
+        return {row["JobState"] for row in self.jobs(run).values()} <= {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT"}
 
     def completed(self, jobs):
         """(start, end, state, node) of each time that one of the jobs ran, from the file of completed jobs."""

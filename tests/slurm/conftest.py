@@ -62,10 +62,13 @@ class Study(workflow_tests.Workflow):
         targets = [f"results/models/{model}/weights_best.h5" for model in models]
         return self.start_on_slurm(*options, "--", *targets)
 
+    def edit(self, path, line, edited):
+        path = self.root / path
+        assert line in path.read_text()
+        path.write_text(path.read_text().replace(line, edited))
+
     def edit_profile(self, line, edited):
-        profile = self.root / "profiles" / "slurm" / "config.yaml"
-        assert line in profile.read_text()
-        profile.write_text(profile.read_text().replace(line, edited))
+        self.edit("profiles/slurm/config.yaml", line, edited)
 
     def edit_config(self, key, **values):
         config = yaml.safe_load((self.root / "study.yaml").read_text())

@@ -3,6 +3,7 @@
 import itertools
 import json
 import signal
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def on_slurm(cluster, new_study):
     config = yaml.safe_load(MINIATURE.read_text()) | {"baselines": ["gaussian"]}
     del config["studies"]["batch_size"]
     study, local = new_study("on_slurm", config), new_study("local", config)
-    study.edit_profile("    # slurm_partition: gpu", "    slurm_partition: gpu")
+    study.edit_profile("    # slurm_partition:", "    slurm_partition:")
     running = study.start_on_slurm()
     local.run_locally("results/scores.csv")
     study.finish(running)
@@ -73,7 +74,8 @@ def test_only_training_and_restoration_ask_for_a_gpu(cluster, on_slurm):
 def test_small_jobs_share_a_place_in_the_queue(cluster, on_slurm):
     jobs = cluster.jobs(on_slurm.root).values()
     assert Counter(job["Comment"].split("_")[1] for job in jobs) == {
-        "data": 2, "train": 3, "restore": 7, "ensemble": 2, "baselines": 2, "scores": 3, "report": 1
+        "data": 2, "train": 3, "restore": 7, "ensemble": 2, "baselines": 2, "evaluate": 12, "calibrate": 6,
+        "explain": 2, "restoration": 2, "report": 1,
     }  # fmt: skip
     assert {job["JobState"] for job in jobs} == {"COMPLETED"}
 
@@ -114,7 +116,7 @@ def test_a_training_whose_node_is_lost_goes_on_on_another(cluster, lost_node):
 
 def test_trainings_on_one_node_lease_the_gpus_that_slurm_gave_them(cluster, prepared, tmp_path):
     study = prepared.copy(tmp_path)
-    study.edit_profile("    # slurm_partition: gpu", "    slurm_partition: pair")
+    study.edit_profile("    # slurm_partition: \"'gpu'\"", "    slurm_partition: pair")
     study.edit_config("training", epochs=4)
     study.finish(study.start_training("first", "second"))
     ran = cluster.completed(cluster.trainings(study.root))
@@ -125,8 +127,8 @@ def test_trainings_on_one_node_lease_the_gpus_that_slurm_gave_them(cluster, prep
 
 def test_a_preempted_training_goes_on_from_the_step_where_it_stood(cluster, prepared, tmp_path):
     study = prepared.copy(tmp_path)
-    for line in ("slurm_partition: gpu", "gpu: 0", "gres: gpu:a100:1"):
-        study.edit_profile(f"    # {line}", f"    {line}")
+    for name in ("slurm_partition", "gpu", "gres"):
+        study.edit_profile(f"    # {name}:", f"    {name}:")
     study.edit_config("training", epochs=40)
     snakemake = study.start_training("first")
     wait_for_training(study, "first", 2)
@@ -136,12 +138,13 @@ def test_a_preempted_training_goes_on_from_the_step_where_it_stood(cluster, prep
     assert (job["Restarts"], job["TresPerNode"]) == ("1", "gres:gpu:a100:1")
     training = json.loads((study.root / "results/models/first/training.json").read_text())
     assert "-step-" in training["resumed_from"]
+    assert study.leased("first") == "0"
 
 
 @pytest.mark.parametrize("by", ["scancel", "Ctrl-C"])
 def test_a_run_whose_jobs_are_cancelled_goes_on_with_the_next(cluster, prepared, tmp_path, by):
     study = prepared.copy(tmp_path)
-    study.edit_profile("    # gpu_model: a100", "    gpu_model: a100")
+    study.edit_profile("    # gpu_model:", "    gpu_model:")
     snakemake = study.start_training("first", options=["--retries", "0"])
     wait_for_training(study, "first", 2)
     if by == "scancel":
@@ -159,13 +162,41 @@ def test_a_run_whose_jobs_are_cancelled_goes_on_with_the_next(cluster, prepared,
 
 def test_a_job_that_exceeds_its_memory_gets_more(cluster, prepared, tmp_path):
     study = prepared.copy(tmp_path)
-    little = ["--set-resources", "train:mem_mb=300 * 8 ** (attempt - 1)"]
-    study.finish(study.start_training("first", options=little))
+    study.edit("workflow/rules/train.smk", "growing(8000)", "growing(500)")
+    study.finish(study.start_training("first"))
     jobs = cluster.trainings(study.root)
-    assert [job["MinMemoryNode"] for job in jobs.values()] == ["300M", "2400M"]
-    assert [state for *_, state, _ in cluster.completed(jobs)] == ["FAILED", "COMPLETED"]
-    killed, _ = jobs.values()
+    killed, *_ = jobs.values()
     assert "exceeded memory limit" in Path(killed["StdOut"]).read_text()
+    states = [state for *_, state, _ in cluster.completed(jobs)]
+    assert states == ["FAILED"] * (len(jobs) - 1) + ["COMPLETED"]
+    assert [job["MinMemoryNode"] for job in jobs.values()] == ["500M", "1000M", "1500M"][: len(jobs)]
+
+
+def test_a_job_that_runs_out_of_time_gets_more_and_goes_on(cluster, prepared, tmp_path):
+    study = prepared.copy(tmp_path)
+    study.edit_profile("runtime: 720 * attempt", "runtime: 1 * attempt")
+    study.edit_config("training", epochs=10_000)
+    snakemake = study.start_training("first")
+    until(lambda: len(cluster.trainings(study.root)) == 2 and "continuing from" in study.log("first"), PATIENCE)
+    snakemake.send_signal(signal.SIGINT)
+    study.finish(snakemake, status=1)
+    until(lambda: cluster.ended(study.root), PATIENCE)
+    jobs = cluster.trainings(study.root).values()
+    assert [(job["JobState"], job["TimeLimit"]) for job in jobs] == [
+        ("TIMEOUT", "00:01:00"),
+        ("CANCELLED", "00:02:00"),
+    ]
+
+
+def test_a_controller_that_is_away_for_a_minute_costs_nothing(cluster, prepared, tmp_path):
+    study = prepared.copy(tmp_path)
+    study.edit_config("training", epochs=4)
+    snakemake = study.start_training("first")
+    wait_for_training(study, "first", 1)
+    with cluster.without_controller():
+        time.sleep(60)
+    study.finish(snakemake)
+    assert [job["JobState"] for job in cluster.trainings(study.root).values()] == ["COMPLETED"]
 
 
 # Past one GPU
@@ -176,7 +207,7 @@ def test_a_restoration_shared_by_three_jobs_is_that_of_one(cluster, on_slurm, tm
     restored = "results/restored/planaria-100/planaria"
     on_slurm.local.run_locally(restored)
     study = on_slurm.copy(tmp_path)
-    study.edit_profile("    slurm_partition: gpu", "    # slurm_partition: gpu")
+    study.edit_profile("    slurm_partition:", "    # slurm_partition:")
     study.edit_config("restoration", jobs=3)
     study.finish(study.start_on_slurm("--", restored))
     jobs = [job["Comment"].split("_wildcards")[0] for job in cluster.jobs(study.root).values()]

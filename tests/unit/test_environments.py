@@ -98,7 +98,7 @@ def test_conda_environment_repeats_the_table(env):
 
 def test_conda_environments_have_one_python_and_no_other_channels():
     listed = [yaml.safe_load(read(env)) for env in ENVS]
-    assert {conda(env)["python"] for env in ENVS} == {"3.12"}
+    assert {conda(env)["python"] for env in ENVS} == {"3.12.11"}
     assert all(env["channels"] == ["conda-forge", "nodefaults"] for env in listed)
     assert all(isinstance(entry, str) for env in listed for entry in env["dependencies"])
 

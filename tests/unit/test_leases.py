@@ -186,6 +186,16 @@ def test_jobs_of_slurm_have_a_cpu_each(hold):
     hold("cpu", SLURM_JOB_ID="8").wait_for("waiting")
 
 
+def test_a_job_of_slurm_that_was_given_no_gpu_has_none_of_the_nodes(machine):
+    machine.setattr(leases, "pynvml", FakeNvml(["GPU-a"]))
+    machine.setenv("SLURM_JOB_ID", "7")
+    machine.setenv("CUDA_VISIBLE_DEVICES", "to be put back as it was")
+    machine.delenv("CUDA_VISIBLE_DEVICES")
+    with lease("auto", "training") as device:
+        assert device == "CPU of job 7"
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
+
+
 # Taking turns
 
 
@@ -272,6 +282,11 @@ def test_the_folder_is_the_users_alone(tmp_path):
         assert stat.S_IMODE((folder / "CPU.lock").stat().st_mode) == 0o600
 
 
+def test_the_folder_is_made_where_it_is_asked_for(machine, tmp_path):
+    machine.setenv("DENOISING_LEASES", str(tmp_path / "of" / "leases"))
+    assert stat.S_IMODE(own_folder().stat().st_mode) == 0o700
+
+
 def test_an_own_folder_that_others_may_enter_is_closed(tmp_path):
     (tmp_path / "leases").mkdir(0o777)
     (tmp_path / "leases").chmod(0o777)
@@ -283,7 +298,7 @@ def test_the_folder_is_one_for_a_user_and_a_machine_whatever_the_run_calls_tempo
     machine.setenv("TMPDIR", str(tmp_path))
     machine.setattr(os, "geteuid", lambda: 10**9 + 7)
     made = []
-    machine.setattr(Path, "mkdir", lambda path, mode: made.append((path, mode)))
+    machine.setattr(Path, "mkdir", lambda path, mode, parents: made.append((path, mode)))
     assert own_folder() == Path("/tmp/denoising-leases-1000000007")
     assert made == [(Path("/tmp/denoising-leases-1000000007"), 0o700)]
 

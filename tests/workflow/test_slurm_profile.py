@@ -8,8 +8,9 @@ from conftest import ROOT, copy_workflow
 
 PROFILE = ROOT / "profiles" / "slurm" / "config.yaml"
 ON_GPU = {"train", "restore", "restore_truth", "restore_slab"}
-# Long, or no job of the cluster's
-ALONE = ON_GPU | {"gather_slabs", "ensemble", "download", "all"}
+# Long, or what lets go of large files, or no job of the cluster's
+SCORING = {"evaluate", "calibrate", "explain", "restoration_examples"}
+ALONE = ON_GPU | SCORING | {"gather_slabs", "ensemble", "download", "all"}
 
 
 def asked_for(flow, *arguments):
@@ -64,10 +65,12 @@ def test_the_lines_to_edit_reach_the_jobs(tmp_path, ways):
     names = "|".join(["slurm_account", "slurm_partition", *ways])
     edited, count = re.subn(rf"# ((?:{names}):)", r"\1", PROFILE.read_text())
     assert count == 3 + len(ways)
+    # Names that Python would make something else of
+    edited = edited.replace("my_account", "2023-42").replace("'cpu'", "'all'")
     (tmp_path / "profiles/slurm/config.yaml").write_text(edited)
     wanted = {"gpu": "1", "gpu_model": "a100"} if ways == ["gpu_model"] else {"gpu": "0", "gres": "gpu:a100:1"}
     for rule, asked in asked_for(flow).items():
-        assert asked["slurm_account"] == "my_account"
-        assert asked["slurm_partition"] == ("gpu" if rule in ON_GPU else "cpu")
+        assert asked["slurm_account"] == "2023-42"
+        assert asked["slurm_partition"] == ("gpu" if rule in ON_GPU else "all")
         gpus = {name: value for name, value in asked.items() if name in ("gpu", "gpu_model", "gres")}
         assert gpus == (wanted if rule in ON_GPU else {})

@@ -17,7 +17,8 @@ from snakemake.exceptions import WorkflowError
 # The graph of a large study is millions of objects that stay: looking for garbage among them took a quarter of the time
 gc.set_threshold(100_000, 20, 100)
 # Snakemake takes the address of a script to pieces three times a job, making a class each time: a third of what was left
-sourcecache.parse_uri = functools.cache(sourcecache.parse_uri)
+if hasattr(sourcecache, "parse_uri"):
+    sourcecache.parse_uri = functools.cache(sourcecache.parse_uri)
 
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 SCHEMA = Path(workflow.basedir) / "workflow" / "schemas" / "config.schema.yaml"

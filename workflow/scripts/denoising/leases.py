@@ -1,7 +1,7 @@
 """Leases: one training or restoration at a time on a device, and a device of its own for each of several at once.
 
 A lease is a lock on a file that names the device, in one folder for each user of a machine. The system drops the lock
-with the process that holds it, however that ends; processes that the holder starts do not inherit it.
+with the process that holds it, however that ends; programs that the holder starts do not inherit it.
 
 The folder is in /tmp, whatever TMPDIR says, which Snakemake and users set by run, job or study, and never beside the
 results: studies in two folders share the device. The environment variable DENOISING_LEASES names another, for
@@ -52,6 +52,8 @@ def lease(device: str, job: str) -> Iterator[str]:
     PermissionError
         If the folder of the leases is not this user's own.
     """
+    if "SLURM_JOB_ID" in os.environ:
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # given no GPU, it has none, whatever the node has
     gpus = [] if device == "cpu" else visible_gpus()
     folder = own_folder()
     kept = os.open(folder, os.O_RDONLY)
@@ -112,7 +114,7 @@ def own_folder() -> Path:
     """
     folder = Path(os.environ.get("DENOISING_LEASES") or f"/tmp/denoising-leases-{os.geteuid()}")
     try:
-        folder.mkdir(0o700)
+        folder.mkdir(0o700, parents=True)
     except FileExistsError:
         found = folder.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():

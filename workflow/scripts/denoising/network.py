@@ -47,8 +47,8 @@ def use_device(device: str, threads: int, memory_growth: bool = True) -> Device:
     gpus = tf.config.list_physical_devices("GPU")
     if device == "gpu" and not gpus:
         raise RuntimeError(
-            "device: gpu, but TensorFlow sees no GPU. Check the driver (nvidia-smi) and the CUDA libraries "
-            "(make install-gpu), or set device: auto to run on the CPU."
+            "device: gpu, but TensorFlow sees no GPU. Check the driver (nvidia-smi), the CUDA libraries (make "
+            "install-gpu), and that a cluster's job asked for a GPU; or set device: auto to run on the CPU."
         )
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(2)
