@@ -45,16 +45,21 @@ def bucket(monkeypatch):
 
 def test_results_are_in_the_bucket_and_networks_have_a_gpu(study, bucket, monkeypatch, tmp_path):
     address, asked = bucket
-    elsewhere = replace(study, root=tmp_path)
+    elsewhere, config = replace(study, root=tmp_path), tmp_path / "study.yaml"
+    config.write_text(study.config.read_text().replace("device: cpu", "device: auto"))
     targets = ["results/tables/runtimes.csv", "results/scores/planaria-100/tribolium.csv"]
     kubernetes = ["--workflow-profile", ROOT / "profiles" / "kubernetes", "--storage-s3-endpoint-url", address]
 
-    said = elsewhere.run("-n", *kubernetes, "--configfile", study.config, "--", *targets)
+    said = elsewhere.run("-n", *kubernetes, "--configfile", config, "--", *targets)
 
-    local = elsewhere.run("-n", "--configfile", study.config, "--", *targets)
+    local = elsewhere.run("-n", "--configfile", config, "--", *targets)
     jobs, expected = (Counter(re.findall(r"^rule (\w+):", each, re.M)) for each in (said, local))
     assert jobs == expected
-    assert said.count("gpu_manufacturer=nvidia") == expected["train"] + expected["restore"] > 1
+    on_gpu = [line for line in said.splitlines() if "gpu=1" in line]
+    assert len(on_gpu) == expected["train"] + expected["restore"] > 1
+    # What is wanted with a limit for GPUs, and the limit on disk that comes with it
+    assert all("gpu_manufacturer=nvidia, scale=0, disk_mb=" in line for line in on_gpu)
+    assert sum("disk_mb=90000" in line for line in on_gpu) == expected["restore"]
     assert "s3://my-bucket/denoising/results/tables/runtimes.csv (send to storage)" in said
     # Files of the workflow's own are not looked for there
     paths = (path.split("?")[0].removeprefix("/my-bucket").removeprefix("/denoising/") for path in asked)
