@@ -81,7 +81,9 @@ class Study(workflow_tests.Workflow):
         return max((int(path.stem.split("-")[1]) for path in found), default=0)
 
     def log(self, model):
-        return (self.root / f"logs/train/{model}.log").read_text()
+        """Of the training; empty until it has begun, also anew."""
+        path = self.root / f"logs/train/{model}.log"
+        return path.read_text() if path.exists() else ""
 
     def leased(self, model):
         """The GPU that a model was trained on, as CUDA counts those that Slurm gave its job."""
