@@ -345,8 +345,10 @@ def test_ticks_are_few_and_clear_of_each_other_whatever_the_range(unsaved, tmp_p
             history[column] = np.linspace(low, high, len(history))
         history.assign(samples_seen=np.geomspace(1e4 * low, 1e4 * high, len(history))).to_csv(path, index=False)
     nothing = read_tidy(RESOURCES / "published_runtimes.csv").iloc[:0]
+    explanation = make_explanation()
     for draw, *given in (
-        (figures.fig_explanation, spread_over(make_explanation(), "value", low, high), STUDY),
+        (figures.fig_explanation, spread_over(explanation, "value", low, high), STUDY),
+        (figures.fig_explanation, spread_over(explanation[explanation["volume"] == "v0"], "value", low, high), STUDY),
         (figures.fig_generalization, scores, STUDY),
         (figures.fig_sweep, scores, STUDY, "batch"),
         (figures.fig_calibration, calibration, STUDY),
