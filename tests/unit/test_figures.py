@@ -308,7 +308,10 @@ def test_the_page_is_180_mm_wide_and_carries_the_note(drawn, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_text_is_clipped_or_overlapped(drawn, name):
-    figure = drawn[name]
+    assert_legible(drawn[name])
+
+
+def assert_legible(figure):
     figure.draw_without_rendering()
     renderer = FigureCanvasAgg(figure).get_renderer()
     shown = [(text.get_text(), inked(text, renderer)) for text in texts(figure)]
@@ -318,6 +321,56 @@ def test_no_text_is_clipped_or_overlapped(drawn, name):
         assert inside, f"{text!r} leaves the page"
     for (one, first), (other, second) in itertools.combinations(shown, 2):
         assert not first.padded(-1).overlaps(second.padded(-1)), f"{one!r} overlaps {other!r}"
+
+
+def spread_over(table, column, low, high):
+    """The table with the errors of `column` from `low` to `high`, in equal ratios, and similarities to match."""
+    share = table[column].where(table["metric"] != "ssim", 1 - table[column])
+    share = (share - share.min()) / (share.max() - share.min())
+    error = low * (high / low) ** share
+    return table.assign(**{column: error.where(table["metric"] != "ssim", 1 - error)})
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0945, 0.131), (0.02, 0.3), (0.0301, 0.0304), (0.001, 2), (0.9, 1.1e3)])
+def test_ticks_are_few_and_clear_of_each_other_whatever_the_range(unsaved, tmp_path, low, high):
+    scores = spread_over(make_scores(), "value", low, high)
+    calibration = make_calibration(tmp_path).assign(metric="")
+    scale = calibration["kind"] == "scale"
+    for column in ("expected", "observed"):
+        calibration.loc[scale, column] = spread_over(calibration[scale], column, low, high)[column]
+    histories = make_histories(tmp_path)
+    for path in histories.values():
+        history = pd.read_csv(path)
+        for column in ("loss", "val_loss", "learning_rate", "seconds"):
+            history[column] = np.linspace(low, high, len(history))
+        history.assign(samples_seen=np.geomspace(1e4 * low, 1e4 * high, len(history))).to_csv(path, index=False)
+    nothing = read_tidy(RESOURCES / "published_runtimes.csv").iloc[:0]
+    explanation = make_explanation()
+    for draw, *given in (
+        (figures.fig_explanation, spread_over(explanation, "value", low, high), STUDY),
+        (figures.fig_explanation, spread_over(explanation[explanation["volume"] == "v0"], "value", low, high), STUDY),
+        (figures.fig_generalization, scores, STUDY),
+        (figures.fig_sweep, scores, STUDY, "batch"),
+        (figures.fig_calibration, calibration, STUDY),
+        (figures.fig_learning_curves, histories, STUDY),
+        (figures.fig_runtimes, histories, STUDY, nothing),
+    ):
+        figure = draw(*given, *files(tmp_path, "awkward"))
+        assert_legible(figure)
+        for axis in (axis for ax in panels(figure) for axis in (ax.xaxis, ax.yaxis)):
+            if isinstance(axis.get_major_locator(), figures._RoomyLocator):
+                assert 2 <= len(axis.get_majorticklocs()) <= figures.MOST_TICKS
+
+
+def test_settings_that_are_close_share_a_tick(unsaved, tmp_path):
+    """Ticks at every other of a sweep's values, where labels at all of them would overlap."""
+    models = {f"planaria-{size}": {**BASE, "batch_size": size} for size in (1000, 1010, 1020, 1030, 9000)}
+    sweep = {"batch": {**SWEEP, "models": list(models), "varies": "batch_size"}}
+    runs = {model: {"model": model, "seed": 0} for model in models}
+    study = STUDY | {"models": models, "runs": runs, "studies": sweep | {"generalization": {**PLAIN, "models": []}}}
+    figure = figures.fig_sweep(make_scores(study), study, "batch", *files(tmp_path, "s"))
+    assert_legible(figure)
+    assert figure.axes[0].get_xticks().tolist() == [1000, 9000]
 
 
 @pytest.mark.parametrize("name", PLOTS)

@@ -12,7 +12,10 @@ from denoising import pairs
 from denoising.formats import Storage, write
 from denoising.matching import match_pairs
 from denoising.pairs import bring_in, record_pairs
+from denoising.specimens import SPECIES, acquire, simulate_specimen
 from denoising.volumes import paired, read_listing, read_volume, volume_header
+
+REAL = Path(__file__).parents[3] / "shared" / "data" / "pairs2d"
 
 
 @pytest.fixture
@@ -221,6 +224,83 @@ def test_nothing_but_the_volumes_is_left(images, tmp_path):
     bring_in(listed, "ZYX", "low", 0.5, 0, tmp_path / "volumes")
     written = {str(path.relative_to(tmp_path / "volumes")) for path in (tmp_path / "volumes").rglob("*.*")}
     assert written == {"volumes.csv", *read_listing(tmp_path / "volumes")["path"]}
+
+
+# Swapped pairs
+
+
+def scene(shape, noise=0.0, seed=0):
+    """A smooth specimen of range 1 or so, and noise."""
+    y, x = np.indices(shape)[-2:]
+    smooth = np.sin(x / 9) * np.cos(y / 7) / 2
+    return smooth + np.random.default_rng(seed).normal(0, noise, shape) if noise else smooth
+
+
+@pytest.mark.parametrize("shape", [(96, 80), (5, 96, 80)])
+@pytest.mark.parametrize("known", [0.02, 0.1])
+def test_noise_is_known_whatever_gain_and_offset(shape, known):
+    image = scene(shape, known)
+    low, high = np.percentile(image, (3, 99.8))
+    assert pairs.noise(image) == pytest.approx(known / (high - low), rel=0.1)
+    assert pairs.noise(1000 + 300 * image) == pytest.approx(pairs.noise(image), rel=1e-3)
+
+
+def test_hot_pixels_and_edges_are_no_noise():
+    image = scene((96, 80), 0.02)
+    spoilt = image.copy()
+    spoilt[[10, 50], [20, 70]] = 50
+    spoilt[60:] += 0.01
+    assert pairs.noise(spoilt) == pytest.approx(pairs.noise(image), rel=0.05)
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (2, 9), (9, 2), (1, 1)])
+def test_noise_of_what_cannot_tell_is_not_known(shape):
+    assert np.isnan(pairs.noise(np.zeros(shape, np.uint16)))
+
+
+def warnings_of(images, caplog, tmp_path, low, high):
+    """What is said of pairs of which the first ones have the noise `low` and `high` in turn."""
+    changed = {
+        f"{name}_{side}": (1000 + 500 * scene((64, 60), noise, i)).astype(np.uint16)
+        for i, (name, *noises) in enumerate(zip("abcde", low, high, strict=True))
+        for side, noise in zip(("low", "high"), noises, strict=True)
+    }
+    bring_in(images((64, 60), **changed), "YX", "low", 0.2, 0, tmp_path / "mine")
+    assert (tmp_path / "mine" / "volumes.csv").exists()
+    return [record.getMessage() for record in caplog.records if record.name == "progress"]
+
+
+def test_pairs_that_seem_swapped_are_said_once(images, caplog, tmp_path):
+    assert warnings_of(images, caplog, tmp_path, [0.02, 0.02, 0.02, 0.2, 0.2], [0.2, 0.2, 0.2, 0.02, 0.02]) == [
+        "mine: in 3 of 5 pairs the low-SNR image is less noisy than its ground truth: see whether "
+        "datasets.mine.pairs.low and high are swapped"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [([0.2] * 5, [0.02] * 5), ([0.1] * 5, [0.1] * 5), ([0.02, 0.02, 0.2, 0.2, 0.2], [0.2, 0.2, 0.02, 0.02, 0.02])],
+    ids=["as they should be", "alike", "two of five swapped"],
+)
+def test_of_other_pairs_nothing_is_said(images, caplog, tmp_path, low, high):
+    assert not warnings_of(images, caplog, tmp_path, low, high)
+
+
+@pytest.mark.parametrize("species", list(SPECIES))
+def test_simulated_pairs_are_told_from_swapped_ones(species):
+    of = SPECIES[species]
+    rng = np.random.default_rng(4)
+    images = acquire(simulate_specimen(of, (8, 96, 96), rng), of, (*of.exposures, 1.0), rng)
+    *low, high = map(pairs.noise, images)
+    assert min(low) / high > 1.8
+    assert high / min(low) < pairs.LEAST_NOISE
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real pairs are not here")
+@pytest.mark.parametrize("name", ["BPAE_B", "mice", "fish"])
+def test_real_pairs_are_told_from_swapped_ones(name):
+    low, high = (pairs.noise(tifffile.imread(REAL / f"fmd_{name}_{side}.tif")) for side in ("noisy", "gt"))
+    assert low / high > 2.5
 
 
 def test_unreadable_image_is_named(images, tmp_path):

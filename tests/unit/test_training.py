@@ -1,14 +1,17 @@
 """Training: csbdeep's, on patches that stay on disk, the same twice, killed or not, with a history that says it all."""
 
+import itertools
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -321,6 +324,62 @@ def test_tensorboard_is_written_if_asked(patches, tmp_path, untraced):
     (events,) = (tmp_path / "t").iterdir()
     tags = {value.tag for event in tf.compat.v1.train.summary_iterator(str(events)) for value in event.summary.value}
     assert tags == {"loss", "val_loss", "learning_rate"}
+
+
+# What is said before the first epoch has ended
+
+
+class Interrupted(Exception):
+    pass
+
+
+@pytest.fixture
+def forecasts(monkeypatch, caplog, untraced):
+    """Train with a clock that tells 100 s for the first step and 10 s for each other; gives what was foretold."""
+
+    def trained(patches, folder, interrupt_at=None, **changes):
+        now, steps, land = [0.0], itertools.count(1), training.Training._land
+
+        def landing(self, *given):
+            land(self, *given)
+            step = next(steps)
+            now[0] += 100 if step == 1 else 10
+            if step == interrupt_at:
+                raise Interrupted
+
+        with monkeypatch.context() as patch:
+            patch.setattr(training.Training, "_land", landing)
+            patch.setattr(training, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+            caplog.clear()
+            with suppress(Interrupted), caplog.at_level("INFO"):
+                train_model(patches, folder, **changes)
+        return [said for record in caplog.records if " s a step" in (said := record.getMessage())]
+
+    return trained
+
+
+def test_a_long_first_epoch_says_once_how_long_it_will_all_take(patches, tmp_path, forecasts):
+    (said,) = forecasts(patches, tmp_path / "worm", epochs=2, steps_per_epoch=36)
+    # 36 steps of 10 s, and 5 patches to validate on, as many as 5 / 9 of a step; 7 steps are taken
+    about = r"worm: 10 s a step: an epoch takes about 6\.1 min, the training 11 min \(epochs left: 2\), done about "
+    assert re.fullmatch(about + r"\w{3} \d\d \w{3} \d\d:\d\d", said)
+
+
+def test_a_resumed_training_foretells_what_is_left(patches, tmp_path, forecasts):
+    long = {"epochs": 60, "steps_per_epoch": 9}
+    assert len(forecasts(patches, tmp_path / "worm", interrupt_at=22, **long)) == 1
+    assert checkpoint_names(tmp_path / "worm")[-1] == "epoch-00002"
+    (said,) = forecasts(patches, tmp_path / "worm", interrupt_at=9, **long)
+    assert "an epoch takes about 1.6 min, the training 91 min (epochs left: 58), done about " in said
+
+
+def test_an_epoch_that_ends_by_then_speaks_for_itself(patches, tmp_path, forecasts):
+    assert forecasts(patches, tmp_path / "worm", epochs=3, steps_per_epoch=7) == []
+
+
+@pytest.mark.parametrize(("seconds", "about"), [(61, "1 min"), (2880, "48 min"), (8640, "2.4 h"), (288500, "80 h")])
+def test_times_have_two_digits(seconds, about):
+    assert training._about(seconds) == about
 
 
 # The same twice

@@ -24,12 +24,13 @@ import numpy as np
 import pandas as pd
 from matplotlib import patheffects, style
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.textpath import text_to_path
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
 from denoising.statistics import (
@@ -141,6 +142,7 @@ CALIBRATION_NOTE = (
     "truth's range from its 0.1 to its 99.9 percentile. Dashed: perfect calibration. Networks below it in coverage, or "
     "above it in scale, are too sure of themselves."
 )
+MOST_TICKS = 6  # along an axis
 LINEAR_TO = 0.01  # changes of a score beyond this are on a log scale
 CONTRAST = (1.0, 99.8)
 INSET, ZOOM = 0.4, 2.5
@@ -640,6 +642,61 @@ def _save(figure: Figure, pdf_path: PathLike, png_path: PathLike) -> Figure:
     return figure
 
 
+# Ticks
+
+
+def _plain(value: float) -> str:
+    return f"{value:g}"
+
+
+def _few_ticks(axis: Axis, wanted: Iterable[Sequence[float]] = (), name: Callable[[float], str] = _plain) -> None:
+    """Ticks whose labels never overlap: the first of the sets `wanted` that has room, else a few round numbers."""
+    axis.set_major_locator(_RoomyLocator(wanted, name))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: name(value)))
+    axis.set_minor_locator(NullLocator())
+
+
+class _RoomyLocator(Locator):
+    """The ticks of `_few_ticks`, chosen as late as drawing, when the length of the axis is known."""
+
+    def __init__(self, wanted: Iterable[Sequence[float]], name: Callable[[float], str]) -> None:
+        self.wanted, self.name = list(wanted), name
+
+    def __call__(self) -> np.ndarray:
+        return self.tick_values(*sorted(self.axis.get_view_interval()))
+
+    def tick_values(self, low: float, high: float) -> np.ndarray:
+        for ticks in self.wanted:
+            if self._has_room(inside := _within(ticks, low, high)):
+                return inside
+        sets = [_within(ticks, low, high) for ticks in _round_numbers(low, high, self.axis.get_scale() == "log")]
+        roomy = [ticks for ticks in sets if len(ticks) <= MOST_TICKS and self._has_room(ticks)]
+        return max(roomy, key=len, default=np.array([]))
+
+    def _has_room(self, ticks: Sequence[float]) -> bool:
+        """Whether the labels of rising `ticks` differ and stand clear of each other."""
+        across, box, size = self.axis.axis_name == "x", self.axis.axes.bbox, STYLE["xtick.labelsize"]
+        length = (box.width if across else box.height) * 72 / self.axis.get_figure(root=True).dpi
+        names = list(map(self.name, ticks))
+        sizes = np.array([_text_width(name, size) if across else size for name in names])
+        first, last, *places = self.axis.get_transform().transform([*self.axis.get_view_interval(), *ticks])
+        apart = np.abs(np.diff(places) / (last - first)) * length
+        return len(set(names)) == len(names) and bool((apart > (sizes[1:] + sizes[:-1]) / 2 + size / 2).all())
+
+
+def _within(ticks: Iterable[float], low: float, high: float) -> np.ndarray:
+    return np.array([tick for tick in ticks if low <= tick <= high], float)
+
+
+def _round_numbers(low: float, high: float, log: bool) -> Iterable[Sequence[float]]:
+    """Sets of round numbers around `low` to `high`: on a log scale its own before evenly spaced ones."""
+    if log:
+        powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        yield from ([digit * 10.0**power for power in powers for digit in digits] for digits in ((1, 2, 5), (1, 3)))
+        yield from ([10.0**power for power in powers if power % step == 0] for step in range(1, len(powers)))
+    yield from (MaxNLocator(count, steps=[1, 2, 5, 10]).tick_values(low, high) for count in range(5, 0, -1))
+
+
 # Images
 
 
@@ -878,16 +935,13 @@ def _scale(ax: Axes, metric: str, shown: pd.DataFrame) -> None:
     if metric != "nrmse":
         margin = 0.08 * ((high - low) or 1)
         ax.set_ylim(low - margin, high + margin)
-        ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        _few_ticks(ax.yaxis)
         return
     low = max(low, 0.2 * shown["mean"].min())  # an interval can reach to 0 and beyond
     factor = max((high / low) ** 0.1, 1.02)
     ax.set_yscale("log", nonpositive="clip")
     ax.set_ylim(low / factor, high * factor)
-    far = high / low > 4.5
-    ax.yaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)) if far else MaxNLocator(4))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.yaxis.set_minor_locator(NullLocator())
+    _few_ticks(ax.yaxis)
 
 
 def _label_feet(axes: np.ndarray, grid: list[list[Panel]], label: str) -> None:
@@ -992,13 +1046,12 @@ def _far_apart(values: Sequence[float]) -> bool:
 
 
 def _scale_values(ax: Axes, values: Sequence[float]) -> None:
-    """An x axis with a tick at each value: log2 where the values span a factor of 4 or more."""
+    """An x axis with a tick at each value that has room: log2 where the values span a factor of 4 or more."""
     values = sorted(set(values))
     if _far_apart(values):
         ax.set_xscale("log", base=2)
     ax.margins(x=0.1)
-    ax.set_xticks(values, [f"{value:g}" for value in values])
-    ax.xaxis.set_minor_locator(NullLocator())
+    _few_ticks(ax.xaxis, [values[::step] for step in range(1, len(values) + 1)])
 
 
 def _swept(summary: pd.DataFrame, study: Study) -> list[str]:
@@ -1172,13 +1225,11 @@ def _scale_curves(row: Sequence[Axes], runs: list[pd.DataFrame]) -> None:
     low, high, _ = _loss_limits(runs)
     for ax in row[:2]:
         ax.set_ylim(low, high)
-        ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        _few_ticks(ax.yaxis)
     rates = np.unique([float(f"{rate:.3g}") for run in runs for rate in run["learning_rate"]])
     row[2].set_yscale("log")
     row[2].set_ylim(rates.min() / 1.3, rates.max() * 1.3)
-    row[2].yaxis.set_major_locator(FixedLocator(rates) if len(rates) < 7 else LogLocator(10, subs=(1, 2, 5)))
-    row[2].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    row[2].yaxis.set_minor_locator(NullLocator())
+    _few_ticks(row[2].yaxis, [rates] if len(rates) <= MOST_TICKS else [])
 
 
 def _scale_samples(ax: Axes, runs: list[pd.DataFrame]) -> None:
@@ -1186,9 +1237,7 @@ def _scale_samples(ax: Axes, runs: list[pd.DataFrame]) -> None:
     first, last = min(run["samples_seen"].min() for run in runs), max(run["samples_seen"].max() for run in runs)
     ax.set_xscale("log")
     ax.set_xlim(first / 1.2, last * 1.2)
-    ax.xaxis.set_major_locator(LogLocator(10, subs=(1,) if last / first > 50 else (1, 2, 5)))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short_number(value)))
-    ax.xaxis.set_minor_formatter(NullFormatter())
+    _few_ticks(ax.xaxis, name=_short_number)
 
 
 def _short_number(value: float) -> str:
@@ -1225,10 +1274,7 @@ def _scale_calibration(ax: Axes, shown: pd.DataFrame, kind: str) -> None:
     ax.plot([low, high], [low, high], color="0.6", linewidth=0.8, linestyle=INPUT_LINE, zorder=1)
     ax.set(xlim=(low, high), ylim=(low, high), xlabel=CALIBRATION[kind][0])
     for axis in (ax.xaxis, ax.yaxis):
-        far = LogLocator(10, subs=(1, 2, 5) if high / max(low, 1e-9) < 100 else (1,))
-        axis.set_major_locator(far if kind == "scale" else FixedLocator([0, 0.25, 0.5, 0.75, 1]))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axis.set_minor_locator(NullLocator())
+        _few_ticks(axis, [] if kind == "scale" else [[0, 0.25, 0.5, 0.75, 1], [0, 0.5, 1]])
     ax.grid(True, axis="both")
 
 
@@ -1264,22 +1310,20 @@ def _scale_values_across(ax: Axes, shown: pd.DataFrame, scale: str) -> None:
     if scale == "log":
         low = max(low, 0.2 * shown["mean"].min())
         ax.set_xscale("log")
-        ax.set_xlim(low / (high / low) ** 0.05, high * (high / low) ** 0.05)
-        ax.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        ax.xaxis.set_minor_locator(NullLocator())
+        factor = max((high / low) ** 0.05, 1.01)
+        ax.set_xlim(low / factor, high * factor)
+        _few_ticks(ax.xaxis)
         return
     if scale == "symlog":
         ax.set_xscale("symlog", linthresh=LINEAR_TO)
         low, high = 1.3 * min(low, -LINEAR_TO), 1.3 * max(high, LINEAR_TO)
         ax.set_xlim(low, high)
-        ticks = [sign * LINEAR_TO * 10**power for sign in (-1, 1) for power in range(3)]
-        ax.set_xticks(sorted(tick for tick in (0, *ticks) if low <= tick <= high))
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        ax.xaxis.set_minor_locator(NullLocator())
+        powers = [[LINEAR_TO * 10**power for power in range(first, 3)] for first in range(4)]
+        _few_ticks(ax.xaxis, [[*(-each for each in reversed(part)), 0, *part] for part in powers])
         return
     margin = 0.05 * ((high - low) or 1)
     ax.set_xlim(low - margin, high + margin)
+    _few_ticks(ax.xaxis)
 
 
 def _step_handle(key: str, study: Study) -> Line2D:
@@ -1313,7 +1357,7 @@ def _draw_hours(ax: Axes, runs: pd.DataFrame, study: Study) -> None:
         look = {"color": _colour(run["model"], study), **_source_look(run["source"])}
         ax.plot(run["hours"], models.index(run["model"]), linestyle="", markersize=4.5, **look)
     ax.set_xscale("log")
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    _few_ticks(ax.xaxis)
     ax.set_yticks(range(len(models)), models)
     ax.set_ylim(len(models) - 0.5, -0.5)
     ax.grid(True, axis="both")
@@ -1333,6 +1377,7 @@ def _draw_lines(ax: Axes, groups: list[pd.DataFrame], published: pd.DataFrame, s
     ax.set_xlim(0, ax.get_xlim()[1] * (1.2 if any(paper) else 1.0))
     room = 0.06 + 0.12 * len(groups) + (0.2 if any(paper) else 0)  # of the legend, and of the paper's points
     ax.set_ylim(0, ax.get_ylim()[1] / (1 - min(room, 0.7)))
+    _few_ticks(ax.xaxis)
 
 
 def _draw_line(ax: Axes, group: pd.DataFrame, paper: list[PaperPoint], name: str, study: Study) -> Line2D:

@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -57,6 +57,7 @@ COLUMNS = [
     "device_memory_mb", "gpu_energy_kj",
 ]  # fmt: skip
 VALIDATION_VOXELS = 2**18  # of a batch that validates, or twice a training batch, whose step needs as much memory
+FORECAST_AFTER = 60  # seconds of steps
 STEPS_IN_FLIGHT = 16  # steps that a GPU is given before their losses are waited for
 
 
@@ -186,6 +187,7 @@ class Training:
         self.gpu = accounting.Gpu(device.on_gpu)
         self.resumed_from = None
         self.best, self.history, self.losses, self.seconds = [], [], [], 0.0
+        self.forecast_due, self.paced_from = True, None  # the time and the step from which a step's time is measured
         self.judged = None  # losses of the best weights on the whole validation set
         subset = "" if len(self.validating) == len(self.validation) else f" (of {len(self.validation)})"
         count = f"{len(self.training)} patches to train on, {len(self.validating)}{subset} to validate on"
@@ -293,8 +295,11 @@ class Training:
             if requests or first_of_all or number == first + steps - 1 or len(in_flight) == self._most_in_flight:
                 self._land(in_flight, first, rate)
                 in_flight = []
+                if self.forecast_due:
+                    self._forecast(time.perf_counter())
                 if requests:
                     self._stop(requests, time.perf_counter() - start)
+        self.forecast_due = False  # from here on epochs tell
 
     def _land(self, in_flight: list[tf.Tensor], first: int, rate: float) -> None:
         """Wait for the losses of steps and refuse those that are not finite."""
@@ -359,6 +364,25 @@ class Training:
 
     def _val_losses(self) -> list[float]:
         return [row["val_loss"] for row in self.history]
+
+    def _forecast(self, now: float) -> None:
+        """Say once how long an epoch and the training will take, if the first epoch is far from done."""
+        if self.paced_from is None:  # the first step's time includes tracing and compiling
+            self.paced_from = now, len(self.losses)
+        (start, step), values = self.paced_from, self.values
+        if now < start + FORECAST_AFTER or len(self.losses) == values["steps_per_epoch"]:
+            return
+        self.forecast_due = False
+        pace = (now - start) / (len(self.losses) - step)
+        # A step is three passes, one forward and two backward; validation is one
+        epoch = pace * (values["steps_per_epoch"] + len(self.validating) / (3 * values["batch_size"]))
+        epochs = values["epochs"] - len(self.history)
+        left = epochs * epoch - pace * len(self.losses)
+        progress.info(
+            "%s: %.3g s a step: an epoch takes about %s, the training %s (epochs left: %d), done about %s",
+            self.run, pace, _about(epoch), _about(left), epochs,
+            f"{datetime.now() + timedelta(seconds=left):%a %d %b %H:%M}",
+        )  # fmt: skip
 
     def _say(self, row: dict) -> None:
         """One line on an epoch, in the log and on the console."""
@@ -454,3 +478,9 @@ class Training:
             "flop_per_voxel_forward": self.flop_per_voxel,
             "matmul_gflop_per_second": round(self.matmul_rate / 1e9, 1),
         }
+
+
+def _about(seconds: float) -> str:
+    """A time in two digits, as 48 min or 80 h."""
+    size, unit = (60, "min") if seconds < 7200 else (3600, "h")
+    return f"{float(f'{seconds / size:.2g}'):g} {unit}"
