@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -140,13 +140,6 @@ class Cluster:
                 end(self.process(daemon))
         for name in FILES:
             (ETC / name).unlink(missing_ok=True)
-
-    @contextmanager
-    def without_controller(self):
-        """While slurmctld is down, as when it is restarted; jobs run on."""
-        end(self.process("slurmctld"))
-        yield
-        said("slurmctld")
 
     def process(self, daemon):
         return int((self.root / f"{daemon}.pid").read_text())

@@ -3,7 +3,6 @@
 import itertools
 import json
 import signal
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -186,17 +185,6 @@ def test_a_job_that_runs_out_of_time_gets_more_and_goes_on(cluster, prepared, tm
         ("TIMEOUT", "00:01:00"),
         ("CANCELLED", "00:02:00"),
     ]
-
-
-def test_a_controller_that_is_away_for_a_minute_costs_nothing(cluster, prepared, tmp_path):
-    study = prepared.copy(tmp_path)
-    study.edit_config("training", epochs=4)
-    snakemake = study.start_training("first")
-    wait_for_training(study, "first", 1)
-    with cluster.without_controller():
-        time.sleep(60)
-    study.finish(snakemake)
-    assert [job["JobState"] for job in cluster.trainings(study.root).values()] == ["COMPLETED"]
 
 
 # Past one GPU
