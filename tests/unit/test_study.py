@@ -14,6 +14,7 @@ from denoising.study import (
     cross_tested,
     figures,
     probabilistic_runs,
+    refuse_repeated_keys,
     resolve,
     runs_of,
     sweeps,
@@ -505,6 +506,59 @@ def test_datasets_may_repeat_one_another_by_yaml_anchors(schema):
     text = SMALL.replace("  worms:\n", "  worms: &same\n").replace("  flies:\n", "  again: *same\n  flies:\n")
     datasets = resolve(yaml.safe_load(text), schema)["datasets"]
     assert (datasets["worms"]["table"], datasets["again"]["table"]) == ("table_worms", "table_again")
+
+
+# Keys that stand twice
+
+REPEATED = {
+    "at the top": ("title: A\nseed: 1\n\ntitle: B\n", 4, "title", 1),
+    "nested": ("studies:\n  a:\n    models: {}\n  b: {}\n  a: {}\n", 5, "a", 2),
+    "in a list": ("list:\n  - name: x\n    source: y\n    name: z\n", 4, "name", 2),
+    "in one line": ("model: {epochs: 1, width: 2, epochs: 3}\n", 1, "epochs", 1),
+    "quoted once": ("title: A\n'title': B\n", 2, "title", 1),
+    "under an anchor": ("a: &same {x: 1,\n  x: 2}\nb: *same\n", 2, "x", 1),
+}
+
+
+@pytest.mark.parametrize(("text", "line", "key", "first"), REPEATED.values(), ids=REPEATED)
+def test_a_key_that_stands_twice_is_refused(text, line, key, first, tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    with pytest.raises(StudyError) as refused:
+        refuse_repeated_keys(path)
+    assert str(refused.value).startswith(f"{path}, line {line}: the key {key} stands in line {first} already")
+
+
+PASSED = {
+    "the small config": SMALL,
+    "one key in several mappings": "a: {x: 1}\nb: {x: 1}\n",
+    "a merged value given anew": "a: &base {x: 1}\nb: {<<: *base, x: 2}\n",
+    "two mappings merged": "a: &a {x: 1}\nb: &b {x: 2}\nc:\n  <<: *a\n  <<: *b\n",
+    "an alias, twice": "a: &same {x: 1}\nb: [*same, *same]\n",
+    "an alias within its own anchor": "a: &same {x: *same}\n",
+    "a number and its digits": "{1: a, '1': b}\n",
+    "nothing": "",
+    "no YAML": "a: 1\na: [\n",
+}
+
+
+@pytest.mark.parametrize("text", PASSED.values(), ids=PASSED)
+def test_what_repeats_no_key_passes(text, tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    refuse_repeated_keys(path)
+
+
+def test_json_and_missing_files_are_left_to_snakemake(tmp_path):
+    path = tmp_path / "study.json"
+    refuse_repeated_keys(path)
+    path.write_text('{"seed": 1, "seed": 2}')
+    refuse_repeated_keys(path)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_configs_repeat_no_key(name):
+    refuse_repeated_keys(ROOT / name)
 
 
 # What is refused

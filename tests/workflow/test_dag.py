@@ -166,6 +166,17 @@ def test_a_wrong_config_ends_in_one_sentence_before_any_job(workflow, miniature_
     assert len([line for line in done.said.splitlines() if line.strip()]) <= 4
 
 
+def test_a_key_that_stands_twice_is_refused_before_any_job(workflow, miniature_config):
+    config = workflow.write_config(miniature_config)
+    text = config.read_text()
+    config.write_text(text + "title: Another\n")
+    done = workflow.run("-n", "--configfile", config, check=False)
+    assert done.returncode != 0
+    last = text.count("\n") + 1
+    assert f"{config}, line {last}: the key title stands in line 1 already" in done.said
+    assert len([line for line in done.said.splitlines() if line.strip()]) <= 4
+
+
 def test_a_second_arm_that_cannot_be_is_refused_before_any_job(workflow, miniature_config):
     miniature_config["studies"]["batch_size"]["models"]["planaria-batch8"]["batch_size"] = 3
     done = workflow.run("-n", "--configfile", workflow.write_config(miniature_config), check=False)

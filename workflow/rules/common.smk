@@ -32,6 +32,9 @@ from denoising.names import one_of
 from denoising.provenance import code_version as version_of
 
 try:
+    if workflow.is_main_process:  # jobs would start later for it
+        for file in workflow.configfiles:
+            studies.refuse_repeated_keys(Path(file))
     STUDY = studies.resolve(config, yaml.safe_load(SCHEMA.read_text()))
 except studies.StudyError as error:
     raise WorkflowError(f"The config does not describe a study. {error}")

@@ -16,8 +16,10 @@ import difflib
 import math
 import re
 from numbers import Real
+from pathlib import Path
 
 import jsonschema
+import yaml
 
 BASELINES = ("gaussian", "median", "tv", "wavelet", "nlm")
 RESERVED = ("input", "truth", *BASELINES)
@@ -32,6 +34,49 @@ MATCHED_BY = {"batch_size": "steps_per_epoch", "steps_per_epoch": "epochs"}
 
 class StudyError(ValueError):
     """A config that describes no study; the message is one sentence that names the key."""
+
+
+def refuse_repeated_keys(path: Path) -> None:
+    """Refuse a YAML file in which a key stands twice in one mapping: whoever reads it silently takes the last.
+
+    JSON, and what is no YAML, are left to Snakemake.
+
+    Raises
+    ------
+    StudyError
+        Naming the file, the key, and the lines in which it stands.
+    """
+    if path.suffix == ".json":
+        return
+    try:
+        waiting = [yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)]
+    except (OSError, ValueError, yaml.YAMLError):
+        return
+    seen = set()  # an alias is the node that it stands for, which may hold the alias
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            _refuse_repeated(node, path)
+            waiting += [inner for _, inner in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+
+
+def _refuse_repeated(mapping: yaml.MappingNode, path: Path) -> None:
+    first = {}
+    for key, _ in mapping.value:
+        if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
+            continue
+        line = key.start_mark.line + 1
+        if (key.tag, key.value) in first:
+            raise StudyError(
+                f"{path}, line {line}: the key {key.value} stands in line {first[key.tag, key.value]} already, and "
+                "only one of the two would count; rename or delete one."
+            )
+        first[key.tag, key.value] = line
 
 
 def resolve(config: dict, schema: dict) -> dict:
