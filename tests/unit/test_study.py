@@ -706,6 +706,32 @@ def test_refused_in_one_sentence_that_names_the_key(changes, said, config, schem
     assert message[-1] in ".?"
 
 
+@pytest.mark.parametrize(
+    ("key", "text", "write"),
+    [
+        ("learning_rate", "4e-4", "0.0004"),
+        ("learning_rate", "1e-6", "1.0e-06"),
+        ("learning_rate", "1", "1"),
+        ("width", "8", "8"),
+        ("validation_patches", "1e3", "1000"),
+    ],
+)
+def test_a_number_read_as_text_is_told_how_to_write(key, text, write, config, schema):
+    with pytest.raises(StudyError, match=rf"^training.{key} is '{text}', expected .*: write {write} without quotes, "):
+        resolve(change(config, {f"training.{key}": text}), schema)
+    resolve(change(config, {f"training.{key}": yaml.safe_load(write)}), schema)
+
+
+OTHER_TEXT = [("width", "8.5"), ("width", "wide"), ("learning_rate", "nan"), ("loss", "8")]
+
+
+@pytest.mark.parametrize(("key", "text"), OTHER_TEXT)
+def test_other_text_is_not(key, text, config, schema):
+    with pytest.raises(StudyError) as refused:
+        resolve(change(config, {f"training.{key}": text}), schema)
+    assert "write" not in str(refused.value)
+
+
 MISSED = {
     "dataset tested on twice": ({"studies.main.tested_on": ["worms", "worms"]}, ["studies.main.tested_on"]),
     "stratum that is no regular expression": ({"datasets.worms.stratum": "_(fixed"}, ["datasets.worms.stratum"]),

@@ -169,11 +169,25 @@ def _sentence(error: jsonschema.ValidationError) -> str:
         return f"{where}: the key {missing[0]} is missing."
     if error.validator == "type":
         expected = error.validator_value
-        expected = expected if isinstance(expected, str) else " or ".join(expected)
-        return f"{where} is {error.instance!r}, expected {expected}."
+        expected = [expected] if isinstance(expected, str) else expected
+        remedy = _number_meant(error.instance, expected)
+        return f"{where} is {error.instance!r}, expected {' or '.join(expected)}{remedy}."
     if error.validator == "enum":
         return f"{where} is {error.instance!r}, expected one of {', '.join(map(str, error.validator_value))}."
     return f"{where}: {error.message}."
+
+
+def _number_meant(value, expected: list[str]) -> str:
+    """How to write a number that was read as text: 4e-4 is text in YAML 1.1, as is all that is nested in --config."""
+    try:
+        number = _plain(float(value)) if isinstance(value, str) else math.nan
+    except ValueError:
+        return ""
+    fits = "number" in expected or ("integer" in expected and isinstance(number, int))
+    if not fits or not math.isfinite(number):
+        return ""
+    as_yaml = yaml.safe_dump(number).split()[0]
+    return f": write {as_yaml} without quotes, in a config file (--config sets top-level values only)"
 
 
 def _unknown_key(where: str, key: str, known: list[str]) -> str:
