@@ -689,9 +689,26 @@ REFUSED = {
         {"datasets.beads.simulate.shape": [8, 64, 64]},
         ["datasets.beads.patches.shape", "[8, 64, 64]"],
     ),
-    "two tables of one name": ({"datasets.flies.table": "table_worms"}, ["table", "table_worms"]),
-    "table named as a fixed one": ({"datasets.flies.table": "runtimes"}, ["table", "runtimes"]),
-    "figure named as a fixed one": ({"studies.batches.figure": "fig1_patches"}, ["figure", "fig1_patches"]),
+    "two tables of one name": (
+        {"datasets.flies.table": "table_worms"},
+        ["datasets.worms.table and datasets.flies.table share the name table_worms; set one to another"],
+    ),
+    "table named as a fixed one": (
+        {"datasets.flies.table": "runtimes"},
+        ["datasets.flies.table is runtimes, a name reserved", "set it to another"],
+    ),
+    "two figures of one name": (
+        {"studies.more": {"base": "worms", "varies": "epochs", "figure": "batches", "models": {"long": {"epochs": 9}}}},
+        ["studies.batches.figure and studies.more.figure share the name batches; set one to another"],
+    ),
+    "figure named as a fixed one": (
+        {"studies.batches.figure": "fig1_patches"},
+        ["studies.batches.figure is fig1_patches, a name reserved"],
+    ),
+    "sweep named as a fixed figure": (
+        {"studies.calibration": {"base": "worms", "varies": "epochs", "models": {"longer": {"epochs": 9}}}},
+        ["studies.calibration.figure is calibration, a name reserved", "set it to another"],
+    ),
     "protocol twice": ({"evaluation.protocols": ["paper", "paper"]}, ["evaluation.protocols"]),
 }
 

@@ -441,10 +441,20 @@ def _check_model(name: str, values: dict, study: dict) -> None:
 
 def _check_files(study: dict) -> None:
     """No two results may claim one file name."""
-    for kind, names in (("table", tables(study)), ("figure", figures(study))):
-        twice = {name for name in names if names.count(name) > 1}
-        if twice:
-            raise StudyError(f"{kind}: two results are called {', '.join(sorted(twice))}; give one another name.")
+    varied = {key: entry for key, entry in study["studies"].items() if entry["varies"]}
+    tested = {key: study["datasets"][key] for key in tested_datasets(study)}
+    _check_names({f"datasets.{key}.table": entry["table"] for key, entry in tested.items()}, tables(study))
+    _check_names({f"studies.{key}.figure": entry["figure"] for key, entry in varied.items()}, figures(study))
+
+
+def _check_names(given: dict[str, str], taken: list[str]) -> None:
+    """Refuse a name that two keys give, or that the workflow has taken too; `taken` holds the names of all files."""
+    for name in given.values():
+        keys = [key for key, each in given.items() if each == name]
+        if len(keys) > 1:
+            raise StudyError(f"{' and '.join(keys)} share the name {name}; set one to another.")
+        if taken.count(name) > 1:
+            raise StudyError(f"{keys[0]} is {name}, a name reserved for the workflow's own file; set it to another.")
 
 
 def conditions(study: dict, dataset: str) -> list[str]:
