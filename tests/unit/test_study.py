@@ -619,8 +619,14 @@ REFUSED = {
         ["datasets.worms.archive", "url and path"],
     ),
     "neither url nor path": ({"datasets.worms.archive": {}}, ["datasets.worms.archive", "neither url nor path"]),
-    "url of no web server": ({"datasets.flies.archive.url": "ftp://example.org"}, ["datasets.flies.archive.url"]),
-    "checksum of another kind": ({"datasets.worms.archive.sha256": "12ab"}, ["datasets.worms.archive.sha256", "12ab"]),
+    "url of no web server": (
+        {"datasets.flies.archive.url": "ftp://example.org"},
+        ["datasets.flies.archive.url: found 'ftp://example.org'", "an address that begins with http:// or https://"],
+    ),
+    "checksum of another kind": (
+        {"datasets.worms.archive.sha256": "12ab"},
+        ["datasets.worms.archive.sha256: found '12ab', expected 64 hexadecimal digits"],
+    ),
     "text for a number": ({"training.epochs": "many"}, ["training.epochs", "'many'", "integer"]),
     "fraction for a whole number": ({"training.epochs": 1.5}, ["training.epochs", "1.5", "integer"]),
     "yes for a number": ({"training.batch_size": True}, ["training.batch_size", "True", "integer"]),
@@ -644,7 +650,14 @@ REFUSED = {
     "the one baseline of old": ({"baseline": {"strength": 0.8}}, ["no key baseline", "baselines"]),
     "model named truth": ({"studies.batches.models.truth": {}}, ["studies.batches.models.truth"]),
     "model no file can be named for": ({"studies.batches.models.a/b": {}}, ["studies.batches.models", "a/b"]),
-    "dataset no file can be named for": ({"datasets.my data": {}}, ["datasets", "my data"]),
+    "dataset no file can be named for": (
+        {"datasets.my data": {}},
+        ["datasets: found 'my data', expected a name that begins with a letter and holds only letters, digits,"],
+    ),
+    "condition no folder can be named for": (
+        {"datasets.worms.conditions.0.name": "10 %"},
+        ["datasets.worms.conditions.0.name: found '10 %', expected a name that begins with a letter or digit"],
+    ),
     "condition named truth": ({"datasets.worms.conditions.0.name": "truth"}, ["datasets.worms.conditions", "truth"]),
     "conditions of one name": (
         {"datasets.worms.conditions": [{"name": "1", "source": "a"}, {"name": "1", "source": "b"}]},
@@ -814,6 +827,20 @@ def test_typos_are_errors_at_every_level(schema):
         path for path, key in described if "properties" in key and key.get("additionalProperties") is not False
     ]
     assert not open_objects
+
+
+def subschemas(schema):
+    """Every mapping of the schema, the whole first."""
+    yield schema
+    for below in schema.values():
+        if isinstance(below, dict):
+            yield from subschemas(below)
+
+
+def test_every_pattern_says_in_words_what_it_expects(schema):
+    patterns = [each for each in subschemas(schema) if isinstance(each.get("pattern"), str)]
+    assert len(patterns) == 6
+    assert all(isinstance(each.get("expected"), str) for each in patterns)
 
 
 def test_schema_is_valid_and_so_are_its_defaults(schema):

@@ -174,6 +174,8 @@ def _sentence(error: jsonschema.ValidationError) -> str:
         return f"{where} is {error.instance!r}, expected {' or '.join(expected)}{remedy}."
     if error.validator == "enum":
         return f"{where} is {error.instance!r}, expected one of {', '.join(map(str, error.validator_value))}."
+    if error.validator == "pattern":
+        return f"{where}: found {error.instance!r}, expected {error.schema['expected']}."
     return f"{where}: {error.message}."
 
 
