@@ -194,6 +194,22 @@ def test_lone_pairs_are_refused_before_any_job(workflow, miniature_config):
     assert "datasets.mine.pairs.low: nowhere/*_low.tif matches no file" in done.said
 
 
+def test_a_missing_partner_is_one_message(workflow, miniature_config, tmp_path):
+    for name in ("a_low", "a_high", "b_low"):
+        (tmp_path / f"{name}.tif").touch()
+    pairs = {"low": "*_low.tif", "high": "*_high.tif"}
+    miniature_config["datasets"] = {"mine": {"pairs": pairs, "patches": {"shape": [8, 16, 16]}}}
+    miniature_config["studies"] = {"mine": {"models": {"mine-care": {"trained_on": "mine"}}}}
+    arguments = ["-n", "--directory", tmp_path, "--configfile", workflow.write_config(miniature_config)]
+    done = workflow.run(*arguments, check=False)
+    assert done.returncode != 0
+    assert done.said.count("do not pair up: b (only in low)") == 1
+    assert "InputFunctionException" not in done.said
+    assert "Traceback" not in done.said
+    (tmp_path / "b_high.tif").touch()
+    assert workflow.jobs(*arguments[1:])["bring_in"] == 1
+
+
 def test_what_explains_the_numbers_needs_one_run_a_dataset_and_the_swapped_truth(workflow):
     jobs = workflow.jobs("results/explanation.csv")
     rules = ("train", "restore", "restore_truth", "explain", "gather_explanations", "evaluate")

@@ -136,21 +136,30 @@ def local_archive(wildcards):
     return [path] if path else []
 
 
-def image_pairs(wildcards):
-    pairs = DATASETS[wildcards.dataset]["pairs"]
+@functools.cache
+def image_pairs(dataset):
+    pairs = DATASETS[dataset]["pairs"]
     try:
         return match_pairs(pairs["low"], pairs["high"])
     except ValueError as error:
-        raise WorkflowError(f"datasets.{wildcards.dataset}.{error}")
+        raise WorkflowError(f"datasets.{dataset}.{error}")
+
+
+# What is wrong with them is said here in one sentence: said by the input of a rule, it would stand in a traceback
+if workflow.is_main_process:
+    for name in with_source("pairs"):
+        image_pairs(name)
 
 
 def pair_files(side):
     """The low (1) or high (2) files of the dataset's pairs."""
-    return lambda wildcards: [str(pair[side]) for pair in image_pairs(wildcards)]
+    return lambda wildcards: [
+        str(pair[side]) for pair in image_pairs(wildcards.dataset)
+    ]
 
 
 def pair_names(wildcards):
-    return [name for name, _, _ in image_pairs(wildcards)]
+    return [name for name, _, _ in image_pairs(wildcards.dataset)]
 
 
 def batch_sizes(wildcards):
