@@ -47,6 +47,19 @@ def test_a_study_runs_in_a_folder_of_its_own(workflow, tmp_path):
     assert workflow.jobs("--directory", tmp_path) == workflow.jobs()
 
 
+def test_a_folder_with_the_results_of_another_study_is_warned_of(workflow, miniature_config, tmp_path):
+    config, recorded = workflow.write_config(miniature_config), tmp_path / "results/config.yaml"
+    arguments = ["-n", "--quiet=rules", "--directory", tmp_path, "--configfile", config]
+    warning = 'results/ holds the study "Another": results of the same name will be replaced by those of "Miniature'
+    assert "results/ holds" not in workflow.run(*arguments).said
+    recorded.parent.mkdir()
+    recorded.write_text("title: Another\n")
+    assert workflow.run(*arguments).said.count(warning) == 1
+    for unsuspicious in (config.read_text(), "title: [", "text"):
+        recorded.write_text(unsuspicious)
+        assert "results/ holds" not in workflow.run(*arguments).said
+
+
 def test_a_sixth_batch_size_is_one_line(workflow, miniature_config):
     miniature_config["studies"]["batch_size"]["models"]["planaria-batch32"] = {"batch_size": 4}
     jobs = workflow.jobs("--configfile", workflow.write_config(miniature_config))

@@ -30,6 +30,7 @@ from denoising import study as studies
 from denoising.matching import match_pairs
 from denoising.names import one_of
 from denoising.provenance import code_version as version_of
+from denoising.provenance import recorded_title
 
 try:
     if workflow.is_main_process:  # jobs would start later for it
@@ -53,6 +54,20 @@ PROBABILISTIC = studies.probabilistic_runs(STUDY)
 SWAPPED_IN_2019 = [
     name for name, dataset in DATASETS.items() if dataset["published"] == "tribolium"
 ]
+
+
+def warn_of_another_study():
+    """Say whose results are about to be replaced; no error, for a study may as well get another title."""
+    there, here = recorded_title(Path("results/config.yaml")), STUDY["title"]
+    if there not in (None, here):
+        logger.warning(
+            f'results/ holds the study "{there}": results of the same name will be replaced by those of "{here}"; '
+            "to keep both, run one elsewhere with --directory."
+        )
+
+
+if workflow.is_main_process:
+    warn_of_another_study()
 
 
 def with_source(source):
