@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
-from denoising.provenance import code_version, record, write_record
+from denoising.provenance import code_version, record, recorded_title, write_record
 from denoising.study import resolve
 
 ROOT = Path(__file__).parents[2]
@@ -202,7 +202,7 @@ def test_write_record_writes_json_and_the_filled_in_config(study, tmp_path):
     write_record(entry, study, tmp_path / "provenance.json", tmp_path / "config.yaml")
     assert json.loads((tmp_path / "provenance.json").read_text()) == entry
     written = yaml.safe_load((tmp_path / "config.yaml").read_text())
-    assert written["title"] == study["title"]
+    assert written["title"] == study["title"] == recorded_title(tmp_path / "config.yaml")
     assert written["validation_fraction"] == 0.2
     assert written["baselines"] == ["gaussian", "median", "tv", "wavelet", "nlm"]
     assert written["datasets"]["planaria"]["patches"]["axes"] == "SCZYX"

@@ -14,6 +14,7 @@ from denoising.study import (
     cross_tested,
     figures,
     probabilistic_runs,
+    refuse_repeated_keys,
     resolve,
     runs_of,
     sweeps,
@@ -507,6 +508,59 @@ def test_datasets_may_repeat_one_another_by_yaml_anchors(schema):
     assert (datasets["worms"]["table"], datasets["again"]["table"]) == ("table_worms", "table_again")
 
 
+# Keys that stand twice
+
+REPEATED = {
+    "at the top": ("title: A\nseed: 1\n\ntitle: B\n", 4, "title", 1),
+    "nested": ("studies:\n  a:\n    models: {}\n  b: {}\n  a: {}\n", 5, "a", 2),
+    "in a list": ("list:\n  - name: x\n    source: y\n    name: z\n", 4, "name", 2),
+    "in one line": ("model: {epochs: 1, width: 2, epochs: 3}\n", 1, "epochs", 1),
+    "quoted once": ("title: A\n'title': B\n", 2, "title", 1),
+    "under an anchor": ("a: &same {x: 1,\n  x: 2}\nb: *same\n", 2, "x", 1),
+}
+
+
+@pytest.mark.parametrize(("text", "line", "key", "first"), REPEATED.values(), ids=REPEATED)
+def test_a_key_that_stands_twice_is_refused(text, line, key, first, tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    with pytest.raises(StudyError) as refused:
+        refuse_repeated_keys(path)
+    assert str(refused.value).startswith(f"{path}, line {line}: the key {key} stands in line {first} already")
+
+
+PASSED = {
+    "the small config": SMALL,
+    "one key in several mappings": "a: {x: 1}\nb: {x: 1}\n",
+    "a merged value given anew": "a: &base {x: 1}\nb: {<<: *base, x: 2}\n",
+    "two mappings merged": "a: &a {x: 1}\nb: &b {x: 2}\nc:\n  <<: *a\n  <<: *b\n",
+    "an alias, twice": "a: &same {x: 1}\nb: [*same, *same]\n",
+    "an alias within its own anchor": "a: &same {x: *same}\n",
+    "a number and its digits": "{1: a, '1': b}\n",
+    "nothing": "",
+    "no YAML": "a: 1\na: [\n",
+}
+
+
+@pytest.mark.parametrize("text", PASSED.values(), ids=PASSED)
+def test_what_repeats_no_key_passes(text, tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    refuse_repeated_keys(path)
+
+
+def test_json_and_missing_files_are_left_to_snakemake(tmp_path):
+    path = tmp_path / "study.json"
+    refuse_repeated_keys(path)
+    path.write_text('{"seed": 1, "seed": 2}')
+    refuse_repeated_keys(path)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_configs_repeat_no_key(name):
+    refuse_repeated_keys(ROOT / name)
+
+
 # What is refused
 
 REFUSED = {
@@ -565,8 +619,14 @@ REFUSED = {
         ["datasets.worms.archive", "url and path"],
     ),
     "neither url nor path": ({"datasets.worms.archive": {}}, ["datasets.worms.archive", "neither url nor path"]),
-    "url of no web server": ({"datasets.flies.archive.url": "ftp://example.org"}, ["datasets.flies.archive.url"]),
-    "checksum of another kind": ({"datasets.worms.archive.sha256": "12ab"}, ["datasets.worms.archive.sha256", "12ab"]),
+    "url of no web server": (
+        {"datasets.flies.archive.url": "ftp://example.org"},
+        ["datasets.flies.archive.url: found 'ftp://example.org'", "an address that begins with http:// or https://"],
+    ),
+    "checksum of another kind": (
+        {"datasets.worms.archive.sha256": "12ab"},
+        ["datasets.worms.archive.sha256: found '12ab', expected 64 hexadecimal digits"],
+    ),
     "text for a number": ({"training.epochs": "many"}, ["training.epochs", "'many'", "integer"]),
     "fraction for a whole number": ({"training.epochs": 1.5}, ["training.epochs", "1.5", "integer"]),
     "yes for a number": ({"training.batch_size": True}, ["training.batch_size", "True", "integer"]),
@@ -590,7 +650,14 @@ REFUSED = {
     "the one baseline of old": ({"baseline": {"strength": 0.8}}, ["no key baseline", "baselines"]),
     "model named truth": ({"studies.batches.models.truth": {}}, ["studies.batches.models.truth"]),
     "model no file can be named for": ({"studies.batches.models.a/b": {}}, ["studies.batches.models", "a/b"]),
-    "dataset no file can be named for": ({"datasets.my data": {}}, ["datasets", "my data"]),
+    "dataset no file can be named for": (
+        {"datasets.my data": {}},
+        ["datasets: found 'my data', expected a name that begins with a letter and holds only letters, digits,"],
+    ),
+    "condition no folder can be named for": (
+        {"datasets.worms.conditions.0.name": "10 %"},
+        ["datasets.worms.conditions.0.name: found '10 %', expected a name that begins with a letter or digit"],
+    ),
     "condition named truth": ({"datasets.worms.conditions.0.name": "truth"}, ["datasets.worms.conditions", "truth"]),
     "conditions of one name": (
         {"datasets.worms.conditions": [{"name": "1", "source": "a"}, {"name": "1", "source": "b"}]},
@@ -635,9 +702,26 @@ REFUSED = {
         {"datasets.beads.simulate.shape": [8, 64, 64]},
         ["datasets.beads.patches.shape", "[8, 64, 64]"],
     ),
-    "two tables of one name": ({"datasets.flies.table": "table_worms"}, ["table", "table_worms"]),
-    "table named as a fixed one": ({"datasets.flies.table": "runtimes"}, ["table", "runtimes"]),
-    "figure named as a fixed one": ({"studies.batches.figure": "fig1_patches"}, ["figure", "fig1_patches"]),
+    "two tables of one name": (
+        {"datasets.flies.table": "table_worms"},
+        ["datasets.worms.table and datasets.flies.table share the name table_worms; set one to another"],
+    ),
+    "table named as a fixed one": (
+        {"datasets.flies.table": "runtimes"},
+        ["datasets.flies.table is runtimes, a name reserved", "set it to another"],
+    ),
+    "two figures of one name": (
+        {"studies.more": {"base": "worms", "varies": "epochs", "figure": "batches", "models": {"long": {"epochs": 9}}}},
+        ["studies.batches.figure and studies.more.figure share the name batches; set one to another"],
+    ),
+    "figure named as a fixed one": (
+        {"studies.batches.figure": "fig1_patches"},
+        ["studies.batches.figure is fig1_patches, a name reserved"],
+    ),
+    "sweep named as a fixed figure": (
+        {"studies.calibration": {"base": "worms", "varies": "epochs", "models": {"longer": {"epochs": 9}}}},
+        ["studies.calibration.figure is calibration, a name reserved", "set it to another"],
+    ),
     "protocol twice": ({"evaluation.protocols": ["paper", "paper"]}, ["evaluation.protocols"]),
 }
 
@@ -650,6 +734,32 @@ def test_refused_in_one_sentence_that_names_the_key(changes, said, config, schem
     assert all(words in message for words in said), message
     assert "\n" not in message
     assert message[-1] in ".?"
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "write"),
+    [
+        ("learning_rate", "4e-4", "0.0004"),
+        ("learning_rate", "1e-6", "1.0e-06"),
+        ("learning_rate", "1", "1"),
+        ("width", "8", "8"),
+        ("validation_patches", "1e3", "1000"),
+    ],
+)
+def test_a_number_read_as_text_is_told_how_to_write(key, text, write, config, schema):
+    with pytest.raises(StudyError, match=rf"^training.{key} is '{text}', expected .*: write {write} without quotes, "):
+        resolve(change(config, {f"training.{key}": text}), schema)
+    resolve(change(config, {f"training.{key}": yaml.safe_load(write)}), schema)
+
+
+OTHER_TEXT = [("width", "8.5"), ("width", "wide"), ("learning_rate", "nan"), ("loss", "8")]
+
+
+@pytest.mark.parametrize(("key", "text"), OTHER_TEXT)
+def test_other_text_is_not(key, text, config, schema):
+    with pytest.raises(StudyError) as refused:
+        resolve(change(config, {f"training.{key}": text}), schema)
+    assert "write" not in str(refused.value)
 
 
 MISSED = {
@@ -717,6 +827,20 @@ def test_typos_are_errors_at_every_level(schema):
         path for path, key in described if "properties" in key and key.get("additionalProperties") is not False
     ]
     assert not open_objects
+
+
+def subschemas(schema):
+    """Every mapping of the schema, the whole first."""
+    yield schema
+    for below in schema.values():
+        if isinstance(below, dict):
+            yield from subschemas(below)
+
+
+def test_every_pattern_says_in_words_what_it_expects(schema):
+    patterns = [each for each in subschemas(schema) if isinstance(each.get("pattern"), str)]
+    assert len(patterns) == 6
+    assert all(isinstance(each.get("expected"), str) for each in patterns)
 
 
 def test_schema_is_valid_and_so_are_its_defaults(schema):

@@ -47,6 +47,19 @@ def test_a_study_runs_in_a_folder_of_its_own(workflow, tmp_path):
     assert workflow.jobs("--directory", tmp_path) == workflow.jobs()
 
 
+def test_a_folder_with_the_results_of_another_study_is_warned_of(workflow, miniature_config, tmp_path):
+    config, recorded = workflow.write_config(miniature_config), tmp_path / "results/config.yaml"
+    arguments = ["-n", "--quiet=rules", "--directory", tmp_path, "--configfile", config]
+    warning = 'results/ holds the study "Another": results of the same name will be replaced by those of "Miniature'
+    assert "results/ holds" not in workflow.run(*arguments).said
+    recorded.parent.mkdir()
+    recorded.write_text("title: Another\n")
+    assert workflow.run(*arguments).said.count(warning) == 1
+    for unsuspicious in (config.read_text(), "title: [", "text"):
+        recorded.write_text(unsuspicious)
+        assert "results/ holds" not in workflow.run(*arguments).said
+
+
 def test_a_sixth_batch_size_is_one_line(workflow, miniature_config):
     miniature_config["studies"]["batch_size"]["models"]["planaria-batch32"] = {"batch_size": 4}
     jobs = workflow.jobs("--configfile", workflow.write_config(miniature_config))
@@ -166,6 +179,17 @@ def test_a_wrong_config_ends_in_one_sentence_before_any_job(workflow, miniature_
     assert len([line for line in done.said.splitlines() if line.strip()]) <= 4
 
 
+def test_a_key_that_stands_twice_is_refused_before_any_job(workflow, miniature_config):
+    config = workflow.write_config(miniature_config)
+    text = config.read_text()
+    config.write_text(text + "title: Another\n")
+    done = workflow.run("-n", "--configfile", config, check=False)
+    assert done.returncode != 0
+    last = text.count("\n") + 1
+    assert f"{config}, line {last}: the key title stands in line 1 already" in done.said
+    assert len([line for line in done.said.splitlines() if line.strip()]) <= 4
+
+
 def test_a_second_arm_that_cannot_be_is_refused_before_any_job(workflow, miniature_config):
     miniature_config["studies"]["batch_size"]["models"]["planaria-batch8"]["batch_size"] = 3
     done = workflow.run("-n", "--configfile", workflow.write_config(miniature_config), check=False)
@@ -181,6 +205,22 @@ def test_lone_pairs_are_refused_before_any_job(workflow, miniature_config):
     done = workflow.run("-n", "--configfile", workflow.write_config(miniature_config), check=False)
     assert done.returncode != 0
     assert "datasets.mine.pairs.low: nowhere/*_low.tif matches no file" in done.said
+
+
+def test_a_missing_partner_is_one_message(workflow, miniature_config, tmp_path):
+    for name in ("a_low", "a_high", "b_low"):
+        (tmp_path / f"{name}.tif").touch()
+    pairs = {"low": "*_low.tif", "high": "*_high.tif"}
+    miniature_config["datasets"] = {"mine": {"pairs": pairs, "patches": {"shape": [8, 16, 16]}}}
+    miniature_config["studies"] = {"mine": {"models": {"mine-care": {"trained_on": "mine"}}}}
+    arguments = ["-n", "--directory", tmp_path, "--configfile", workflow.write_config(miniature_config)]
+    done = workflow.run(*arguments, check=False)
+    assert done.returncode != 0
+    assert done.said.count("do not pair up: b (only in low)") == 1
+    assert "InputFunctionException" not in done.said
+    assert "Traceback" not in done.said
+    (tmp_path / "b_high.tif").touch()
+    assert workflow.jobs(*arguments[1:])["bring_in"] == 1
 
 
 def test_what_explains_the_numbers_needs_one_run_a_dataset_and_the_swapped_truth(workflow):

@@ -30,8 +30,12 @@ from denoising import study as studies
 from denoising.matching import match_pairs
 from denoising.names import one_of
 from denoising.provenance import code_version as version_of
+from denoising.provenance import recorded_title
 
 try:
+    if workflow.is_main_process:  # jobs would start later for it
+        for file in workflow.configfiles:
+            studies.refuse_repeated_keys(Path(file))
     STUDY = studies.resolve(config, yaml.safe_load(SCHEMA.read_text()))
 except studies.StudyError as error:
     raise WorkflowError(f"The config does not describe a study. {error}")
@@ -50,6 +54,20 @@ PROBABILISTIC = studies.probabilistic_runs(STUDY)
 SWAPPED_IN_2019 = [
     name for name, dataset in DATASETS.items() if dataset["published"] == "tribolium"
 ]
+
+
+def warn_of_another_study():
+    """Say whose results are about to be replaced; no error, for a study may as well get another title."""
+    there, here = recorded_title(Path("results/config.yaml")), STUDY["title"]
+    if there not in (None, here):
+        logger.warning(
+            f'results/ holds the study "{there}": results of the same name will be replaced by those of "{here}"; '
+            "to keep both, run one elsewhere with --directory."
+        )
+
+
+if workflow.is_main_process:
+    warn_of_another_study()
 
 
 def with_source(source):
@@ -133,21 +151,30 @@ def local_archive(wildcards):
     return [path] if path else []
 
 
-def image_pairs(wildcards):
-    pairs = DATASETS[wildcards.dataset]["pairs"]
+@functools.cache
+def image_pairs(dataset):
+    pairs = DATASETS[dataset]["pairs"]
     try:
         return match_pairs(pairs["low"], pairs["high"])
     except ValueError as error:
-        raise WorkflowError(f"datasets.{wildcards.dataset}.{error}")
+        raise WorkflowError(f"datasets.{dataset}.{error}")
+
+
+# What is wrong with them is said here in one sentence: said by the input of a rule, it would stand in a traceback
+if workflow.is_main_process:
+    for name in with_source("pairs"):
+        image_pairs(name)
 
 
 def pair_files(side):
     """The low (1) or high (2) files of the dataset's pairs."""
-    return lambda wildcards: [str(pair[side]) for pair in image_pairs(wildcards)]
+    return lambda wildcards: [
+        str(pair[side]) for pair in image_pairs(wildcards.dataset)
+    ]
 
 
 def pair_names(wildcards):
-    return [name for name, _, _ in image_pairs(wildcards)]
+    return [name for name, _, _ in image_pairs(wildcards.dataset)]
 
 
 def batch_sizes(wildcards):

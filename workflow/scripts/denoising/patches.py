@@ -123,7 +123,10 @@ def cut_patches(
         )
     places = Places(truth, patch_shape)
     if len(places) == 0:
-        raise ValueError("no patch of the volume shows more than background; leave the volume out.")
+        raise ValueError(
+            f"no patch of {patch_shape} in the volume of {truth.shape} shows more than background around its centre; "
+            "make patches smaller (the dataset's patches.shape), or leave the volume out."
+        )
     chosen = [places.corner(place) for place in rng.choice(len(places), count, replace=count > len(places))]
     ranks = np.column_stack([rng.uniform(*LOW_PERCENTILES, count), rng.uniform(*HIGH_PERCENTILES, count)])
     return tuple(_cut(volume, chosen, patch_shape, ranks) for volume in (image, truth))
@@ -170,7 +173,7 @@ def patches_from_volumes(
             try:
                 X[places], Y[places] = cut_patches(truth, image, patch_shape, per_volume, rng)
             except ValueError as error:
-                raise ValueError(f"{pair.image}: {error}") from None
+                raise ValueError(f"volume {pair.volume} ({pair.image}): {error}") from None
             labels.loc[places, ["condition", "volume"]] = [pair.condition, pair.volume]
     normalisation = f"per patch, percentiles {LOW_PERCENTILES} and {HIGH_PERCENTILES} of the whole image"
     _describe(folder, labels, patch_shape, "volumes", normalisation)

@@ -132,3 +132,12 @@ def write_record(entry: dict, study: dict, record_path: Path, config_path: Path)
     """Write the record as JSON, and beside it the config with every default filled in as YAML, a config again."""
     record_path.write_text(json.dumps(entry, indent=2) + "\n")
     config_path.write_text(yaml.safe_dump(study["config"], sort_keys=False, width=120))
+
+
+def recorded_title(config_path: Path) -> str | None:
+    """The title in the config that `write_record` wrote; None where there is none to read."""
+    try:
+        config = yaml.safe_load(config_path.read_text())
+    except (OSError, ValueError, yaml.YAMLError):
+        return None
+    return config.get("title") if isinstance(config, dict) else None

@@ -16,8 +16,10 @@ import difflib
 import math
 import re
 from numbers import Real
+from pathlib import Path
 
 import jsonschema
+import yaml
 
 BASELINES = ("gaussian", "median", "tv", "wavelet", "nlm")
 RESERVED = ("input", "truth", *BASELINES)
@@ -32,6 +34,49 @@ MATCHED_BY = {"batch_size": "steps_per_epoch", "steps_per_epoch": "epochs"}
 
 class StudyError(ValueError):
     """A config that describes no study; the message is one sentence that names the key."""
+
+
+def refuse_repeated_keys(path: Path) -> None:
+    """Refuse a YAML file in which a key stands twice in one mapping: whoever reads it silently takes the last.
+
+    JSON, and what is no YAML, are left to Snakemake.
+
+    Raises
+    ------
+    StudyError
+        Naming the file, the key, and the lines in which it stands.
+    """
+    if path.suffix == ".json":
+        return
+    try:
+        waiting = [yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)]
+    except (OSError, ValueError, yaml.YAMLError):
+        return
+    seen = set()  # an alias is the node that it stands for, which may hold the alias
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            _refuse_repeated(node, path)
+            waiting += [inner for _, inner in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+
+
+def _refuse_repeated(mapping: yaml.MappingNode, path: Path) -> None:
+    first = {}
+    for key, _ in mapping.value:
+        if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
+            continue
+        line = key.start_mark.line + 1
+        if (key.tag, key.value) in first:
+            raise StudyError(
+                f"{path}, line {line}: the key {key.value} stands in line {first[key.tag, key.value]} already, and "
+                "only one of the two would count; rename or delete one."
+            )
+        first[key.tag, key.value] = line
 
 
 def resolve(config: dict, schema: dict) -> dict:
@@ -124,11 +169,27 @@ def _sentence(error: jsonschema.ValidationError) -> str:
         return f"{where}: the key {missing[0]} is missing."
     if error.validator == "type":
         expected = error.validator_value
-        expected = expected if isinstance(expected, str) else " or ".join(expected)
-        return f"{where} is {error.instance!r}, expected {expected}."
+        expected = [expected] if isinstance(expected, str) else expected
+        remedy = _number_meant(error.instance, expected)
+        return f"{where} is {error.instance!r}, expected {' or '.join(expected)}{remedy}."
     if error.validator == "enum":
         return f"{where} is {error.instance!r}, expected one of {', '.join(map(str, error.validator_value))}."
+    if error.validator == "pattern":
+        return f"{where}: found {error.instance!r}, expected {error.schema['expected']}."
     return f"{where}: {error.message}."
+
+
+def _number_meant(value, expected: list[str]) -> str:
+    """How to write a number that was read as text: 4e-4 is text in YAML 1.1, as is all that is nested in --config."""
+    try:
+        number = _plain(float(value)) if isinstance(value, str) else math.nan
+    except ValueError:
+        return ""
+    fits = "number" in expected or ("integer" in expected and isinstance(number, int))
+    if not fits or not math.isfinite(number):
+        return ""
+    as_yaml = yaml.safe_dump(number).split()[0]
+    return f": write {as_yaml} without quotes, in a config file (--config sets top-level values only)"
 
 
 def _unknown_key(where: str, key: str, known: list[str]) -> str:
@@ -382,10 +443,20 @@ def _check_model(name: str, values: dict, study: dict) -> None:
 
 def _check_files(study: dict) -> None:
     """No two results may claim one file name."""
-    for kind, names in (("table", tables(study)), ("figure", figures(study))):
-        twice = {name for name in names if names.count(name) > 1}
-        if twice:
-            raise StudyError(f"{kind}: two results are called {', '.join(sorted(twice))}; give one another name.")
+    varied = {key: entry for key, entry in study["studies"].items() if entry["varies"]}
+    tested = {key: study["datasets"][key] for key in tested_datasets(study)}
+    _check_names({f"datasets.{key}.table": entry["table"] for key, entry in tested.items()}, tables(study))
+    _check_names({f"studies.{key}.figure": entry["figure"] for key, entry in varied.items()}, figures(study))
+
+
+def _check_names(given: dict[str, str], taken: list[str]) -> None:
+    """Refuse a name that two keys give, or that the workflow has taken too; `taken` holds the names of all files."""
+    for name in given.values():
+        keys = [key for key, each in given.items() if each == name]
+        if len(keys) > 1:
+            raise StudyError(f"{' and '.join(keys)} share the name {name}; set one to another.")
+        if taken.count(name) > 1:
+            raise StudyError(f"{keys[0]} is {name}, a name reserved for the workflow's own file; set it to another.")
 
 
 def conditions(study: dict, dataset: str) -> list[str]:
