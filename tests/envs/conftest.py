@@ -77,6 +77,7 @@ class Study:
         # Nothing that an activated environment, or a setting of Python's, would lend
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
         environment |= {"PATH": f"{self.conda / 'bin'}:{os.environ['PATH']}", "TF_CPP_MIN_LOG_LEVEL": "3"}
+        environment["CUDA_VISIBLE_DEVICES"] = ""
         both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         done = subprocess.run(list(map(str, command)), cwd=self.root, env=environment, text=True, **both)
         assert done.returncode == 0, done.stdout

@@ -45,14 +45,13 @@ def bucket(monkeypatch):
 
 def test_results_are_in_the_bucket_and_networks_have_a_gpu(study, bucket, monkeypatch, tmp_path):
     address, asked = bucket
-    elsewhere, config = replace(study, root=tmp_path), tmp_path / "study.yaml"
-    config.write_text(study.config.read_text().replace("device: cpu", "device: auto"))
+    elsewhere = replace(study, root=tmp_path)
     targets = ["results/tables/runtimes.csv", "results/scores/planaria-100/tribolium.csv"]
     kubernetes = ["--workflow-profile", ROOT / "profiles" / "kubernetes", "--storage-s3-endpoint-url", address]
 
-    said = elsewhere.run("-n", *kubernetes, "--configfile", config, "--", *targets)
+    said = elsewhere.run("-n", *kubernetes, "--configfile", study.config, "--", *targets)
 
-    local = elsewhere.run("-n", "--configfile", config, "--", *targets)
+    local = elsewhere.run("-n", "--configfile", study.config, "--", *targets)
     jobs, expected = (Counter(re.findall(r"^rule (\w+):", each, re.M)) for each in (said, local))
     assert jobs == expected
     on_gpu = [line for line in said.splitlines() if "gpu=1" in line]

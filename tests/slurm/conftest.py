@@ -107,13 +107,13 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def new_study(tmp_path_factory):
-    """Make a folder with the workflow and a config, for GPUs."""
+    """Make a folder with the workflow and a config."""
 
     def make(name, config):
         root = tmp_path_factory.mktemp(name)
         workflow_tests.copy_workflow(root)
         study = Study(root)
-        study.write_config(config | {"device": "auto"})
+        study.write_config(config)
         return study
 
     return make

@@ -266,7 +266,7 @@ def test_another_models_batch_does_not_retrain_this_one(miniature, miniature_con
 @pytest.mark.parametrize(
     "change",
     [
-        {"device": "auto"},
+        {"device": "cpu"},
         {"restoration": {"max_tile_voxels": 20000, "compression": False}},
         {"compute": {"xla": False, "resident": True, "memory_growth": False}},
         {"tensorboard": True},
