@@ -40,9 +40,8 @@ def wait_for_training(study, model, epoch):
 
 @pytest.fixture(scope="module")
 def on_slurm(cluster, new_study):
-    """Run by Slurm, and as far as its scores by Snakemake alone; without the sweep, which is more of the same."""
+    """Run by Slurm, and as far as its scores by Snakemake alone; with one of its baselines."""
     config = yaml.safe_load(MINIATURE.read_text()) | {"baselines": ["gaussian"]}
-    del config["studies"]["batch_size"]
     study, local = new_study("on_slurm", config), new_study("local", config)
     study.edit_profile("    # slurm_partition:", "    slurm_partition:")
     running = study.start_on_slurm()
@@ -59,7 +58,7 @@ def test_scores_are_those_of_a_run_without_slurm(on_slurm):
 
 def test_trainings_on_one_gpu_never_overlap(cluster, on_slurm):
     ran = cluster.completed(cluster.trainings(on_slurm.root))
-    assert [(state, node) for *_, state, node in ran] == [("COMPLETED", "n1")] * 3
+    assert [(state, node) for *_, state, node in ran] == [("COMPLETED", "n1")] * 5
     assert not any(overlap(*pair) for pair in itertools.combinations(ran, 2))
 
 
@@ -73,7 +72,7 @@ def test_only_training_and_restoration_ask_for_a_gpu(cluster, on_slurm):
 def test_small_jobs_share_a_place_in_the_queue(cluster, on_slurm):
     jobs = cluster.jobs(on_slurm.root).values()
     assert Counter(job["Comment"].split("_")[1] for job in jobs) == {
-        "data": 2, "train": 3, "restore": 7, "ensemble": 2, "baselines": 2, "evaluate": 12, "calibrate": 6,
+        "data": 2, "train": 5, "restore": 9, "ensemble": 2, "baselines": 2, "evaluate": 14, "calibrate": 8,
         "explain": 2, "restoration": 2, "report": 1,
     }  # fmt: skip
     assert {job["JobState"] for job in jobs} == {"COMPLETED"}
