@@ -54,7 +54,7 @@ def test_results_are_in_the_bucket_and_networks_have_a_gpu(study, bucket, monkey
     local = elsewhere.run("-n", "--configfile", study.config, "--", *targets)
     jobs, expected = (Counter(re.findall(r"^rule (\w+):", each, re.M)) for each in (said, local))
     assert jobs == expected
-    on_gpu = [line for line in said.splitlines() if "gpu=1" in line]
+    on_gpu = [line for line in said.splitlines() if " resources: " in line and "gpu=1" in line]
     assert len(on_gpu) == expected["train"] + expected["restore"] > 1
     # What is wanted with a limit for GPUs, and the limit on disk that comes with it
     assert all("gpu_manufacturer=nvidia, scale=0, disk_mb=" in line for line in on_gpu)

@@ -454,12 +454,13 @@ def fig_runtimes(
         As saved.
     """
     theirs, ours = published_runtimes(published), our_runtimes(histories, study)
-    lines = ["Lines: least squares through runs alike in all but steps per epoch."]
-    lines[0] += " Diamonds: where the published lines reach the CARE paper's hours."
-    lines[0] += " Ours: median time of an epoch, a point a training; another machine than the published ones."
     groups = [line_groups(theirs), line_groups(ours)]
+    line = "Lines: least squares through runs alike in all but steps per epoch. " if any(groups) else ""
+    line += "Diamonds: where the published lines reach the CARE paper's hours. " if groups[0] else ""
+    line += "Ours: median time of an epoch, a point a training. " if groups[1] else ""
+    line += "Ours and the published ones are of different machines." if len(theirs) else ""
     rows = {*ours["model"], *theirs["model"]}
-    figure = _page(max(104.0, 26 + 5.2 * len(rows)), [*lines, study.get("note", "")])
+    figure = _page(max(104.0 if any(groups) else 40.0, 26 + 5.2 * len(rows)), [line, study.get("note", "")])
     right = [i for i, found in enumerate(groups) if found]
     mosaic = [["hours", f"line{i}"] for i in right] or [["hours"]]
     axes = figure.subplot_mosaic(mosaic)
@@ -1357,6 +1358,8 @@ def _draw_hours(ax: Axes, runs: pd.DataFrame, study: Study) -> None:
         look = {"color": _colour(run["model"], study), **_source_look(run["source"])}
         ax.plot(run["hours"], models.index(run["model"]), linestyle="", markersize=4.5, **look)
     ax.set_xscale("log")
+    low, high = runs["hours"].min(), runs["hours"].max()
+    ax.set_xlim(low / (high / low) ** 0.05 / 1.1, high * (high / low) ** 0.05 * 1.1)
     _few_ticks(ax.xaxis)
     ax.set_yticks(range(len(models)), models)
     ax.set_ylim(len(models) - 0.5, -0.5)
