@@ -681,6 +681,13 @@ def test_ticks_of_patches_are_short():
     assert [figures._short_number(value) for value in (100.0, 2000.0, 1e5, 1e6)] == ["100", "2k", "100k", "1M"]
 
 
+@pytest.mark.parametrize(
+    ("value", "said"), [(1.8e-17, "0"), (-1e-18, "0"), (0.0123, "0.012"), (0.3, "0.30"), (123.4, "123")]
+)
+def test_lines_are_told_in_two_digits_and_no_slope_is_zero(value, said):
+    assert figures._two_digits(value) == said
+
+
 def test_runtimes_have_a_row_a_model_and_a_point_a_run(drawn):
     hours, _, ours = drawn["runtimes_arms"].axes
     rows = [label.get_text() for label in hours.get_yticklabels()]

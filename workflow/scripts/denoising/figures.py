@@ -1426,6 +1426,6 @@ def _equation(line: RuntimeLine) -> str:
 
 
 def _two_digits(value: float) -> str:
-    """A number with two digits, or without decimals if it is larger."""
-    digits = 1 - int(np.floor(np.log10(abs(value)))) if value else 0
-    return f"{value:.{max(digits, 0)}f}"
+    """A number with two digits, or without decimals if it is larger, or as good as zero."""
+    digits = 1 - int(np.floor(np.log10(abs(value)))) if abs(value) > 1e-6 else 0
+    return f"{value:z.{max(digits, 0)}f}"
