@@ -12,7 +12,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
-from denoising.study import figures, resolve, tables, tested_datasets  # noqa: E402
+from denoising.study.config import figures, resolve, tables, tested_datasets  # noqa: E402
 
 KEYS = ["model", "seed", "tested_on", "condition", "volume", "output", "protocol", "metric"]
 MODEL_FILES = ("config.json", "weights_best.h5", "history.csv", "training.json")
@@ -24,7 +24,11 @@ def problems(results: Path) -> list[str]:
     if not (results / "config.yaml").exists():
         return [f"{results}/config.yaml is missing: the run has not finished."]
     study, scores = _read(results)
-    found = [f"{path} is missing or empty." for path in expected_files(study, results) if not _filled(path)]
+    found = [
+        f"{path} is missing or empty."
+        for path in expected_files(study, results)
+        if not _filled(path)
+    ]
     if scores is not None:
         found += incomplete(scores, study) + not_ahead(scores, study)
     found += [
@@ -38,7 +42,9 @@ def problems(results: Path) -> list[str]:
 def _read(results: Path) -> tuple[dict, pd.DataFrame | None]:
     """The study that made the results, by the config beside them, and its scores, where there are any."""
     config = yaml.safe_load((results / "config.yaml").read_text())
-    study = resolve(config, yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text()))
+    study = resolve(
+        config, yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+    )
     path = results / "scores.csv"
     text = {"condition": str, "seed": str}
     return study, pd.read_csv(path, dtype=text, keep_default_na=False) if path.exists() else None
@@ -48,8 +54,16 @@ def expected_files(study: dict, results: Path) -> list[Path]:
     return [
         results / "scores.csv",
         results / "provenance.json",
-        *(results / "tables" / f"{name}.{kind}" for name in tables(study) for kind in ("csv", "md")),
-        *(results / "figures" / f"{name}.{kind}" for name in figures(study) for kind in ("pdf", "png")),
+        *(
+            results / "tables" / f"{name}.{kind}"
+            for name in tables(study)
+            for kind in ("csv", "md")
+        ),
+        *(
+            results / "figures" / f"{name}.{kind}"
+            for name in figures(study)
+            for kind in ("pdf", "png")
+        ),
         *(results / "models" / run / name for run in study["runs"] for name in MODEL_FILES),
         *(
             results / folder / baseline / f"{dataset}.json"
@@ -74,7 +88,9 @@ def incomplete(scores: pd.DataFrame, study: dict) -> list[str]:
         volumes = rows["volume"].nunique()
         simulated = study["datasets"][tested_on].get("simulate", {}).get("test_volumes", volumes)
         if volumes != simulated:
-            found.append(f"scores.csv: {tested_on} has {volumes} test volumes, expected {simulated}.")
+            found.append(
+                f"scores.csv: {tested_on} has {volumes} test volumes, expected {simulated}."
+            )
         conditions = len(study["datasets"][tested_on]["conditions"])
         values = sum(len(METRICS[protocol]) for protocol in study["evaluation"]["protocols"])
         for (model, seed, output), mine in rows.groupby(["model", "seed", "output"]):
@@ -86,22 +102,33 @@ def incomplete(scores: pd.DataFrame, study: dict) -> list[str]:
     known = scores["model"].where(scores["model"] != "", scores["output"])
     scored = set(zip(known, scores["seed"], scores["tested_on"], strict=True))
     missing = [each for each in expected_scores(study) if each not in scored]
-    return found + [f"scores.csv: {_named(model, seed)} on {dataset} is missing." for model, seed, dataset in missing]
+    return found + [
+        f"scores.csv: {_named(model, seed)} on {dataset} is missing."
+        for model, seed, dataset in missing
+    ]
 
 
 def expected_scores(study: dict) -> list[tuple[str, str, str]]:
     """Model, seed and test set of every run; of ensembles, input and baselines without a seed."""
     runs = [(run["model"], run["model"], str(run["seed"])) for run in study["runs"].values()]
     ensembles = [(model, name, "") for name, model in study["ensembles"].items()]
-    networks = [(name, seed, dataset) for model, name, seed in runs + ensembles for dataset in study["tests"][model]]
-    return networks + [(name, "", d) for name in ("input", *study["baselines"]) for d in tested_datasets(study)]
+    networks = [
+        (name, seed, dataset)
+        for model, name, seed in runs + ensembles
+        for dataset in study["tests"][model]
+    ]
+    return networks + [
+        (name, "", d) for name in ("input", *study["baselines"]) for d in tested_datasets(study)
+    ]
 
 
 def _named(model: str, seed: str) -> str:
     return f"{model}, seed {seed}," if seed else model
 
 
-def not_ahead(scores: pd.DataFrame, study: dict, others: tuple[str, ...] = ("input", "nlm")) -> list[str]:
+def not_ahead(
+    scores: pd.DataFrame, study: dict, others: tuple[str, ...] = ("input", "nlm")
+) -> list[str]:
     """Where a replication model does not beat input and non-local means on its own organism's test volumes."""
     paper = scores[(scores["protocol"] == "paper") & scores["metric"].isin(["nrmse", "ssim"])]
     means = paper.groupby(["tested_on", "metric", "condition", "output", "model"])["value"].mean()
@@ -127,7 +154,10 @@ def overtaken(results: Path) -> list[str]:
 
 if __name__ == "__main__":
     wrong = problems(Path(sys.argv[1]))
-    print("\n".join(wrong) or f"{sys.argv[1]}: complete, and the replication models lead input and non-local means.")
+    print(
+        "\n".join(wrong)
+        or f"{sys.argv[1]}: complete, and the replication models lead input and non-local means."
+    )
     for lead in [] if wrong else overtaken(Path(sys.argv[1])):
         print(lead)
     sys.exit(bool(wrong))

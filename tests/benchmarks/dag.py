@@ -63,7 +63,9 @@ def study(models: int, where: str) -> dict:
     names = [f"organism-{number}" for number in range(DATASETS)]
     dataset = {
         "simulate": {"species": "planaria", "shape": [16, 64, 64]},
-        "conditions": [{"name": str(number), "source": f"condition_{number}"} for number in (1, 2, 3)],
+        "conditions": [
+            {"name": str(number), "source": f"condition_{number}"} for number in (1, 2, 3)
+        ],
         "patches": {"shape": [16, 32, 32]},
     }
     each = models // DATASETS
@@ -72,23 +74,38 @@ def study(models: int, where: str) -> dict:
     batches = [size for size in range(1, 6401) if 6400 % size == 0 and size != 16][:arm]
     studies = {}
     for name in names:
-        widths = {f"{name}-width{width}": {"width": width} for width in range(8, 8 + each - 4 * arm)}
+        widths = {
+            f"{name}-width{width}": {"width": width} for width in range(8, 8 + each - 4 * arm)
+        }
         widths[f"{name}-width9"]["seeds"] = [1, 2, 3]
-        rates = {f"{name}-rate{number}": {"learning_rate": number * 1e-5} for number in range(1, 1 + 2 * arm)}
+        rates = {
+            f"{name}-rate{number}": {"learning_rate": number * 1e-5}
+            for number in range(1, 1 + 2 * arm)
+        }
         sizes = {f"{name}-batch{size}": {"batch_size": size} for size in batches}
         tested = names if where == "on all datasets" else [name]
         base = {"base": f"{name}-width8", "tested_on": tested}
         studies |= {
-            f"{name}-width": {"tested_on": tested, "models": {m: {"trained_on": name, **v} for m, v in widths.items()}},
+            f"{name}-width": {
+                "tested_on": tested,
+                "models": {m: {"trained_on": name, **v} for m, v in widths.items()},
+            },
             f"{name}-rate": {**base, "varies": "learning_rate", "models": rates},
-            f"{name}-batch": {**base, "varies": "batch_size", "sample_matched": True, "models": sizes},
+            f"{name}-batch": {
+                **base,
+                "varies": "batch_size",
+                "sample_matched": True,
+                "models": sizes,
+            },
         }
     return {"title": "Many models", "datasets": dict.fromkeys(names, dataset), "studies": studies}
 
 
 def snakemake(folder: str | Path, *arguments: str | Path) -> subprocess.Popen:
     command = [sys.executable, "-m", "snakemake", *map(str, arguments)]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
 
 
 def dry_run(folder: Path, config: Path, profile: str) -> dict:
@@ -139,14 +156,29 @@ def report(models: int, runs: dict, starts: dict) -> None:
         for what in ("study and rules read", *LIMITS):
             print("{:24}{:10.1f}{:12.1f}{:>8}".format(what, *run[what], LIMITS.get(what, "")))
         print()
-    print(f"start of a job: {starts['ours']:.2f} processor seconds, Snakemake alone {starts['stock']:.2f}\n")
+    print(
+        f"start of a job: {starts['ours']:.2f} processor seconds, Snakemake alone {starts['stock']:.2f}\n"
+    )
     for where, run in runs.items():
         for what, limit in LIMITS.items():
             seconds, processor = (round(value, 2) for value in run[what])
-            told = {"what": f"{what}, tested {where}", "seconds": seconds, "processor": processor, "limit": limit}
+            told = {
+                "what": f"{what}, tested {where}",
+                "seconds": seconds,
+                "processor": processor,
+                "limit": limit,
+            }
             print(json.dumps(told | {"ratio": round(limit / seconds, 3)}))
     ratio = round(starts["stock"] / starts["ours"], 3)
-    print(json.dumps({"what": "start of a job", **{kind: round(of, 3) for kind, of in starts.items()}, "ratio": ratio}))
+    print(
+        json.dumps(
+            {
+                "what": "start of a job",
+                **{kind: round(of, 3) for kind, of in starts.items()},
+                "ratio": ratio,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

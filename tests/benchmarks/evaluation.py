@@ -63,9 +63,13 @@ def write_volumes(folder: Path, shape: tuple[int, ...]) -> None:
 
     rng = np.random.default_rng(0)
     rows = np.sin(np.linspace(0, 60, shape[1]))[:, None] * np.sin(np.linspace(0, 80, shape[2]))
-    truths = tifffile.memmap(folder / "truth.tif", shape=shape, dtype="uint16", metadata={"axes": "ZYX"})
+    truths = tifffile.memmap(
+        folder / "truth.tif", shape=shape, dtype="uint16", metadata={"axes": "ZYX"}
+    )
     (folder / "C1").mkdir()
-    images = tifffile.memmap(folder / "C1/one.tif", shape=shape, dtype="float32", metadata={"axes": "ZYX"})
+    images = tifffile.memmap(
+        folder / "C1/one.tif", shape=shape, dtype="float32", metadata={"axes": "ZYX"}
+    )
     for plane in range(shape[0]):
         bright = 100 + 3000 * np.square(rows * np.sin(1 + 0.1 * plane))
         truths[plane] = rng.poisson(bright)
@@ -83,17 +87,23 @@ def worker(kind: str, folder: str, threads: int) -> dict:
 
 def report(runs: dict, published: dict, threads: int) -> None:
     shape, published_shape = (" x ".join(map(str, each)) for each in (SHAPE, PUBLISHED))
-    print(f"{shape}, both protocols; ours on {threads} threads; {len(runs['ours'])} processes each\n")
+    print(
+        f"{shape}, both protocols; ours on {threads} threads; {len(runs['ours'])} processes each\n"
+    )
     rows = [
         row("evaluation", runs["ours"], runs["stock"], "seconds", min),
         row("evaluation memory", runs["ours"], runs["stock"], "memory_mb", statistics.median),
     ]
     print(f"{'':22}{'ours':>10}{'stock':>10}{'':>5}{'ratio':>8}")
     for each, unit in zip(rows, ["s", "MB"], strict=True):
-        print(f"{each['what']:22}{each['ours']:10.4g}{each['stock']:10.4g} {unit:<4}{each['ratio']:8.2f}")
+        print(
+            f"{each['what']:22}{each['ours']:10.4g}{each['stock']:10.4g} {unit:<4}{each['ratio']:8.2f}"
+        )
     ours, stock = (runs[kind][0]["scores"] for kind in ("ours", "stock"))
     apart = {name: abs(ours[name] - stock[name]) for name in ours}
-    print("\nscores apart by " + ", ".join(f"{value:.1g} ({name})" for name, value in apart.items()))
+    print(
+        "\nscores apart by " + ", ".join(f"{value:.1g} ({name})" for name, value in apart.items())
+    )
     print(f"{published_shape}: {published['seconds']:.3g} s, {published['memory_mb']:.0f} MB\n")
     for each in rows:
         print(json.dumps(each))
@@ -101,7 +111,12 @@ def report(runs: dict, published: dict, threads: int) -> None:
 
 def row(what: str, ours: list[dict], stock: list[dict], key: str, of) -> dict:
     mine, theirs = (of(run[key] for run in runs) for runs in (ours, stock))
-    return {"what": what, "ours": round(mine, 4), "stock": round(theirs, 4), "ratio": round(theirs / mine, 3)}
+    return {
+        "what": what,
+        "ours": round(mine, 4),
+        "stock": round(theirs, 4),
+        "ratio": round(theirs / mine, 3),
+    }
 
 
 # In a process that scores
@@ -114,7 +129,10 @@ def work(kind: str, folder: str, threads: int) -> None:
     start = time.perf_counter()
     scores = score(Path(folder) / "truth.tif", Path(folder) / "C1/one.tif")
     seconds = time.perf_counter() - start
-    print(json.dumps({"seconds": seconds, "memory_mb": peak[0] - imported, "scores": scores}), flush=True)
+    print(
+        json.dumps({"seconds": seconds, "memory_mb": peak[0] - imported, "scores": scores}),
+        flush=True,
+    )
 
 
 def anonymous_memory() -> float:
@@ -137,8 +155,8 @@ def watch_memory() -> list[float]:
 
 
 def prepare_ours(threads: int):
-    from denoising.metrics import score_pair
-    from denoising.volumes import Pair
+    from denoising.evaluation.protocols import score_pair
+    from denoising.images.volumes import Pair
 
     def score(truth: Path, image: Path) -> dict:
         pair = Pair(image.stem, image.parent.name, "ZYX", image, truth)

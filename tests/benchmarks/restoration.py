@@ -53,7 +53,7 @@ def main() -> None:
 def compare(device: str, repeats: int, width: int) -> None:
     import numpy as np
 
-    from denoising.volumes import write_volume
+    from denoising.images.volumes import write_volume
 
     runs = {kind: [] for kind in KINDS}
     with tempfile.TemporaryDirectory() as folder:
@@ -61,7 +61,11 @@ def compare(device: str, repeats: int, width: int) -> None:
         write_volume(Path(folder, "noise.tif"), noise, "ZYX")
         for _ in range(repeats):
             for kind in KINDS:
-                memory = statistics.median(run["peak_mb"] for run in runs["untiled"]) / 4 if runs["untiled"] else 0
+                memory = (
+                    statistics.median(run["peak_mb"] for run in runs["untiled"]) / 4
+                    if runs["untiled"]
+                    else 0
+                )
                 runs[kind].append(worker(kind, folder, memory, device, width))
     report(runs, width)
 
@@ -70,7 +74,9 @@ def worker(kind: str, folder: str, memory: float, device: str, width: int) -> di
     """What a process that restores tells of itself."""
     command = [sys.executable, __file__, "--worker", kind, folder, str(memory), "--device", device]
     command += ["--width", str(width)]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"})
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    )
     if done.returncode:
         sys.exit(done.stdout + done.stderr)
     return json.loads(done.stdout.splitlines()[-1])
@@ -79,8 +85,12 @@ def worker(kind: str, folder: str, memory: float, device: str, width: int) -> di
 def report(runs: dict, width: int) -> None:
     told = runs["ours"][0]
     size = " x ".join(map(str, SHAPE))
-    print(f"{told['device']}; width {width}, probabilistic, volume of {size}; {len(runs['ours'])} processes each")
-    print(f"ours: tiles of {told['tile']} for cores of {told['core']}; largest difference from csbdeep in one piece")
+    print(
+        f"{told['device']}; width {width}, probabilistic, volume of {size}; {len(runs['ours'])} processes each"
+    )
+    print(
+        f"ours: tiles of {told['tile']} for cores of {told['core']}; largest difference from csbdeep in one piece"
+    )
     print(f"{max(run['difference'] for run in runs['ours']):.1e} of the range\n")
     rows = [
         row("restoration, tiled", runs["ours"], runs["tiled"], "voxels_per_second", max),
@@ -90,7 +100,9 @@ def report(runs: dict, width: int) -> None:
     ]
     print(f"{'':24}{'ours':>12}{'csbdeep':>12}{'':>5}{'ratio':>8}")
     for each, unit in zip(rows, ("1/s", "1/s", "1/s", "MB"), strict=True):
-        print(f"{each['what']:24}{each['ours']:12.0f}{each['stock']:12.0f} {unit:<4}{each['ratio']:8.2f}")
+        print(
+            f"{each['what']:24}{each['ours']:12.0f}{each['stock']:12.0f} {unit:<4}{each['ratio']:8.2f}"
+        )
     print()
     for each in rows:
         print(json.dumps(each))
@@ -113,17 +125,19 @@ def work(kind: str, folder: Path, memory: float, device: str, width: int) -> Non
     from csbdeep.data import PercentileNormalizer
     from csbdeep.models import CARE, Config
 
-    from denoising import restoration
-    from denoising.formats import scratch_array
-    from denoising.network import use_device
-    from denoising.volumes import INPUT_PERCENTILES, open_volume
+    from denoising.images.files import scratch_array
+    from denoising.images.volumes import INPUT_PERCENTILES, open_volume
+    from denoising.restoration import restorer as restoration
+    from denoising.training.network import use_device
 
     on = use_device(device, os.cpu_count())
     tf.constant(0)  # what TensorFlow starts once
     imports = resident()
     peak = watch_memory()
     tf.keras.utils.set_random_seed(0)
-    model = CARE(Config("ZYX", probabilistic=True, unet_n_depth=2, unet_n_first=width), basedir=None)
+    model = CARE(
+        Config("ZYX", probabilistic=True, unet_n_depth=2, unet_n_first=width), basedir=None
+    )
     source, result = folder / "noise.tif", folder / "restored.npy"
     if kind == "ours":
         voxels = restoration.most_voxels_at_once(model, None, memory * 1e6)
@@ -136,11 +150,19 @@ def work(kind: str, folder: Path, memory: float, device: str, width: int) -> Non
             restorer.restore(open_volume(source, "ZYX"), "ZYX", restored)
         else:
             n_tiles = N_TILES if kind == "tiled" else None
-            restored = model.predict(tifffile.imread(source), "ZYX", normalizer=None, n_tiles=n_tiles)
+            restored = model.predict(
+                tifffile.imread(source), "ZYX", normalizer=None, n_tiles=n_tiles
+            )
         seconds.append(time.perf_counter() - start)
-    told = {"voxels_per_second": restored.size / min(seconds), "peak_mb": peak[0] - imports, "device": on.name}
+    told = {
+        "voxels_per_second": restored.size / min(seconds),
+        "peak_mb": peak[0] - imports,
+        "device": on.name,
+    }
     if kind == "ours":
-        plan = restoration.plan_tiles(SHAPE, restorer.margin, restorer.multiple, restorer.max_tile_voxels)
+        plan = restoration.plan_tiles(
+            SHAPE, restorer.margin, restorer.multiple, restorer.max_tile_voxels
+        )
         difference = np.abs(restored - np.load(result)).max() / np.ptp(restored)
         told |= {"tile": plan.tile, "core": plan.core, "difference": float(difference)}
     elif kind == "untiled":

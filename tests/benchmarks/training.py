@@ -84,8 +84,13 @@ def write_patches(folder: Path) -> None:
 def worker(kind: str, folder: str, device: str) -> dict:
     """What a process that trains tells of itself."""
     command = [sys.executable, __file__, "--worker", kind, str(folder), "--device", device]
-    command += ["--published-sizes"] * ("--published-sizes" in sys.argv) + ["--started", repr(time.time())]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"})
+    command += ["--published-sizes"] * ("--published-sizes" in sys.argv) + [
+        "--started",
+        repr(time.time()),
+    ]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    )
     if done.returncode:
         sys.exit(done.stdout + done.stderr)
     return json.loads(done.stdout.splitlines()[-1])
@@ -104,26 +109,44 @@ def grown_memory(folder: Path, gigabytes: float, device: str) -> float:
 def report(runs: dict, small: float, large: float) -> None:
     told = runs["ours"][0]
     size = "patches of {} x {} x {}".format(*SHAPE)
-    print(f"{told['device']}; width {WIDTH}, {size}, batch {BATCH}, {STEPS} steps an epoch, {PAIRS} pairs, of which")
-    print(f"{PAIRS // 5} validate ({SUBSET} in the subset); {len(runs['ours'])} processes each of {EPOCHS} epochs")
-    print(f"ours: precision {told['precision']}, XLA {told['xla']}, patches on the device: {told['resident']}\n")
+    print(
+        f"{told['device']}; width {WIDTH}, {size}, batch {BATCH}, {STEPS} steps an epoch, {PAIRS} pairs, of which"
+    )
+    print(
+        f"{PAIRS // 5} validate ({SUBSET} in the subset); {len(runs['ours'])} processes each of {EPOCHS} epochs"
+    )
+    print(
+        f"ours: precision {told['precision']}, XLA {told['xla']}, patches on the device: {told['resident']}\n"
+    )
     rows = [
         row("steps per second", runs["ours"], runs["stock"], "steps_per_second", max),
         row("epoch of 25 steps", runs["ours"], runs["stock"], "epoch_seconds", min),
-        row("epoch of 25 steps, validation subset", runs["subset"], runs["stock"], "epoch_seconds", min),
+        row(
+            "epoch of 25 steps, validation subset",
+            runs["subset"],
+            runs["stock"],
+            "epoch_seconds",
+            min,
+        ),
         row("peak memory", runs["ours"], runs["stock"], "peak_mb"),
         row("time to first step", runs["ours"], runs["stock"], "first_step_seconds"),
     ]
     units = ["1/s", "s", "s", "MB", "s"]
     print(f"{'':38}{'ours':>10}{'csbdeep':>10}{'':>5}{'ratio':>8}")
     for each, unit in zip(rows, units, strict=True):
-        print(f"{each['what']:38}{each['ours']:10.4g}{each['stock']:10.4g} {unit:<4}{each['ratio']:8.2f}")
-    losses = [statistics.median(run["val_loss"] for run in runs[kind]) for kind in ("ours", "stock")]
+        print(
+            f"{each['what']:38}{each['ours']:10.4g}{each['stock']:10.4g} {unit:<4}{each['ratio']:8.2f}"
+        )
+    losses = [
+        statistics.median(run["val_loss"] for run in runs[kind]) for kind in ("ours", "stock")
+    ]
     if told["device_mb"]:
         peaks = [max(run["device_mb"] for run in runs[kind]) for kind in ("ours", "stock")]
         print(f"\npeak of the GPU's memory: {peaks[0]:.0f} MB, csbdeep's {peaks[1]:.0f} MB")
     print(f"\nvalidation loss after {EPOCHS} epochs: {losses[0]:.4f}, csbdeep's {losses[1]:.4f}")
-    print(f"anonymous memory on 0.1 GB of patches {small:.0f} MB, on 9 GB {large:.0f} MB: {large - small:+.0f} MB\n")
+    print(
+        f"anonymous memory on 0.1 GB of patches {small:.0f} MB, on 9 GB {large:.0f} MB: {large - small:+.0f} MB\n"
+    )
     for each in rows:
         print(json.dumps(each))
 
@@ -131,7 +154,12 @@ def report(runs: dict, small: float, large: float) -> None:
 def row(what: str, ours: list[dict], stock: list[dict], key: str, of=statistics.median) -> dict:
     mine, theirs = (of(run[key] for run in runs) for runs in (ours, stock))
     ratio = mine / theirs if of is max else theirs / mine
-    return {"what": what, "ours": round(mine, 4), "stock": round(theirs, 4), "ratio": round(ratio, 3)}
+    return {
+        "what": what,
+        "ours": round(mine, 4),
+        "stock": round(theirs, 4),
+        "ratio": round(ratio, 3),
+    }
 
 
 # In a process that trains
@@ -141,9 +169,13 @@ def work(kind: str, folder: str, device: str, started: float) -> None:
     peak = watch_memory()
     logging.basicConfig(level=logging.INFO)
     warnings.simplefilter("ignore")
-    found = train_stock(Path(folder), device) if kind == "stock" else train_ours(kind, Path(folder), device)
+    found = (
+        train_stock(Path(folder), device)
+        if kind == "stock"
+        else train_ours(kind, Path(folder), device)
+    )
     found["first_step_seconds"] = found.pop("first_step") - started
-    from denoising.accounting import device_memory
+    from denoising.training.costs import device_memory
 
     print(json.dumps(found | {"peak_mb": peak[0], "device_mb": device_memory()}), flush=True)
 
@@ -155,7 +187,11 @@ def watch_memory() -> list[float]:
     def watch():
         while True:
             lines = Path("/proc/self/status").read_text().splitlines()
-            now = next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) * 1024 / 1e6
+            now = (
+                next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
+                * 1024
+                / 1e6
+            )
             peak[0] = max(peak[0], now)
             time.sleep(0.01)
 
@@ -167,8 +203,8 @@ def train_ours(kind: str, folder: Path, device: str) -> dict:
     import numpy as np
     import pandas as pd
 
-    from denoising import training
-    from denoising.network import use_device
+    from denoising.training import loop as training
+    from denoising.training.network import use_device
 
     landed = []  # (time, epoch, steps of the epoch that are done)
     land = training.Training._land
@@ -210,7 +246,7 @@ def train_stock(folder: Path, device: str) -> dict:
     from csbdeep.io import load_training_data
     from csbdeep.models import CARE
 
-    from denoising.network import care_config
+    from denoising.training.network import care_config
 
     if device == "cpu":
         tf.config.set_visible_devices([], "GPU")
@@ -232,7 +268,9 @@ def train_stock(folder: Path, device: str) -> dict:
         def on_epoch_end(self, epoch, logs=None):
             self.epochs[-1] = time.time() - self.epochs[-1]
 
-    (X, Y), (X_validation, Y_validation), axes = load_training_data(str(folder / "patches.npz"), validation_split=0.2)
+    (X, Y), (X_validation, Y_validation), axes = load_training_data(
+        str(folder / "patches.npz"), validation_split=0.2
+    )
     keras.utils.set_random_seed(VALUES["seed"])
     with tempfile.TemporaryDirectory() as out:
         model = CARE(care_config(VALUES, "ZYX"), name="stock", basedir=out)

@@ -24,8 +24,13 @@ ENVS = sorted(path.name for path in ROOT.glob("envs/*.yaml"))
 
 
 def pytest_report_header():
-    asked = {re.search(r"python=(\S+)", (ROOT / "envs" / name).read_text()).group(1) for name in ENVS}
-    found = [subprocess.run([stand_in.python(each), "-V"], capture_output=True, text=True).stdout for each in asked]
+    asked = {
+        re.search(r"python=(\S+)", (ROOT / "envs" / name).read_text()).group(1) for name in ENVS
+    }
+    found = [
+        subprocess.run([stand_in.python(each), "-V"], capture_output=True, text=True).stdout
+        for each in asked
+    ]
     return f"environments ask for Python {', '.join(asked)}, and are made with {', '.join(found).strip()}"
 
 
@@ -37,7 +42,9 @@ def closure(packages, asked, **python):
         name, extras = canonicalize_name(wanted.name), ("", *sorted(wanted.extras))
         if (name, extras) not in seen:
             seen.add((name, extras))
-            waiting += [each for each in map(Requirement, asked[name]) if applies(each, extras, python)]
+            waiting += [
+                each for each in map(Requirement, asked[name]) if applies(each, extras, python)
+            ]
     return {name for name, _ in seen}
 
 
@@ -58,7 +65,10 @@ def requirements(environment):
 
 def distributions(environment):
     packages = next(environment.glob("lib/python*/site-packages"))
-    return {canonicalize_name(found.name): found for found in metadata.distributions(path=[str(packages)])}
+    return {
+        canonicalize_name(found.name): found
+        for found in metadata.distributions(path=[str(packages)])
+    }
 
 
 @dataclass
@@ -71,15 +81,39 @@ class Study:
     conda: Path
 
     def run(self, *arguments):
-        command = [self.snakemake / "bin" / "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", self.root]
-        command += ["--sdm", "conda", "--conda-prefix", self.envs, "--cores", "4", "--resources", "gpu=1"]
+        command = [
+            self.snakemake / "bin" / "snakemake",
+            "--snakefile",
+            ROOT / "Snakefile",
+            "--directory",
+            self.root,
+        ]
+        command += [
+            "--sdm",
+            "conda",
+            "--conda-prefix",
+            self.envs,
+            "--cores",
+            "4",
+            "--resources",
+            "gpu=1",
+        ]
         command += ["--set-threads", "train=1", "restore=1", "restore_truth=1", *arguments]
         # Nothing that an activated environment, or a setting of Python's, would lend
-        environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
-        environment |= {"PATH": f"{self.conda / 'bin'}:{os.environ['PATH']}", "TF_CPP_MIN_LOG_LEVEL": "3"}
+        environment = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("PYTHON", "VIRTUAL_ENV"))
+        }
+        environment |= {
+            "PATH": f"{self.conda / 'bin'}:{os.environ['PATH']}",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        }
         environment["CUDA_VISIBLE_DEVICES"] = ""
         both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        done = subprocess.run(list(map(str, command)), cwd=self.root, env=environment, text=True, **both)
+        done = subprocess.run(
+            list(map(str, command)), cwd=self.root, env=environment, text=True, **both
+        )
         assert done.returncode == 0, done.stdout
         return done.stdout
 
@@ -129,7 +163,9 @@ def study(snakemake_alone, conda, tmp_path_factory):
     study.second = study.run("--configfile", others, "--", *targets)
     shared = root / "shared.yaml"
     shared.write_text(yaml.safe_dump(cut_down() | {"restoration": {"jobs": 2}}, sort_keys=False))
-    study.third = study.run("--configfile", shared, "--", "results/scores/planaria-100/tribolium.csv")
+    study.third = study.run(
+        "--configfile", shared, "--", "results/scores/planaria-100/tribolium.csv"
+    )
     yield study
     shutil.rmtree(study.envs)  # 3 GB
 
@@ -158,7 +194,11 @@ def other_ways_in(root):
         "device": "cpu",
         "datasets": {
             "mine": {"pairs": pairs, "patches": {"shape": [32, 32]}},
-            "kept": {"archive": archive, "conditions": conditions, "patches": {"shape": [8, 16, 16]}},
+            "kept": {
+                "archive": archive,
+                "conditions": conditions,
+                "patches": {"shape": [8, 16, 16]},
+            },
         },
         "studies": {"mine": {"models": {"mine-care": {"trained_on": "mine"}}}},
     }

@@ -23,10 +23,26 @@ def main(arguments):
         case ["--version"]:
             print("conda 24.7.1")
         case ["info", "--json"]:
-            print(json.dumps({"conda_prefix": str(Path(shutil.which("conda")).parents[1]), "platform": "linux-64"}))
+            print(
+                json.dumps(
+                    {
+                        "conda_prefix": str(Path(shutil.which("conda")).parents[1]),
+                        "platform": "linux-64",
+                    }
+                )
+            )
         case ["config", "--get", "channel_priority", "--json"]:
             print(json.dumps({"get": {"channel_priority": "strict"}}))
-        case ["env", "create", "--quiet", "--no-default-packages", "--file", file, "--prefix", prefix]:
+        case [
+            "env",
+            "create",
+            "--quiet",
+            "--no-default-packages",
+            "--file",
+            file,
+            "--prefix",
+            prefix,
+        ]:
             create(Path(file), Path(prefix))
         case ["clean", "-y", "--tarballs"]:
             pass
@@ -41,7 +57,16 @@ def create(file, prefix):
     constraints = prefix.with_suffix(".constraints.txt")
     constraints.write_text("\n".join(re.findall(r"^\w.*==[^\\\n]*", LOCK.read_text(), re.M)))
     # Bytecode is written for what is imported, as it is imported: all of TensorFlow's would take longer
-    into = [sys.executable, "-m", "pip", "--python", prefix / "bin" / "python", "install", "-qq", "--no-compile"]
+    into = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        prefix / "bin" / "python",
+        "install",
+        "-qq",
+        "--no-compile",
+    ]
     wanted = [f"{PIP_NAMES.get(package, package)}=={version}" for package, version in pins.items()]
     subprocess.run([*into, "--constraint", constraints, *wanted], check=True)
     packages = next(prefix.glob("lib/python*/site-packages"))
@@ -52,7 +77,9 @@ def create(file, prefix):
 def python(version):
     """The Python of this release, or this one."""
     found = shutil.which(f"python{version.rpartition('.')[0]}")
-    works = found and subprocess.run([found, "-m", "venv", "-h"], capture_output=True).returncode == 0
+    works = (
+        found and subprocess.run([found, "-m", "venv", "-h"], capture_output=True).returncode == 0
+    )
     return found if works else sys.executable
 
 

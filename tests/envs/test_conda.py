@@ -51,20 +51,28 @@ def test_nothing_runs_twice(study):
 
 
 def test_snakemake_is_alone(snakemake_alone):
-    assert not {"numpy", "pandas", "tifffile", "tensorflow", "matplotlib"} & set(installed(snakemake_alone))
+    assert not {"numpy", "pandas", "tifffile", "tensorflow", "matplotlib"} & set(
+        installed(snakemake_alone)
+    )
 
 
 def test_every_script_runs_in_one_environment(jobs):
     assert {env for env, _, _ in jobs} == set(ENVS)
     environments = {(script, env) for env, script, _ in jobs}
-    assert sorted(script for script, _ in environments) == sorted(path.name for path in SCRIPTS.glob("*.py"))
+    assert sorted(script for script, _ in environments) == sorted(
+        path.name for path in SCRIPTS.glob("*.py")
+    )
 
 
 def test_no_job_borrows_from_snakemake(jobs):
     """But Snakemake itself, and what libraries take where they find it and do without elsewhere."""
-    optional = {"psutil", "charset_normalizer"}  # Keras, to save large models; numpy, to read Fortran
+    optional = {
+        "psutil",
+        "charset_normalizer",
+    }  # Keras, to save large models; numpy, to read Fortran
     lent = {
-        (env, script): {name for name in borrowed if not name.startswith("snakemake")} for env, script, borrowed in jobs
+        (env, script): {name for name in borrowed if not name.startswith("snakemake")}
+        for env, script, borrowed in jobs
     }
     assert {job: names - optional for job, names in lent.items() if names - optional} == {}
 
@@ -84,18 +92,34 @@ def scripts_of(env, jobs):
 
 
 def failing_imports(environment, scripts):
-    command = [environment / "bin" / "python", "-I", HERE / "imports.py", *(SCRIPTS / script for script in scripts)]
+    command = [
+        environment / "bin" / "python",
+        "-I",
+        HERE / "imports.py",
+        *(SCRIPTS / script for script in scripts),
+    ]
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 @pytest.mark.parametrize("env", ENVS)
 def test_environment_holds_what_its_pins_require_at_the_versions_of_the_lock(env, study):
     environment, found = study.made[env], installed(study.made[env])
-    listed = dict(entry.split("=") for entry in yaml.safe_load((ROOT / "envs" / env).read_text())["dependencies"])
+    listed = dict(
+        entry.split("=")
+        for entry in yaml.safe_load((ROOT / "envs" / env).read_text())["dependencies"]
+    )
     pins = {PIP_NAMES.get(package, package) for package in listed if package != "python"}
-    python = subprocess.run([environment / "bin" / "python", "-V"], capture_output=True, text=True).stdout.split()[1]
+    python = subprocess.run(
+        [environment / "bin" / "python", "-V"], capture_output=True, text=True
+    ).stdout.split()[1]
     versions = {"python_version": ".".join(python.split(".")[:2]), "python_full_version": python}
     assert set(found) == closure(pins, requirements(environment), **versions)
     lines = [Requirement(line.split(" --hash")[0]) for line in LOCK]
-    locked = {canonicalize_name(each.name): str(each.specifier) for each in lines if applies(each, [""], versions)}
-    assert {name: f"=={version}" for name, version in found.items()} == {name: locked[name] for name in found}
+    locked = {
+        canonicalize_name(each.name): str(each.specifier)
+        for each in lines
+        if applies(each, [""], versions)
+    }
+    assert {name: f"=={version}" for name, version in found.items()} == {
+        name: locked[name] for name in found
+    }

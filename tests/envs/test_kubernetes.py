@@ -9,9 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from conftest import ROOT
 
-EMPTY = (
-    b'<?xml version="1.0"?><ListBucketResult><KeyCount>0</KeyCount><IsTruncated>false</IsTruncated></ListBucketResult>'
-)
+EMPTY = b'<?xml version="1.0"?><ListBucketResult><KeyCount>0</KeyCount><IsTruncated>false</IsTruncated></ListBucketResult>'
 
 
 @pytest.fixture
@@ -47,7 +45,12 @@ def test_results_are_in_the_bucket_and_networks_have_a_gpu(study, bucket, monkey
     address, asked = bucket
     elsewhere = replace(study, root=tmp_path)
     targets = ["results/tables/runtimes.csv", "results/scores/planaria-100/tribolium.csv"]
-    kubernetes = ["--workflow-profile", ROOT / "profiles" / "kubernetes", "--storage-s3-endpoint-url", address]
+    kubernetes = [
+        "--workflow-profile",
+        ROOT / "profiles" / "kubernetes",
+        "--storage-s3-endpoint-url",
+        address,
+    ]
 
     said = elsewhere.run("-n", *kubernetes, "--configfile", study.config, "--", *targets)
 
@@ -61,5 +64,7 @@ def test_results_are_in_the_bucket_and_networks_have_a_gpu(study, bucket, monkey
     assert sum("disk_mb=90000" in line for line in on_gpu) == expected["restore"]
     assert "s3://my-bucket/denoising/results/tables/runtimes.csv (send to storage)" in said
     # Files of the workflow's own are not looked for there
-    paths = (path.split("?")[0].removeprefix("/my-bucket").removeprefix("/denoising/") for path in asked)
+    paths = (
+        path.split("?")[0].removeprefix("/my-bucket").removeprefix("/denoising/") for path in asked
+    )
     assert {path.split("/")[0] for path in paths} == {"", "results", "benchmarks"}

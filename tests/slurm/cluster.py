@@ -18,7 +18,9 @@ from datetime import datetime
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol")
-ETC = Path("/etc/slurm")  # the one place where a job's own `srun` looks: the plugin hides SLURM_CONF from it
+ETC = Path(
+    "/etc/slurm"
+)  # the one place where a job's own `srun` looks: the plugin hides SLURM_CONF from it
 FILES = ("slurm.conf", "gres.conf")
 MARK = "slurm-of-tests"
 NODES = ("n1", "n2", "n3")
@@ -70,7 +72,9 @@ GRES_CONF = """\
 NodeName=n[1-3] Name=gpu Type=a100 File=/dev/null
 NodeName=n3 Name=gpu Type=a100 File=/dev/zero
 """
-PROLOG = '#!/bin/sh\necho "export DENOISING_LEASES={root}/leases.$SLURMD_NODENAME"\n'  # of every task
+PROLOG = (
+    '#!/bin/sh\necho "export DENOISING_LEASES={root}/leases.$SLURMD_NODENAME"\n'  # of every task
+)
 
 
 def obstacle():
@@ -105,7 +109,11 @@ class Cluster:
 
     def __init__(self, root):
         self.root = root
-        names = {"root": root, "host": socket.gethostname().split(".")[0], "ports": free_ports(1 + len(NODES))}
+        names = {
+            "root": root,
+            "host": socket.gethostname().split(".")[0],
+            "ports": free_ports(1 + len(NODES)),
+        }
         (root / "slurm.conf").write_text(SLURM_CONF.format(**names))
         (root / "gres.conf").write_text(GRES_CONF)
         (root / "prolog").write_text(PROLOG.format(root=root))
@@ -121,8 +129,18 @@ class Cluster:
         for name in FILES:
             (ETC / name).unlink(missing_ok=True)  # a link that killed tests have left
             (ETC / name).symlink_to(self.root / name)
-        files = {"key-file": "key", "socket": "socket", "pid-file": "pid", "log-file": "log", "seed-file": "seed"}
-        said("munged", "--force", *(f"--{option}={self.root}/munge.{end}" for option, end in files.items()))
+        files = {
+            "key-file": "key",
+            "socket": "socket",
+            "pid-file": "pid",
+            "log-file": "log",
+            "seed-file": "seed",
+        }
+        said(
+            "munged",
+            "--force",
+            *(f"--{option}={self.root}/munge.{end}" for option, end in files.items()),
+        )
         said("slurmctld", "-i")
         for node in NODES:
             self.start_node(node)
@@ -134,7 +152,9 @@ class Cluster:
     def stop(self):
         """End the jobs, then what there is of the daemons."""
         subprocess.run(["scancel", "--full", "--user=root"], capture_output=True)
-        subprocess.run(["timeout", "60", "sh", "-c", "while squeue --noheader | grep -q .; do sleep 0.2; done"])
+        subprocess.run(
+            ["timeout", "60", "sh", "-c", "while squeue --noheader | grep -q .; do sleep 0.2; done"]
+        )
         for daemon in [*(f"slurmd.{node}" for node in NODES), "slurmctld", "munge"]:
             if (self.root / f"{daemon}.pid").exists():
                 end(self.process(daemon))
@@ -146,8 +166,17 @@ class Cluster:
 
     def lose(self, node):
         """End a node as when its power fails: its slurmd, what watches its jobs, and its jobs, without a word."""
-        jobs = [each for each in processes() if f"SLURMD_NODENAME={node}" in of_process(each, "environ").split("\0")]
-        watching = {step for job in jobs for step in ancestors(job) if "slurmstepd" in of_process(step, "cmdline")}
+        jobs = [
+            each
+            for each in processes()
+            if f"SLURMD_NODENAME={node}" in of_process(each, "environ").split("\0")
+        ]
+        watching = {
+            step
+            for job in jobs
+            for step in ancestors(job)
+            if "slurmstepd" in of_process(step, "cmdline")
+        }
         for process in (self.process(f"slurmd.{node}"), *watching, *jobs):
             with suppress(ProcessLookupError):  # some end with the one before
                 os.kill(process, signal.SIGKILL)
@@ -164,11 +193,20 @@ class Cluster:
 
     def trainings(self, run):
         """Those of the jobs that train."""
-        return {job: row for job, row in self.jobs(run).items() if row["Comment"].startswith("rule_train")}
+        return {
+            job: row
+            for job, row in self.jobs(run).items()
+            if row["Comment"].startswith("rule_train")
+        }
 
     def ended(self, run):
         """Whether no job of the run waits, runs or is about to end."""
-        return {row["JobState"] for row in self.jobs(run).values()} <= {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT"}
+        return {row["JobState"] for row in self.jobs(run).values()} <= {
+            "COMPLETED",
+            "FAILED",
+            "CANCELLED",
+            "TIMEOUT",
+        }
 
     def completed(self, jobs):
         """(start, end, state, node) of each time that one of the jobs ran, from the file of completed jobs."""
@@ -225,7 +263,11 @@ def end(process):
     with suppress(ProcessLookupError):
         os.kill(process, signal.SIGTERM)
     # Nobody may be there to bury it
-    until(lambda: re.search("^State:\\s+Z", status := of_process(process, "status"), re.M) or not status, 60)
+    until(
+        lambda: re.search("^State:\\s+Z", status := of_process(process, "status"), re.M)
+        or not status,
+        60,
+    )
 
 
 def ancestors(process):

@@ -19,7 +19,9 @@ MODELS = ("first", "second", "third")
 
 def of_workflow_tests():
     """The conftest of the other tests, which has this one's name."""
-    spec = importlib.util.spec_from_file_location("workflow_conftest", WORKFLOW_TESTS / "conftest.py")
+    spec = importlib.util.spec_from_file_location(
+        "workflow_conftest", WORKFLOW_TESTS / "conftest.py"
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -35,17 +37,32 @@ class Study(workflow_tests.Workflow):
     # One thread, so that results are the same to the bit wherever they are made
     one_thread = ("--set-threads", "train=1", "restore=1", "restore_truth=1")
     # Slurm is asked for its jobs more often than a cluster would like
-    profile = ("--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "1")
+    profile = (
+        "--workflow-profile",
+        "profiles/slurm",
+        "--slurm-init-seconds-before-status-checks",
+        "1",
+    )
 
     def copy(self, root):
         shutil.copytree(self.root, root, dirs_exist_ok=True)
         return Study(root)
 
     def run_locally(self, target):
-        return self.run("--cores", "4", *self.one_thread, "--configfile", "study.yaml", "--", target)
+        return self.run(
+            "--cores", "4", *self.one_thread, "--configfile", "study.yaml", "--", target
+        )
 
     def start_on_slurm(self, *arguments):
-        command = [sys.executable, "-m", "snakemake", *self.profile, *self.one_thread, "--configfile", "study.yaml"]
+        command = [
+            sys.executable,
+            "-m",
+            "snakemake",
+            *self.profile,
+            *self.one_thread,
+            "--configfile",
+            "study.yaml",
+        ]
         with (self.root / "said.txt").open("w") as said:
             both = {"stdout": said, "stderr": subprocess.STDOUT}
             process = subprocess.Popen([*command, *arguments], cwd=self.root, **both)
@@ -125,7 +142,10 @@ def prepared(new_study):
     config = yaml.safe_load(MINIATURE.read_text())
     del config["datasets"]["tribolium"]
     config["training"] |= {"epochs": 20, "steps_per_epoch": 60}
-    models = {model: {"trained_on": "planaria", "batch_size": 2 + number} for number, model in enumerate(MODELS)}
+    models = {
+        model: {"trained_on": "planaria", "batch_size": 2 + number}
+        for number, model in enumerate(MODELS)
+    }
     config["studies"] = {"three": {"models": models}}
     study = new_study("prepared", config)
     study.run_locally("results/splits/planaria/random.csv")

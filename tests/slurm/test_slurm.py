@@ -66,7 +66,9 @@ def test_only_training_and_restoration_ask_for_a_gpu(cluster, on_slurm):
     jobs = cluster.jobs(on_slurm.root).values()
     asked = {(job["Comment"].split("_wildcards")[0], job.get("TresPerJob")) for job in jobs}
     with_gpu = {(name, gpus) for name, gpus in asked if gpus}
-    assert with_gpu == {(f"rule_{name}", "gres:gpu:1") for name in ("train", "restore", "restore_truth")}
+    assert with_gpu == {
+        (f"rule_{name}", "gres:gpu:1") for name in ("train", "restore", "restore_truth")
+    }
 
 
 def test_small_jobs_share_a_place_in_the_queue(cluster, on_slurm):
@@ -106,7 +108,9 @@ def test_trainings_on_three_gpus_overlap(cluster, lost_node):
 
 def test_a_training_whose_node_is_lost_goes_on_on_another(cluster, lost_node):
     jobs = {model_of(job): job for job in cluster.trainings(lost_node.root).values()}
-    assert {model: job["Restarts"] for model, job in jobs.items()} == {m: str(int(m == lost_node.lost)) for m in MODELS}
+    assert {model: job["Restarts"] for model, job in jobs.items()} == {
+        m: str(int(m == lost_node.lost)) for m in MODELS
+    }
     assert jobs[lost_node.lost]["NodeList"] in ("n1", "n3")
     for model in MODELS:
         assert ("continuing from epoch-000" in lost_node.log(model)) == (model == lost_node.lost)
@@ -130,7 +134,9 @@ def test_a_preempted_training_goes_on_from_the_step_where_it_stood(cluster, prep
     study.edit_config("training", epochs=40)
     snakemake = study.start_training("first")
     wait_for_training(study, "first", 2)
-    said("sbatch", "--partition=urgent", "--gpus=1", "--mem=100", "--output=/dev/null", "--wrap=true")
+    said(
+        "sbatch", "--partition=urgent", "--gpus=1", "--mem=100", "--output=/dev/null", "--wrap=true"
+    )
     study.finish(snakemake)
     (job,) = cluster.trainings(study.root).values()
     assert (job["Restarts"], job["TresPerNode"]) == ("1", "gres:gpu:a100:1")
@@ -155,7 +161,9 @@ def test_a_run_whose_jobs_are_cancelled_goes_on_with_the_next(cluster, prepared,
     assert [job["JobState"] for job in cluster.trainings(study.root).values()] == ["CANCELLED"]
     study.finish(study.start_training("first"))
     assert "continuing from epoch-000" in study.log("first")
-    assert [job["TresPerJob"] for job in cluster.trainings(study.root).values()] == ["gres:gpu:a100:1"] * 2
+    assert [job["TresPerJob"] for job in cluster.trainings(study.root).values()] == [
+        "gres:gpu:a100:1"
+    ] * 2
 
 
 def test_a_job_that_exceeds_its_memory_gets_more(cluster, prepared, tmp_path):
@@ -167,7 +175,9 @@ def test_a_job_that_exceeds_its_memory_gets_more(cluster, prepared, tmp_path):
     assert "exceeded memory limit" in Path(killed["StdOut"]).read_text()
     states = [state for *_, state, _ in cluster.completed(jobs)]
     assert states == ["FAILED"] * (len(jobs) - 1) + ["COMPLETED"]
-    assert [job["MinMemoryNode"] for job in jobs.values()] == ["500M", "1000M", "1500M"][: len(jobs)]
+    assert [job["MinMemoryNode"] for job in jobs.values()] == ["500M", "1000M", "1500M"][
+        : len(jobs)
+    ]
 
 
 def test_a_job_that_runs_out_of_time_gets_more_and_goes_on(cluster, prepared, tmp_path):
@@ -175,7 +185,10 @@ def test_a_job_that_runs_out_of_time_gets_more_and_goes_on(cluster, prepared, tm
     study.edit_profile("runtime: 720 * attempt", "runtime: 1 * attempt")
     study.edit_config("training", epochs=10_000)
     snakemake = study.start_training("first")
-    until(lambda: len(cluster.trainings(study.root)) == 2 and "continuing from" in study.log("first"), PATIENCE)
+    until(
+        lambda: len(cluster.trainings(study.root)) == 2 and "continuing from" in study.log("first"),
+        PATIENCE,
+    )
     snakemake.send_signal(signal.SIGINT)
     study.finish(snakemake, status=1)
     until(lambda: cluster.ended(study.root), PATIENCE)
@@ -200,7 +213,10 @@ def test_a_restoration_shared_by_three_jobs_is_that_of_one(cluster, on_slurm, tm
     jobs = [job["Comment"].split("_wildcards")[0] for job in cluster.jobs(study.root).values()]
     assert sorted(jobs) == ["rule_gather_slabs"] + ["rule_restore_slab"] * 3
     one, three = (
-        {path.relative_to(root): tifffile.imread(path) for path in root.glob(f"{restored}/**/*.tif")}
+        {
+            path.relative_to(root): tifffile.imread(path)
+            for path in root.glob(f"{restored}/**/*.tif")
+        }
         for root in (on_slurm.local.root, study.root)
     )
     assert set(one) == set(three)

@@ -11,7 +11,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import check_results
 
 STUDY = {
-    "datasets": {"worms": {"conditions": [{"name": "1"}, {"name": "2"}], "simulate": {"test_volumes": 2}}},
+    "datasets": {
+        "worms": {"conditions": [{"name": "1"}, {"name": "2"}], "simulate": {"test_volumes": 2}}
+    },
     "models": {
         "worms-care": {"trained_on": "worms", "seeds": [3, 5]},
         "worms-small": {"trained_on": "worms", "seeds": [0]},
@@ -47,12 +49,16 @@ def scores():
         for protocol, metrics in check_results.METRICS.items():
             for metric in metrics:
                 value = 1 - nrmse if metric == "ssim" else nrmse
-                rows.append((model, seed, "worms", condition, volume, output, protocol, metric, value))
+                rows.append(
+                    (model, seed, "worms", condition, volume, output, protocol, metric, value)
+                )
     return pd.DataFrame(rows, columns=[*check_results.KEYS, "value"])
 
 
 def said(scores):
-    return " ".join(check_results.incomplete(scores, STUDY) + check_results.not_ahead(scores, STUDY))
+    return " ".join(
+        check_results.incomplete(scores, STUDY) + check_results.not_ahead(scores, STUDY)
+    )
 
 
 def test_good_results_pass(scores):
@@ -74,7 +80,9 @@ def test_missing_double_and_infinite_values_are_named(scores):
     assert "worms-care, seed 5, on worms has 19 values, expected 20" in said(
         scores.drop(scores.query("seed == '5'").index[0])
     )
-    assert "nlm on worms has 19 values, expected 20" in said(scores.drop(scores.query("output == 'nlm'").index[0]))
+    assert "nlm on worms has 19 values, expected 20" in said(
+        scores.drop(scores.query("output == 'nlm'").index[0])
+    )
     assert "stand twice" in said(pd.concat([scores, scores.iloc[:1]]))
     assert "not finite" in said(scores.assign(value=float("nan")))
     assert "1 test volumes, expected 2" in said(scores.query("volume == 'a'"))
@@ -89,12 +97,15 @@ def test_where_another_baseline_leads_is_said(scores):
 
 def test_missing_runs_and_ensembles_are_named(scores):
     assert "worms-care, seed 5, on worms is missing" in said(scores.query("seed != '5'"))
-    assert "worms-care-ensemble on worms is missing" in said(scores.query("model != 'worms-care-ensemble'"))
+    assert "worms-care-ensemble on worms is missing" in said(
+        scores.query("model != 'worms-care-ensemble'")
+    )
     assert "gaussian on worms is missing" in said(scores.query("output != 'gaussian'"))
     other = STUDY | {"tests": {"worms-care": ["worms"], "worms-small": ["worms", "flies"]}}
     other["datasets"] = STUDY["datasets"] | {"flies": STUDY["datasets"]["worms"]}
     assert check_results.incomplete(scores, other) == [
-        f"scores.csv: {name} on flies is missing." for name in ("worms-small, seed 0,", "input", "gaussian", "nlm")
+        f"scores.csv: {name} on flies is missing."
+        for name in ("worms-small, seed 0,", "input", "gaussian", "nlm")
     ]
 
 
@@ -103,8 +114,18 @@ def test_matched_models_and_every_file_of_a_run_are_expected(tmp_path):
     miniature = Path(__file__).parents[1] / "workflow/miniature.yaml"
     (tmp_path / "config.yaml").write_text(miniature.read_text())
     missing = [sentence.split()[0] for sentence in check_results.problems(tmp_path)]
-    models = {path.relative_to(tmp_path / "models") for path in map(Path, missing) if "models" in path.parts}
-    runs = ["planaria-100", "tribolium-100-seed1", "tribolium-100-seed2", "planaria-batch8", "planaria-batch8-matched"]
+    models = {
+        path.relative_to(tmp_path / "models")
+        for path in map(Path, missing)
+        if "models" in path.parts
+    }
+    runs = [
+        "planaria-100",
+        "tribolium-100-seed1",
+        "tribolium-100-seed2",
+        "planaria-batch8",
+        "planaria-batch8-matched",
+    ]
     files = ["config.json", "weights_best.h5", "history.csv", "training.json"]
     assert models == {Path(run, name) for run in runs for name in files}
     tuned = {
@@ -113,7 +134,11 @@ def test_matched_models_and_every_file_of_a_run_are_expected(tmp_path):
         if path.suffix == ".json" and "baselines" in path.parts
     }
     baselines = ("gaussian", "wavelet", "nlm")
-    assert tuned == {Path("baselines", each, f"{on}.json") for each in baselines for on in ("planaria", "tribolium")}
+    assert tuned == {
+        Path("baselines", each, f"{on}.json")
+        for each in baselines
+        for on in ("planaria", "tribolium")
+    }
 
 
 def test_an_unfinished_run_is_named(tmp_path):

@@ -13,7 +13,9 @@ def described(schema, definitions, path=""):
         yield f"| `{path}{key}` | {_default(value, schema, key)} | {value.get('description', '')} |"
         inside = value.get("additionalProperties")
         if isinstance(inside, dict) and "$ref" in inside:
-            yield from described(definitions[inside["$ref"].split("/")[-1]], definitions, f"{path}{key}.NAME.")
+            yield from described(
+                definitions[inside["$ref"].split("/")[-1]], definitions, f"{path}{key}.NAME."
+            )
         elif value.get("type") == "array" and value["items"].get("type") == "object":
             yield from described(value["items"], definitions, f"{path}{key}[].")
         elif value.get("type") == "object" and key != "models":
@@ -26,7 +28,11 @@ def _default(value, schema, key):
     if value.get("default", {}) == {}:
         return ""
     default = value["default"]
-    return f"`{yaml.safe_dump(default, default_flow_style=True).splitlines()[0]}`" if default != "" else "empty"
+    return (
+        f"`{yaml.safe_dump(default, default_flow_style=True).splitlines()[0]}`"
+        if default != ""
+        else "empty"
+    )
 
 
 def test_every_key_is_described():

@@ -59,7 +59,9 @@ EVERYTHING = {package: versions for package, versions in VERSIONS.items() if pac
 
 
 def test_every_version_is_exact():
-    lines = [line for line in read("versions.txt").splitlines() if line and not line.startswith("#")]
+    lines = [
+        line for line in read("versions.txt").splitlines() if line and not line.startswith("#")
+    ]
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==\d[\d.]*", line) for line in lines)
     assert len(lines) == len(VERSIONS)
 
@@ -73,7 +75,9 @@ def test_lock_holds_the_table(lock):
 
 def test_lock_for_clouds_has_snakemake_and_no_package_of_the_study():
     locked = pins(read("lock-kubernetes.txt"))
-    wanted = CLOUDS | {package: VERSIONS[package] for package in ("snakemake", "jsonschema", "pyyaml", "pygments")}
+    wanted = CLOUDS | {
+        package: VERSIONS[package] for package in ("snakemake", "jsonschema", "pyyaml", "pygments")
+    }
     assert {package: locked.get(package) for package in wanted} == wanted
     assert not {"numpy", "pandas", "tifffile", "tensorflow"} & set(locked)
 
@@ -81,7 +85,10 @@ def test_lock_for_clouds_has_snakemake_and_no_package_of_the_study():
 @pytest.mark.parametrize("lock", ["lock.txt", "lock-gpu.txt", "lock-kubernetes.txt"])
 def test_lock_has_hashes_and_no_address(lock):
     assert "://" not in read(lock)
-    assert all(re.match(r"\S+==\S+( ; [^\\]+?)?( +--hash=sha256:[0-9a-f]{64})+$", line) for line in requirements(lock))
+    assert all(
+        re.match(r"\S+==\S+( ; [^\\]+?)?( +--hash=sha256:[0-9a-f]{64})+$", line)
+        for line in requirements(lock)
+    )
 
 
 def test_gpu_lock_only_adds_cuda():
@@ -92,7 +99,9 @@ def test_gpu_lock_only_adds_cuda():
 
 @pytest.mark.parametrize("env", ENVS)
 def test_conda_environment_repeats_the_table(env):
-    repeated = {package: {version} for package, version in conda(env).items() if package != "python"}
+    repeated = {
+        package: {version} for package, version in conda(env).items() if package != "python"
+    }
     assert repeated == {package: VERSIONS.get(package) for package in repeated}
 
 
@@ -106,14 +115,27 @@ def test_conda_environments_have_one_python_and_no_other_channels():
 @pytest.mark.parametrize("env", ENVS)
 def test_no_pin_file_hides_what_pip_would_install(env):
     """Where a pin file stands beside an environment, Snakemake installs that alone: the section `pip:` is not read."""
-    by_pip = [entry for entry in yaml.safe_load(read(env))["dependencies"] if isinstance(entry, dict)]
+    by_pip = [
+        entry for entry in yaml.safe_load(read(env))["dependencies"] if isinstance(entry, dict)
+    ]
     assert not (by_pip and list((ROOT / "envs").glob(f"{Path(env).stem}.*.pin.txt")))
 
 
 def test_every_version_is_used():
     """By an environment, by the workflow itself, or in development."""
-    own = {"snakemake", "jsonschema", "pyyaml", "pygments", "pytest", "pytest-xdist", "ruff", "snakefmt"}
-    own |= {package for package in VERSIONS if package.startswith("snakemake-")}  # clusters and clouds
+    own = {
+        "snakemake",
+        "jsonschema",
+        "pyyaml",
+        "pygments",
+        "pytest",
+        "pytest-xdist",
+        "ruff",
+        "snakefmt",
+    }
+    own |= {
+        package for package in VERSIONS if package.startswith("snakemake-")
+    }  # clusters and clouds
     assert set(VERSIONS) == own.union(*map(conda, ENVS)) - {"python"}
 
 
@@ -124,7 +146,10 @@ def rules():
     """(rule, environment, script) of every rule that runs a script."""
     for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")):
         for rule, body in re.findall(r"^rule (\w+):\n((?:[ \t]+.*\n|\n)*)", path.read_text(), re.M):
-            found = {key: re.search(rf'^    {key}:\s+"([^"]+)"', body, re.M) for key in ("conda", "script")}
+            found = {
+                key: re.search(rf'^    {key}:\s+"([^"]+)"', body, re.M)
+                for key in ("conda", "script")
+            }
             if found["script"]:
                 assert found["conda"], f"rule {rule} has no conda environment"
                 yield rule, Path(found["conda"].group(1)).name, Path(found["script"].group(1)).name
@@ -144,7 +169,8 @@ def needs_of(code):
     optional = {
         part
         for node in ast.walk(tree)
-        if isinstance(node, ast.Try) and any("ImportError" in ast.dump(handler) for handler in node.handlers)
+        if isinstance(node, ast.Try)
+        and any("ImportError" in ast.dump(handler) for handler in node.handlers)
         for part in node.body
     }
     for node in ast.walk(tree):
@@ -160,8 +186,9 @@ def needs_of(code):
     tops = {name.split(".")[0] for name in imported} - set(sys.stdlib_module_names) - {"denoising"}
     packages = {IMPORT_NAMES.get(top, top) for top in tops}
     packages = packages.union(*(BROUGHT_IN[name] for name in named & set(BROUGHT_IN)))
-    modules = {name.split(".")[1] for name in imported if name.startswith("denoising.")}
-    files = [SCRIPTS / "denoising" / f"{module}.py" for module in modules]
+    modules = {name.replace(".", "/") for name in imported if name.startswith("denoising.")}
+    files = [SCRIPTS / f"{module}.py" for module in modules]
+    files += [file.parent.with_suffix(".py") for file in files]
     return packages.union(*(needs(file) for file in files if file.exists()))
 
 
@@ -183,7 +210,9 @@ def test_environment_has_nothing_that_no_script_imports(env):
 def test_what_snakemake_itself_imports_comes_with_snakemake():
     """The rules' own Python runs wherever Snakemake is installed, which may be without any of the environments."""
     files = [ROOT / "Snakefile", *(ROOT / "workflow" / "rules").glob("*.smk")]
-    lines = [re.findall(r"^\s*((?:from \S+ )?import .+)$", path.read_text(), re.M) for path in files]
+    lines = [
+        re.findall(r"^\s*((?:from \S+ )?import .+)$", path.read_text(), re.M) for path in files
+    ]
     imported = needs_of("\n".join(line for found in lines for line in found))
     assert {"snakemake", "pyyaml", "jsonschema"} == imported
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from denoising.archives import unpack
-from denoising.formats import Storage, write
-from denoising.metrics import score_pair
-from denoising.pairs import bring_in
-from denoising.patches import patches_from_volumes
-from denoising.volumes import TRUTH, listing_row, paired, write_listing, write_volume
+from denoising.evaluation.protocols import score_pair
+from denoising.images.archives import unpack
+from denoising.images.files import Storage, write
+from denoising.images.pairs import bring_in
+from denoising.images.volumes import TRUTH, listing_row, paired, write_listing, write_volume
+from denoising.training.patches import patches_from_volumes
 
 SHAPE = (48, 1024, 1024)  # 100 MB
 
@@ -82,7 +82,9 @@ def watched(step, large: Path, output: Path, answer) -> None:
     answer.send(max(seen) - before)
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="anonymous memory is told by Linux")
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="anonymous memory is told by Linux"
+)
 @pytest.mark.parametrize(
     # MB; measured 66 (most of it Zarr's), 1, 15 and 63
     ("step", "most"),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from denoising.statistics import read_tidy
+from denoising.evaluation.statistics import read_tidy
 
 RESOURCES = Path(__file__).parents[2] / "resources"
 SCORE_COLUMNS = [
@@ -74,7 +74,9 @@ def test_values_as_printed(scores, model, tested_on, condition, protocol, nrmse,
     for metric, (mean, sd) in (("nrmse", nrmse), ("ssim", ssim)):
         names = ["model", "tested_on", "condition", "protocol", "metric"]
         row = scores
-        for column, value in zip(names, (model, tested_on, condition, protocol, metric), strict=True):
+        for column, value in zip(
+            names, (model, tested_on, condition, protocol, metric), strict=True
+        ):
             row = row[row[column] == value]
         assert row["mean"].item() == mean
         assert row["sd"].item() == sd if sd is not None else row["sd"].isna().item()

@@ -56,7 +56,9 @@ def copy_workflow(root):
     for name in ("Snakefile", "workflow", "config", "envs", "profiles", "resources"):
         source = ROOT / name
         ignore = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(source, root / name, ignore=ignore) if source.is_dir() else shutil.copy(source, root / name)
+        shutil.copytree(source, root / name, ignore=ignore) if source.is_dir() else shutil.copy(
+            source, root / name
+        )
     return Workflow(root)
 
 

@@ -47,7 +47,9 @@ def test_a_study_runs_in_a_folder_of_its_own(workflow, tmp_path):
     assert workflow.jobs("--directory", tmp_path) == workflow.jobs()
 
 
-def test_a_folder_with_the_results_of_another_study_is_warned_of(workflow, miniature_config, tmp_path):
+def test_a_folder_with_the_results_of_another_study_is_warned_of(
+    workflow, miniature_config, tmp_path
+):
     config, recorded = workflow.write_config(miniature_config), tmp_path / "results/config.yaml"
     arguments = ["-n", "--quiet=rules", "--directory", tmp_path, "--configfile", config]
     warning = 'results/ holds the study "Another": results of the same name will be replaced by those of "Miniature'
@@ -82,7 +84,12 @@ def test_seeds_are_trainings_and_an_ensemble(workflow, miniature_config):
 
 def test_seeds_of_a_base_are_seeds_of_its_sweep(workflow, miniature_config):
     miniature_config["studies"]["generalization"]["models"]["planaria-100"]["seeds"] = [0, 1]
-    arguments = ["--configfile", workflow.write_config(miniature_config), "--", "results/figures/fig4_batch_size.pdf"]
+    arguments = [
+        "--configfile",
+        workflow.write_config(miniature_config),
+        "--",
+        "results/figures/fig4_batch_size.pdf",
+    ]
     jobs = workflow.jobs(*arguments)
     # base, batch 8 and its matched model: two runs each, and an ensemble
     assert [jobs[rule] for rule in ("train", "restore", "ensemble", "evaluate")] == [6, 6, 3, 13]
@@ -105,22 +112,32 @@ def test_jobs_that_share_restorations(workflow, miniature_config):
     shared = workflow.jobs("--configfile", config)
     assert alone.pop("restore") == 8
     assert shared == {**alone, "restore_slab": 3 * 8, "gather_slabs": 8}
-    said = workflow.run("-n", "--configfile", config, "--", "results/runtimes/tribolium-100-seed2/planaria.json").said
+    said = workflow.run(
+        "-n", "--configfile", config, "--", "results/runtimes/tribolium-100-seed2/planaria.json"
+    ).said
     for item in ("1-of-3", "2-of-3", "3-of-3"):
         assert f"results/slabs/tribolium-100-seed2/planaria/{item}.json" in said
 
 
 @pytest.mark.parametrize("baselines", [[], ["tv"], ["median", "nlm"]])
-def test_every_baseline_is_tuned_and_scored_on_every_test_set(workflow, miniature_config, baselines):
+def test_every_baseline_is_tuned_and_scored_on_every_test_set(
+    workflow, miniature_config, baselines
+):
     miniature_config["baselines"] = baselines
     jobs = workflow.jobs("--configfile", workflow.write_config(miniature_config))
     twice = 2 * len(baselines)
-    assert [jobs[rule] for rule in ("tune_baseline", "baseline", "evaluate")] == [twice, twice, 12 + twice]
+    assert [jobs[rule] for rule in ("tune_baseline", "baseline", "evaluate")] == [
+        twice,
+        twice,
+        12 + twice,
+    ]
     assert jobs["restoration_examples"] == 2
 
 
 @pytest.mark.parametrize(("baseline", "bytes_a_voxel"), [("tv", 64), ("nlm", 0)])
-def test_memory_of_baselines_follows_from_the_test_volumes(workflow, tmp_path, baseline, bytes_a_voxel):
+def test_memory_of_baselines_follows_from_the_test_volumes(
+    workflow, tmp_path, baseline, bytes_a_voxel
+):
     """Of each thread where they are taken as a whole; before there are any, it is not known."""
 
     def memory():
@@ -139,7 +156,12 @@ def test_baselines_of_a_set_that_none_trains_on_are_tuned_elsewhere(workflow, mi
     """Its patches, of which it may have none, are not made."""
     models = miniature_config["studies"]["generalization"]["models"]
     del models["tribolium-100"]
-    arguments = ["--configfile", workflow.write_config(miniature_config), "--", "results/baselines/nlm/tribolium.json"]
+    arguments = [
+        "--configfile",
+        workflow.write_config(miniature_config),
+        "--",
+        "results/baselines/nlm/tribolium.json",
+    ]
     jobs = workflow.jobs(*arguments)
     assert jobs == {"simulate": 1, "unpack": 1, "patches": 1, "split": 1, "tune_baseline": 1}
     assert "results/patches/planaria/X.npy" in workflow.run("-n", *arguments).said
@@ -166,11 +188,17 @@ def test_a_third_organism_is_a_few_lines(workflow, miniature_config):
         ("sede", 3, "the config has no key sede: did you mean seed?"),
         ("training", {"trained_on": "mouse"}, "trained_on is mouse, which is no dataset"),
         ("training", {"trained_on": "planaria", "depth": 5}, "needs every edge divisible by 32"),
-        ("training", {"trained_on": "planaria", "seed": 3}, "training has no key seed: did you mean seeds?"),
+        (
+            "training",
+            {"trained_on": "planaria", "seed": 3},
+            "training has no key seed: did you mean seeds?",
+        ),
         ("compute", {"xla": "yes"}, "compute.xla is 'yes', expected one of auto"),
     ],
 )
-def test_a_wrong_config_ends_in_one_sentence_before_any_job(workflow, miniature_config, key, value, said):
+def test_a_wrong_config_ends_in_one_sentence_before_any_job(
+    workflow, miniature_config, key, value, said
+):
     miniature_config[key] = value
     miniature_config["studies"]["batch_size"] = {"models": {"mine": {}}}
     done = workflow.run("-n", "--configfile", workflow.write_config(miniature_config), check=False)
@@ -199,7 +227,10 @@ def test_a_second_arm_that_cannot_be_is_refused_before_any_job(workflow, miniatu
 
 def test_lone_pairs_are_refused_before_any_job(workflow, miniature_config):
     miniature_config["datasets"] = {
-        "mine": {"pairs": {"low": "nowhere/*_low.tif", "high": "nowhere/*_high.tif"}, "patches": {"shape": [8, 16, 16]}}
+        "mine": {
+            "pairs": {"low": "nowhere/*_low.tif", "high": "nowhere/*_high.tif"},
+            "patches": {"shape": [8, 16, 16]},
+        }
     }
     miniature_config["studies"] = {"mine": {"models": {"mine-care": {"trained_on": "mine"}}}}
     done = workflow.run("-n", "--configfile", workflow.write_config(miniature_config), check=False)
@@ -213,7 +244,13 @@ def test_a_missing_partner_is_one_message(workflow, miniature_config, tmp_path):
     pairs = {"low": "*_low.tif", "high": "*_high.tif"}
     miniature_config["datasets"] = {"mine": {"pairs": pairs, "patches": {"shape": [8, 16, 16]}}}
     miniature_config["studies"] = {"mine": {"models": {"mine-care": {"trained_on": "mine"}}}}
-    arguments = ["-n", "--directory", tmp_path, "--configfile", workflow.write_config(miniature_config)]
+    arguments = [
+        "-n",
+        "--directory",
+        tmp_path,
+        "--configfile",
+        workflow.write_config(miniature_config),
+    ]
     done = workflow.run(*arguments, check=False)
     assert done.returncode != 0
     assert done.said.count("do not pair up: b (only in low)") == 1
@@ -236,5 +273,7 @@ def test_only_networks_that_predict_a_scale_are_calibrated(workflow, miniature_c
     arguments = ["--configfile", workflow.write_config(miniature_config), "--"]
     jobs = workflow.jobs(*arguments, "results/calibration/tribolium-100-seed2/planaria.csv")
     assert [jobs[rule] for rule in ("train", "restore", "calibrate", "evaluate")] == [1, 1, 1, 0]
-    done = workflow.run("-n", *arguments, "results/calibration/planaria-100/planaria.csv", check=False)
+    done = workflow.run(
+        "-n", *arguments, "results/calibration/planaria-100/planaria.csv", check=False
+    )
     assert "MissingRuleException" in done.said

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from conftest import Workflow
 
-from denoising.volumes import read_volume, volume_names
+from denoising.images.volumes import read_volume, volume_names
 
 COLUMNS = [
     "model",
@@ -28,7 +28,9 @@ COLUMNS = [
 
 
 def test_scores_are_tidy_and_complete(miniature):
-    scores = pd.read_csv(miniature.root / "results/scores.csv", dtype={"condition": str}, keep_default_na=False)
+    scores = pd.read_csv(
+        miniature.root / "results/scores.csv", dtype={"condition": str}, keep_default_na=False
+    )
     assert list(scores.columns) == COLUMNS
     assert set(scores["output"]) == {"input", "network", "gaussian", "wavelet", "nlm"}
     # 2 volumes, 3 conditions, 3 + 2 values; 8 tests of runs; an ensemble, input and three baselines on both test sets
@@ -50,7 +52,9 @@ def test_scores_tell_runs_and_ensembles_apart(miniature):
         ("planaria-batch8", "3", "planaria"),
         ("planaria-batch8-matched", "3", "planaria"),
     }
-    of_run = pd.read_csv(miniature.root / "results/scores/tribolium-100-seed2/planaria.csv", dtype=str)
+    of_run = pd.read_csv(
+        miniature.root / "results/scores/tribolium-100-seed2/planaria.csv", dtype=str
+    )
     assert (set(of_run["model"]), set(of_run["seed"])) == ({"tribolium-100"}, {"2"})
 
 
@@ -58,7 +62,9 @@ def test_an_ensemble_is_never_worse_than_the_worst_of_its_runs(miniature):
     """Nor could it be: a mean correlates with the truth at least as well as the worst of what it is the mean of."""
     scores = pd.read_csv(miniature.root / "results/scores.csv", dtype=str, keep_default_na=False)
     ours = scores.query("protocol == 'paper' and metric == 'nrmse' and trained_on == 'tribolium'")
-    nrmse = ours.pivot(index=["tested_on", "condition", "volume"], columns="seed", values="value").astype(float)
+    nrmse = ours.pivot(
+        index=["tested_on", "condition", "volume"], columns="seed", values="value"
+    ).astype(float)
     assert nrmse.shape == (12, 3)
     assert (nrmse[""] <= nrmse[["1", "2"]].max(axis=1) + 1e-9).all()
     assert (nrmse[""] != nrmse["1"]).all()
@@ -75,7 +81,14 @@ def test_tables_say_what_they_are_made_of(miniature, name):
 
 @pytest.mark.parametrize(
     "name",
-    ["fig1_patches", "fig2_restoration", "fig3_generalization", "fig4_batch_size", "learning_curves", "runtimes"],
+    [
+        "fig1_patches",
+        "fig2_restoration",
+        "fig3_generalization",
+        "fig4_batch_size",
+        "learning_curves",
+        "runtimes",
+    ],
 )
 def test_figures_are_there(miniature, name):
     assert (miniature.root / f"results/figures/{name}.pdf").read_bytes().startswith(b"%PDF")
@@ -94,7 +107,9 @@ def test_steps_lead_from_the_2019_scores_to_the_papers(miniature):
     columns = ["condition", "volume", "metric", "value"]
     for dataset, run in (("planaria", "planaria-100"), ("tribolium", "tribolium-100-seed1")):
         for output, method in (("input", "input"), ("network", run)):
-            scores = pd.read_csv(miniature.root / f"results/scores/{method}/{dataset}.csv", dtype=str)
+            scores = pd.read_csv(
+                miniature.root / f"results/scores/{method}/{dataset}.csv", dtype=str
+            )
             ours = steps[(steps["dataset"] == dataset) & (steps["output"] == output)]
             for step, protocol in (("1", "study2019"), ("4", "paper")):
                 theirs = scores[(scores["protocol"] == protocol) & (scores["metric"] != "psnr")]
@@ -114,8 +129,15 @@ def test_model_folders_are_csbdeeps(miniature):
 
 def test_matched_models_see_as_many_patches_as_the_base(miniature):
     models = ("planaria-100", "planaria-batch8", "planaria-batch8-matched")
-    histories = {model: pd.read_csv(miniature.root / f"results/models/{model}/history.csv") for model in models}
-    assert [list(history["samples_seen"]) for history in histories.values()] == [[8, 16], [4, 8], [8, 16]]
+    histories = {
+        model: pd.read_csv(miniature.root / f"results/models/{model}/history.csv")
+        for model in models
+    }
+    assert [list(history["samples_seen"]) for history in histories.values()] == [
+        [8, 16],
+        [4, 8],
+        [8, 16],
+    ]
 
 
 def test_seeds_make_models_that_differ(miniature):
@@ -128,12 +150,19 @@ def test_seeds_make_models_that_differ(miniature):
 def test_logs_name_the_device_and_its_lease(miniature):
     for job in ("train/planaria-100.log", "restore/planaria-100/tribolium.log"):
         said = (miniature.root / "logs" / job).read_text()
-        assert said.index(": leased CPU after") < said.index("device: CPU") < said.index(": released CPU")
+        assert (
+            said.index(": leased CPU after")
+            < said.index("device: CPU")
+            < said.index(": released CPU")
+        )
 
 
 def test_provenance_stands_beside_the_results(miniature):
     record = json.loads((miniature.root / "results/provenance.json").read_text())
-    assert record["packages"]["tensorflow"]["installed_here"] == record["packages"]["tensorflow"]["pinned"]
+    assert (
+        record["packages"]["tensorflow"]["installed_here"]
+        == record["packages"]["tensorflow"]["pinned"]
+    )
     assert re.fullmatch("[0-9a-f]{64}", record["inputs"]["planaria"]["sha256"])
     assert record["seeds"] == {
         "planaria-100": 3,
@@ -161,7 +190,9 @@ def test_disk_use_is_said_once_before_the_jobs(miniature):
 
 
 def test_restoration_leaves_its_runtime(miniature):
-    found = json.loads((miniature.root / "results/runtimes/planaria-100/tribolium.json").read_text())
+    found = json.loads(
+        (miniature.root / "results/runtimes/planaria-100/tribolium.json").read_text()
+    )
     assert set(found) == {"method", "dataset", "device", "seconds", "voxels", "threads"}
     assert found["voxels"] == 2 * 3 * 8 * 48 * 48
     assert found["seconds"] > 0
@@ -169,18 +200,29 @@ def test_restoration_leaves_its_runtime(miniature):
 
 @pytest.mark.parametrize("baseline", ["gaussian", "wavelet", "nlm"])
 def test_baselines_are_tuned_and_timed(miniature, baseline):
-    choice = json.loads((miniature.root / f"results/baselines/{baseline}/tribolium.json").read_text())
-    runtime = json.loads((miniature.root / f"results/runtimes/{baseline}/tribolium.json").read_text())
+    choice = json.loads(
+        (miniature.root / f"results/baselines/{baseline}/tribolium.json").read_text()
+    )
+    runtime = json.loads(
+        (miniature.root / f"results/runtimes/{baseline}/tribolium.json").read_text()
+    )
     assert choice["strength"] in {row["strength"] for row in choice["grid"]}
     assert choice["tuned_on"] == "tribolium"
-    expected = {"method": baseline, "dataset": "tribolium", "voxels": 6 * 8 * 48 * 48, "strength": choice["strength"]}
+    expected = {
+        "method": baseline,
+        "dataset": "tribolium",
+        "voxels": 6 * 8 * 48 * 48,
+        "strength": choice["strength"],
+    }
     assert {key: runtime[key] for key in expected} == expected
 
 
 def test_never_two_gpu_jobs_at_once(miniature):
     """Trainings and restorations, one after another, with `--resources gpu=1`, though each takes one of four cores."""
     running, most = set(), 0
-    events = re.findall(r"^(?:local)?rule (\w+):|^ +jobid: (\d+)|^Finished jobid: (\d+)", miniature.first.said, re.M)
+    events = re.findall(
+        r"^(?:local)?rule (\w+):|^ +jobid: (\d+)|^Finished jobid: (\d+)", miniature.first.said, re.M
+    )
     rule = None
     for started, jobid, finished in events:
         rule = started or rule
@@ -228,23 +270,41 @@ LAST = {"provenance", "all"}
 
 def test_an_edit_to_code_reruns_the_rules_that_use_it(miniature):
     assert edited(miniature, "figures", "import ", "import math\nimport ") == FIGURES | LAST
-    assert edited(miniature, "specimens", "EPOCH = 315532800", "EPOCH = 315619200") >= {"simulate", "train", "evaluate"}
-    assert not edited(miniature, "examples", "import numpy", "import math\nimport numpy") & {"train", "patches"}
+    assert edited(miniature, "specimens", "EPOCH = 315532800", "EPOCH = 315619200") >= {
+        "simulate",
+        "train",
+        "evaluate",
+    }
+    assert not edited(miniature, "examples", "import numpy", "import math\nimport numpy") & {
+        "train",
+        "patches",
+    }
     assert not edited(miniature, "logs", "import logging", "import math\nimport logging")
     assert not edited(miniature, "leases", "import logging", "import math\nimport logging")
-    assert not edited(miniature, "downloads", "import logging", "import math\nimport logging") & {"download"}
+    assert not edited(miniature, "downloads", "import logging", "import math\nimport logging") & {
+        "download"
+    }
     again = edited(miniature, "ensembles", "import logging", "import math\nimport logging")
     assert again >= {"ensemble", "evaluate", "gather_scores"}
     assert not again & {"train", "patches", "split"}
     again = edited(miniature, "metrics", "SSIM_SLAB = 16", "SSIM_SLAB = 8")
     # restorations were temporary, so scoring needs them again; training is never touched
-    assert again >= {"evaluate", "restore", "baseline", "gather_scores", "score_table", "sweep_figure"}
+    assert again >= {
+        "evaluate",
+        "restore",
+        "baseline",
+        "gather_scores",
+        "score_table",
+        "sweep_figure",
+    }
     assert not again & {"train", "patches", "unpack", "simulate"}
 
 
 def test_an_edit_to_comments_or_docstrings_reruns_nothing(miniature):
     assert not edited(miniature, "training", "import logging", "# Why, not what\n\nimport logging")
-    assert not edited(miniature, "metrics", '"""Scores of a restoration', '"""Scores and more of a restoration')
+    assert not edited(
+        miniature, "metrics", '"""Scores of a restoration', '"""Scores and more of a restoration'
+    )
 
 
 def test_one_figure_redraws_alone(miniature):
@@ -283,7 +343,9 @@ def test_another_note_is_printed_and_trains_nothing(miniature, miniature_config)
     assert set(jobs) == TABLES | FIGURES | LAST
 
 
-@pytest.mark.parametrize("change", [{"schedule": "cosine"}, {"augment": True}, {"precision": "float32"}])
+@pytest.mark.parametrize(
+    "change", [{"schedule": "cosine"}, {"augment": True}, {"precision": "float32"}]
+)
 def test_what_changes_weights_trains_every_run_again(miniature, miniature_config, change):
     miniature_config["training"] |= change
     jobs = miniature.jobs("--cores", "2", "--configfile", miniature.write_config(miniature_config))
@@ -324,7 +386,10 @@ def test_jobs_that_share_a_restoration_make_what_one_makes(miniature, miniature_
         return ["--cores", "4", *threads, "--configfile", flow.write_config(config), "--", folder]
 
     def restored():
-        return {name: read_volume(flow.root / folder / name) for name in volume_names(flow.root / folder)}
+        return {
+            name: read_volume(flow.root / folder / name)
+            for name in volume_names(flow.root / folder)
+        }
 
     flow.run(*asked(1))
     alone, recorded = restored(), json.loads((flow.root / record).read_text())
@@ -340,12 +405,14 @@ def test_jobs_that_share_a_restoration_make_what_one_makes(miniature, miniature_
     # The slabs are gone, and made again only for a reason
     assert not [path for path in (flow.root / "results/slabs").rglob("*") if path.is_file()]
     assert not flow.jobs(*asked(3))
-    library = flow.root / "workflow/scripts/denoising/restoration.py"
+    library = flow.root / "workflow/scripts/denoising/restoration/restorer.py"
     library.write_text(library.read_text().replace("SHARE = 0.9", "SHARE = 0.8"))
     assert flow.jobs(*asked(3)) == {"restore_slab": 3, "gather_slabs": 1}
 
 
-def test_a_batch_larger_than_the_training_set_ends_before_training(workflow, miniature_config, tmp_path):
+def test_a_batch_larger_than_the_training_set_ends_before_training(
+    workflow, miniature_config, tmp_path
+):
     sweep = miniature_config["studies"]["batch_size"]
     sweep |= {"sample_matched": False, "models": {"planaria-batch8": {"batch_size": 64}}}
     config = workflow.write_config(miniature_config)

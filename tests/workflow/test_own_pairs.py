@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from conftest import ROOT, copy_workflow
 
-from denoising.formats import Storage, write
+from denoising.images.files import Storage, write
 
 PAIRS = ROOT.parent / "shared" / "data" / "pairs2d"
 
@@ -21,11 +21,21 @@ def test_real_pairs_are_trained_on_restored_and_scored(tmp_path: Path):
             "device": "cpu",
             "datasets": {
                 "confocal": {
-                    "pairs": {"low": f"{PAIRS}/fmd_*_noisy.tif", "high": f"{PAIRS}/fmd_*_gt.tif", "axes": "YX"},
+                    "pairs": {
+                        "low": f"{PAIRS}/fmd_*_noisy.tif",
+                        "high": f"{PAIRS}/fmd_*_gt.tif",
+                        "axes": "YX",
+                    },
                     "patches": {"shape": [32, 32], "per_volume": 128},
                 }
             },
-            "training": {"width": 8, "epochs": 4, "steps_per_epoch": 50, "learning_rate": 0.001, "split": "random"},
+            "training": {
+                "width": 8,
+                "epochs": 4,
+                "steps_per_epoch": 50,
+                "learning_rate": 0.001,
+                "split": "random",
+            },
             "studies": {"mine": {"models": {"confocal-care": {"trained_on": "confocal"}}}},
         }
     )
@@ -47,7 +57,12 @@ def test_ome_zarr_groups_are_brought_in_once_and_again_when_written_anew(tmp_pat
         for name in names:
             for side in ("low", "high"):
                 image = np.random.default_rng().integers(0, 999, (8, 20, 24)).astype(np.uint16)
-                write(tmp_path / f"raw/{name}_{side}.tif", image, "ZYX", storage=Storage("ome-zarr", None, True))
+                write(
+                    tmp_path / f"raw/{name}_{side}.tif",
+                    image,
+                    "ZYX",
+                    storage=Storage("ome-zarr", None, True),
+                )
 
     save("a", "b")
     config = flow.write_config(

@@ -20,7 +20,11 @@ MODEL = "results/models/planaria-100"
 def weights(folder):
     found = {}
     with h5py.File(folder / "weights_best.h5") as file:
-        file.visititems(lambda name, item: found.update({name: item[()]} if isinstance(item, h5py.Dataset) else {}))
+        file.visititems(
+            lambda name, item: found.update(
+                {name: item[()]} if isinstance(item, h5py.Dataset) else {}
+            )
+        )
     return found
 
 
@@ -50,7 +54,18 @@ def wait_for_epoch(root, epoch):
 def test_a_killed_training_goes_on_with_the_next_run(workflow, miniature_config, tmp_path):
     miniature_config["training"] |= {"epochs": 40, "plateau_patience": 2}
     config = workflow.write_config(miniature_config, "long.yaml")
-    arguments = ["--cores", "1", "--resources", "gpu=1", "--configfile", config, "--directory", tmp_path, "--", MODEL]
+    arguments = [
+        "--cores",
+        "1",
+        "--resources",
+        "gpu=1",
+        "--configfile",
+        config,
+        "--directory",
+        tmp_path,
+        "--",
+        MODEL,
+    ]
     arguments[-1] += "/weights_best.h5"
     workflow.run(*arguments)
     unstopped = tmp_path / "unstopped"
@@ -81,6 +96,11 @@ def test_a_killed_training_goes_on_with_the_next_run(workflow, miniature_config,
     assert "planaria-100: epoch 40/40, loss" in said
     assert "continuing from epoch-000" in log.read_text()  # Snakemake starts each job's log anew
     np.testing.assert_equal(weights(tmp_path / MODEL), weights(unstopped))
-    these, those = (pd.read_csv(each / "history.csv").drop(columns=MEASURED) for each in (tmp_path / MODEL, unstopped))
+    these, those = (
+        pd.read_csv(each / "history.csv").drop(columns=MEASURED)
+        for each in (tmp_path / MODEL, unstopped)
+    )
     pd.testing.assert_frame_equal(these, those, check_exact=True)
-    assert not list(tmp_path.glob("results/checkpoints/*/*"))  # nothing is left of it when all has gone well
+    assert not list(
+        tmp_path.glob("results/checkpoints/*/*")
+    )  # nothing is left of it when all has gone well

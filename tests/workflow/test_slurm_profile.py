@@ -51,8 +51,12 @@ def test_only_the_rules_that_use_a_gpu_ask_for_one(first):
     assert {first[rule]["gpu"] for rule in ("train", "restore")} == {"1"}
 
 
-@pytest.mark.parametrize(("device", "networks"), [("auto", {"train", "restore_slab"}), ("cpu", set())])
-def test_networks_on_the_cpu_ask_for_no_gpu_and_slabs_for_one_each(workflow, miniature_config, device, networks):
+@pytest.mark.parametrize(
+    ("device", "networks"), [("auto", {"train", "restore_slab"}), ("cpu", set())]
+)
+def test_networks_on_the_cpu_ask_for_no_gpu_and_slabs_for_one_each(
+    workflow, miniature_config, device, networks
+):
     miniature_config |= {"device": device, "restoration": {"jobs": 2}}
     asked = asked_for(workflow, "--configfile", workflow.write_config(miniature_config))
     assert {"train", "restore_slab", "gather_slabs"} < set(asked)
@@ -68,9 +72,15 @@ def test_the_lines_to_edit_reach_the_jobs(tmp_path, ways):
     # Names that Python would make something else of
     edited = edited.replace("my_account", "2023-42").replace("'cpu'", "'all'")
     (tmp_path / "profiles/slurm/config.yaml").write_text(edited)
-    wanted = {"gpu": "1", "gpu_model": "a100"} if ways == ["gpu_model"] else {"gpu": "0", "gres": "gpu:a100:1"}
+    wanted = (
+        {"gpu": "1", "gpu_model": "a100"}
+        if ways == ["gpu_model"]
+        else {"gpu": "0", "gres": "gpu:a100:1"}
+    )
     for rule, asked in asked_for(flow).items():
         assert asked["slurm_account"] == "2023-42"
         assert asked["slurm_partition"] == ("gpu" if rule in ON_GPU else "all")
-        gpus = {name: value for name, value in asked.items() if name in ("gpu", "gpu_model", "gres")}
+        gpus = {
+            name: value for name, value in asked.items() if name in ("gpu", "gpu_model", "gres")
+        }
         assert gpus == (wanted if rule in ON_GPU else {})

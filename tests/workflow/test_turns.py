@@ -20,7 +20,12 @@ def prepared(workflow, tmp_path_factory):
         "device": "auto",
         "datasets": {
             "worm": {
-                "simulate": {"species": "planaria", "shape": [8, 32, 32], "train_volumes": 1, "test_volumes": 1},
+                "simulate": {
+                    "species": "planaria",
+                    "shape": [8, 32, 32],
+                    "train_volumes": 1,
+                    "test_volumes": 1,
+                },
                 "layout": "folders",
                 "truth": "GT",
                 "conditions": [{"name": "1", "source": "condition_1"}],
@@ -30,8 +35,15 @@ def prepared(workflow, tmp_path_factory):
         "training": {"width": 2, "depth": 1, "epochs": 2, "steps_per_epoch": 2, "batch_size": 2},
         "studies": {"one": {"models": {"worm": {"trained_on": "worm", "seeds": [1, 2, 3, 4]}}}},
     }
-    arguments = ["--configfile", workflow.write_config(config, "turns.yaml"), "--set-threads", "train=2"]
-    workflow.run("--cores", "2", *arguments, "--directory", folder, "--", "results/splits/worm/tail.csv")
+    arguments = [
+        "--configfile",
+        workflow.write_config(config, "turns.yaml"),
+        "--set-threads",
+        "train=2",
+    ]
+    workflow.run(
+        "--cores", "2", *arguments, "--directory", folder, "--", "results/splits/worm/tail.csv"
+    )
     return folder, arguments
 
 
@@ -40,7 +52,9 @@ def leases(*folders):
     found = {}
     for log in (log for folder in folders for log in folder.glob("logs/train/*.log")):
         start, device, end = re.search(LEASED, log.read_text(), re.M | re.S).groups()
-        found.setdefault(device, []).append([datetime.strptime(at, "%Y-%m-%d %H:%M:%S,%f") for at in (start, end)])
+        found.setdefault(device, []).append(
+            [datetime.strptime(at, "%Y-%m-%d %H:%M:%S,%f") for at in (start, end)]
+        )
     return {device: sorted(times) for device, times in found.items()}
 
 
@@ -69,10 +83,14 @@ def test_runs_in_two_folders_take_turns_on_the_cpu(workflow, prepared, tmp_path)
     folder, arguments = prepared
     folders = [shutil.copytree(folder, tmp_path / name) for name in ("one", "another")]
     command = ["--cores", "all", "--resources", "gpu=1", *arguments]
-    runs = [workflow.start(*command, "--directory", each, "--", WEIGHTS.format(1)) for each in folders]
+    runs = [
+        workflow.start(*command, "--directory", each, "--", WEIGHTS.format(1)) for each in folders
+    ]
     said = [run.communicate()[0] for run in runs]
     assert [run.returncode for run in runs] == [0, 0], said
-    assert any("training of worm-seed1: waiting for a device, leased: CPU by" in each for each in said)
+    assert any(
+        "training of worm-seed1: waiting for a device, leased: CPU by" in each for each in said
+    )
     times = leases(*folders)
     assert set(times) == {"CPU"}
     assert len(times["CPU"]) == 2

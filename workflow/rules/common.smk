@@ -25,12 +25,12 @@ SCHEMA = Path(workflow.basedir) / "workflow" / "schemas" / "config.schema.yaml"
 RESOURCES = Path(workflow.basedir) / "resources"
 sys.path.insert(0, str(SCRIPTS))
 
-from denoising import disk
-from denoising import study as studies
-from denoising.matching import match_pairs
-from denoising.names import one_of
-from denoising.provenance import code_version as version_of
-from denoising.provenance import recorded_title
+from denoising.running import disk
+from denoising.study import config as studies
+from denoising.images.matching import match_pairs
+from denoising.running.names import one_of
+from denoising.running.provenance import code_version as version_of
+from denoising.running.provenance import recorded_title
 
 try:
     if workflow.is_main_process:  # jobs would start later for it

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from denoising.baselines import restore_all
-from denoising.logs import open_log
+from denoising.restoration.baselines import restore_all
+from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
     runtime = restore_all(

@@ -2,11 +2,16 @@
 
 from pathlib import Path
 
-from denoising.logs import open_log
-from denoising.pairs import bring_in, record_pairs
+from denoising.images.pairs import bring_in, record_pairs
+from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
-    files = zip(snakemake.params.names, map(Path, snakemake.input.low), map(Path, snakemake.input.high), strict=True)
+    files = zip(
+        snakemake.params.names,
+        map(Path, snakemake.input.low),
+        map(Path, snakemake.input.high),
+        strict=True,
+    )
     pairs = list(files)
     bring_in(
         pairs,

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from denoising.calibration import COLUMNS, calibrate_pair
-from denoising.logs import open_log
-from denoising.volumes import paired
+from denoising.evaluation.calibration import COLUMNS, calibrate_pair
+from denoising.images.volumes import paired
+from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
     scratch = Path(snakemake.output.calibration).parent

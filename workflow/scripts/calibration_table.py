@@ -1,8 +1,8 @@
 """How well networks know their error."""
 
-from denoising.logs import open_log
-from denoising.statistics import read_calibration
-from denoising.tables import calibration_table, write_table
+from denoising.evaluation.statistics import read_calibration
+from denoising.report.tables import calibration_table, write_table
+from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
     study = snakemake.params.study

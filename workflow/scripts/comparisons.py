@@ -1,8 +1,8 @@
 """Paired differences between methods, over the same volumes."""
 
-from denoising.logs import open_log
-from denoising.statistics import read_tidy
-from denoising.tables import comparisons_table, write_table
+from denoising.evaluation.statistics import read_tidy
+from denoising.report.tables import comparisons_table, write_table
+from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
     study = snakemake.params.study

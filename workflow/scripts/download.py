@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from denoising.downloads import download, link_local, record_archive
-from denoising.logs import open_log
+from denoising.running.downloads import download, link_local, record_archive
+from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
     url, archive = snakemake.params.url, Path(snakemake.output.archive)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from denoising.ensembles import average
-from denoising.logs import open_log
+from denoising.restoration.ensembles import average
+from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
     runs = [Path(folder) for folder in snakemake.input.runs]

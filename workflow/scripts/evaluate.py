@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from denoising.logs import open_log
-from denoising.metrics import COLUMNS, score_pair
-from denoising.volumes import paired
+from denoising.evaluation.protocols import COLUMNS, score_pair
+from denoising.images.volumes import paired
+from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
     known = snakemake.params.scored | {"tested_on": snakemake.wildcards.dataset}

@@ -4,17 +4,21 @@ from pathlib import Path
 
 import pandas as pd
 
-from denoising.explanation import COLUMNS, explain_pair
-from denoising.logs import open_log
-from denoising.volumes import paired
+from denoising.evaluation.protocol_ladder import COLUMNS, explain_pair
+from denoising.images.volumes import paired
+from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
     known = {"dataset": snakemake.wildcards.dataset, "model": snakemake.params.model}
-    restored_truth = Path(snakemake.input.restored_truth) if snakemake.input.get("restored_truth") else None
+    restored_truth = (
+        Path(snakemake.input.restored_truth) if snakemake.input.get("restored_truth") else None
+    )
     scratch = Path(snakemake.output.explanation).parent
     rows = [
         known | row
         for pair in paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions)
-        for row in explain_pair(pair, Path(snakemake.input.restored), restored_truth, snakemake.threads, scratch)
+        for row in explain_pair(
+            pair, Path(snakemake.input.restored), restored_truth, snakemake.threads, scratch
+        )
     ]
     pd.DataFrame(rows, columns=COLUMNS).to_csv(snakemake.output.explanation, index=False)

@@ -1,8 +1,8 @@
 """From the 2019 study's numbers to the CARE paper's, step by step."""
 
-from denoising.logs import open_log
-from denoising.statistics import read_tidy
-from denoising.tables import explanation_table, write_table
+from denoising.evaluation.statistics import read_tidy
+from denoising.report.tables import explanation_table, write_table
+from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
     study = snakemake.params.study

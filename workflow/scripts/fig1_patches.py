@@ -1,7 +1,7 @@
 """Draw figure 1: training and validation patches."""
 
-from denoising.figures import fig_patches
-from denoising.logs import open_log
+from denoising.report.figures import fig_patches
+from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
     examples = dict(zip(snakemake.params.datasets, snakemake.input, strict=True))

@@ -1,8 +1,8 @@
 """Draw figure 3: every model on every test set."""
 
-from denoising.figures import fig_generalization
-from denoising.logs import open_log
-from denoising.statistics import read_scores
+from denoising.evaluation.statistics import read_scores
+from denoising.report.figures import fig_generalization
+from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
     scores = read_scores(snakemake.input.scores)

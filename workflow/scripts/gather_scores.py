@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from denoising.logs import open_log
+from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
     # As text, so that every value stands in the table as it was written

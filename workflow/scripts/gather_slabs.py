@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from denoising.logs import open_log
-from denoising.slabs import gather
-from denoising.volumes import paired
+from denoising.images.volumes import paired
+from denoising.restoration.slabs import gather
+from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
     gather(

@@ -1,8 +1,8 @@
 """Every model on every test set, with the differences that the 2019 study quotes."""
 
-from denoising.logs import open_log
-from denoising.statistics import read_scores, read_tidy
-from denoising.tables import generalization_table, write_table
+from denoising.evaluation.statistics import read_scores, read_tidy
+from denoising.report.tables import generalization_table, write_table
+from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
     study = snakemake.params.study

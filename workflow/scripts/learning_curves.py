@@ -1,7 +1,7 @@
 """Draw the learning curves of every run."""
 
-from denoising.figures import fig_learning_curves
-from denoising.logs import open_log
+from denoising.report.figures import fig_learning_curves
+from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
     study = snakemake.params.study

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from denoising.examples import example_patches
-from denoising.logs import open_log
+from denoising.report.examples import example_patches
+from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
     split = pd.read_csv(snakemake.input.split)

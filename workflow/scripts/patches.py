@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from denoising.logs import open_log
-from denoising.patches import patches_from_npz, patches_from_volumes
+from denoising.running.logs import open_log
+from denoising.training.patches import patches_from_npz, patches_from_volumes
 
 with open_log(snakemake.log[0]):
     wanted, volumes = snakemake.params.wanted, Path(snakemake.input.volumes)
@@ -11,4 +11,6 @@ with open_log(snakemake.log[0]):
     if "axes" in wanted:
         patches_from_npz(volumes / "train" / "data_label.npz", wanted["axes"], shape, folder)
     else:
-        patches_from_volumes(volumes, wanted["conditions"], shape, wanted["per_volume"], wanted["seed"], folder)
+        patches_from_volumes(
+            volumes, wanted["conditions"], shape, wanted["per_volume"], wanted["seed"], folder
+        )

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from denoising.logs import open_log
-from denoising.provenance import record, write_record
+from denoising.running.logs import open_log
+from denoising.running.provenance import record, write_record
 
 with open_log(snakemake.log[0]):
     study, repository = snakemake.params.study, Path(snakemake.params.repository)

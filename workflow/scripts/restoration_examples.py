@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from denoising.examples import example_sections
-from denoising.logs import open_log
+from denoising.report.examples import example_sections
+from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
-    shown = {key: Path(snakemake.input[key]) for key in ("nlm", "restored") if snakemake.input.get(key)}
+    shown = {
+        key: Path(snakemake.input[key]) for key in ("nlm", "restored") if snakemake.input.get(key)
+    }
     sections = example_sections(
         Path(snakemake.input.volumes),
         snakemake.params.conditions,

@@ -1,7 +1,7 @@
 """What restoring the test sets took, of every network and baseline."""
 
-from denoising.logs import open_log
-from denoising.tables import restoration_runtimes_table, write_table
+from denoising.report.tables import restoration_runtimes_table, write_table
+from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
     study = snakemake.params.study

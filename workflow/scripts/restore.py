@@ -2,18 +2,26 @@
 
 from pathlib import Path
 
-from denoising.leases import lease
-from denoising.logs import open_log
+from denoising.running.devices import lease
+from denoising.running.logs import open_log
 
 run, dataset = snakemake.wildcards.run, snakemake.wildcards.dataset
-with open_log(snakemake.log[0]), lease(snakemake.params.device, f"restoration of {dataset} by {run}"):
+with (
+    open_log(snakemake.log[0]),
+    lease(snakemake.params.device, f"restoration of {dataset} by {run}"),
+):
     # Here, so that TensorFlow sees the leased device alone, and what it says when it is loaded is in the log
     import tensorflow as tf
 
-    from denoising.accounting import Gpu, host_memory
-    from denoising.network import load_model, use_device
-    from denoising.restoration import TILES_A_BATCH, Restorer, most_voxels_at_once, restore_all
-    from denoising.volumes import paired
+    from denoising.images.volumes import paired
+    from denoising.restoration.restorer import (
+        TILES_A_BATCH,
+        Restorer,
+        most_voxels_at_once,
+        restore_all,
+    )
+    from denoising.training.costs import Gpu, host_memory
+    from denoising.training.network import load_model, use_device
 
     device = use_device(snakemake.params.device, snakemake.threads, snakemake.params.memory_growth)
     # Float32 as csbdeep's results on a CPU have it, not the 10 bits of a GPU's TF32

@@ -1,8 +1,8 @@
 """Runtimes beside the published ones, and what they say of the paper's."""
 
-from denoising.logs import open_log
-from denoising.statistics import of_study, read_tidy
-from denoising.tables import runtime_lines_table, runtimes_table, write_table
+from denoising.evaluation.statistics import of_study, read_tidy
+from denoising.report.tables import runtime_lines_table, runtimes_table, write_table
+from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
     study = snakemake.params.study
@@ -13,4 +13,6 @@ with open_log(snakemake.log[0]):
     write_table(table, snakemake.output.csv, snakemake.output.markdown, title, study["note"])
     lines = runtime_lines_table(histories, study, published)
     title = f"{study['title']}: runtime against steps per epoch"
-    write_table(lines, snakemake.output.lines_csv, snakemake.output.lines_markdown, title, study["note"])
+    write_table(
+        lines, snakemake.output.lines_csv, snakemake.output.lines_markdown, title, study["note"]
+    )

@@ -1,8 +1,8 @@
 """Draw runtimes, and runtime against steps per epoch."""
 
-from denoising.figures import fig_runtimes
-from denoising.logs import open_log
-from denoising.statistics import of_study, read_tidy
+from denoising.evaluation.statistics import of_study, read_tidy
+from denoising.report.figures import fig_runtimes
+from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
     study = snakemake.params.study

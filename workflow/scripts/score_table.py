@@ -1,8 +1,8 @@
 """Scores on one test set beside the published ones."""
 
-from denoising.logs import open_log
-from denoising.statistics import read_scores, read_tidy
-from denoising.tables import replication_table, write_table
+from denoising.evaluation.statistics import read_scores, read_tidy
+from denoising.report.tables import replication_table, write_table
+from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
     study, dataset = snakemake.params.study, snakemake.params.dataset

@@ -2,14 +2,16 @@
 
 from pathlib import Path
 
-from denoising.checks import check_batch, check_scorable
-from denoising.logs import open_log
-from denoising.patches import read_labels, split_patches
+from denoising.running.logs import open_log
+from denoising.training.checks import check_batch, check_scorable
+from denoising.training.patches import read_labels, split_patches
 
 with open_log(snakemake.log[0]):
     check_scorable(Path(snakemake.input.volumes))
     labels = read_labels(snakemake.input.labels)
-    split = split_patches(labels, snakemake.wildcards.split, snakemake.params.fraction, snakemake.params.seed)
+    split = split_patches(
+        labels, snakemake.wildcards.split, snakemake.params.fraction, snakemake.params.seed
+    )
     for model, batch_size in snakemake.params.batch_sizes.items():
         check_batch(model, batch_size, split)
     split.to_csv(snakemake.output.split, index=False)

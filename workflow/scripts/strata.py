@@ -1,8 +1,8 @@
 """Scores by stratum of the test volumes."""
 
-from denoising.logs import open_log
-from denoising.statistics import read_scores
-from denoising.tables import strata_table, write_table
+from denoising.evaluation.statistics import read_scores
+from denoising.report.tables import strata_table, write_table
+from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
     study = snakemake.params.study

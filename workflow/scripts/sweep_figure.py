@@ -1,8 +1,8 @@
 """Draw the scores of one sweep against the value that it varies."""
 
-from denoising.figures import fig_sweep
-from denoising.logs import open_log
-from denoising.statistics import read_scores
+from denoising.evaluation.statistics import read_scores
+from denoising.report.figures import fig_sweep
+from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
     scores, sweep = read_scores(snakemake.input.scores), snakemake.params.sweep

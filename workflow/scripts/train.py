@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from denoising.leases import lease
-from denoising.logs import open_log
+from denoising.running.devices import lease
+from denoising.running.logs import open_log
 
 device, run = snakemake.params.device, snakemake.wildcards.run
 with open_log(snakemake.log[0]), lease(device, f"training of {run}"):
     # Here, so that TensorFlow sees the leased device alone, and what it says when it is loaded is in the log
     import pandas as pd
 
-    from denoising.checks import check_batch
-    from denoising.network import use_device
-    from denoising.training import train
+    from denoising.training.checks import check_batch
+    from denoising.training.loop import train
+    from denoising.training.network import use_device
 
     values, compute = snakemake.params.model, snakemake.params.compute
     split = pd.read_csv(snakemake.input.split)

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from denoising.baselines import tune
-from denoising.logs import open_log
+from denoising.restoration.baselines import tune
+from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
     choice = tune(

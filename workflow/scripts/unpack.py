@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from denoising.archives import unpack
-from denoising.logs import open_log
+from denoising.images.archives import unpack
+from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
     unpack(

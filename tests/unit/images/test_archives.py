@@ -1,0 +1,585 @@
+"""Fetching archives over a bad network, unpacking them safely, and reading npz files block by block."""
+
+import gzip
+import hashlib
+import io
+import json
+import tarfile
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tifffile
+
+from denoising.images.archives import npz_blocks, npz_shape, unpack
+from denoising.images.volumes import paired, read_listing, read_volume
+from denoising.running.downloads import download, link_local, record_archive
+
+MIB = 1 << 20
+
+
+# Fetching
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A file server on this machine: what it serves, how it misbehaves, and which ranges it was asked for."""
+    state = SimpleNamespace(
+        body=np.random.default_rng(0).bytes(3 * MIB),
+        version=("ETag", '"one"'),
+        takes_ranges=True,
+        errors=[],  # statuses of the next answers
+        breaks=[],  # bytes after which the next answers break off
+        promises=0,  # bytes more than it has, in the next answer
+        encoding=None,
+        slip=0,  # bytes left out where an answer continues a file
+        asked=[],
+    )
+
+    class Files(BaseHTTPRequestHandler):
+        def do_GET(self):
+            wanted = self.headers.get("Range")
+            state.asked.append(wanted)
+            if state.errors or len(state.asked) > 20:  # an endless download is a failed one
+                return self.send_error(state.errors.pop(0) if state.errors else 410)
+            if self.headers.get("If-Range") != state.version[1] or not state.takes_ranges:
+                wanted = None
+            start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
+            if wanted and start >= len(state.body):
+                self.send_response(416)
+                self.send_header("Content-Range", f"bytes */{len(state.body)}")
+                self.send_header("Content-Length", "0")
+                return self.end_headers()
+            start += state.slip if wanted else 0
+            rest = state.body[start:]
+            self.send_response(206 if wanted else 200)
+            self.send_header(*state.version)
+            if wanted:
+                self.send_header(
+                    "Content-Range", f"bytes {start}-{len(state.body) - 1}/{len(state.body)}"
+                )
+            if state.encoding:
+                self.send_header("Content-Encoding", state.encoding)
+            self.send_header("Content-Length", str(len(rest) + state.promises))
+            self.end_headers()
+            state.promises = 0
+            return self.wfile.write(rest[: state.breaks.pop(0)] if state.breaks else rest)
+
+        def log_message(self, *_):
+            pass
+
+    monkeypatch.setenv("NO_PROXY", "*")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Files) as running:
+        threading.Thread(
+            target=running.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        ).start()
+        state.url = f"http://127.0.0.1:{running.server_port}/archive.tar.gz"
+        yield state
+        running.shutdown()
+
+
+@pytest.fixture
+def target(tmp_path):
+    return tmp_path / "archives" / "worms.tar.gz"
+
+
+def part_of(target):
+    return target.with_name(target.name + ".part")
+
+
+def fail_once(server, target):
+    """A first run that the network ends at 2.5 MiB."""
+    server.breaks = [5 * MIB // 2]
+    with pytest.raises(ConnectionError):
+        download(server.url, target, attempts=1, wait=0)
+
+
+def test_download_leaves_the_file_and_nothing_else(server, target):
+    download(server.url, target, wait=0)
+    assert target.read_bytes() == server.body
+    assert list(target.parent.iterdir()) == [target]
+    assert server.asked == [None]
+
+
+@pytest.mark.parametrize(
+    "version", [("ETag", '"one"'), ("Last-Modified", "Thu, 01 Nov 2018 08:00:00 GMT")]
+)
+def test_broken_transfer_continues_where_it_stopped(version, server, target):
+    server.version, server.breaks = version, [2 * MIB, MIB // 2]
+    download(server.url, target, wait=0)
+    assert target.read_bytes() == server.body
+    assert server.asked[:2] == [None, f"bytes={2 * MIB}-"]
+
+
+def test_broken_transfer_keeps_every_byte(server, target):
+    server.breaks = [MIB // 2]
+    download(server.url, target, wait=0)
+    assert server.asked == [None, f"bytes={MIB // 2}-"]
+
+
+def test_next_run_continues_what_an_earlier_one_left(server, target):
+    fail_once(server, target)
+    assert not target.exists()
+    have = part_of(target).stat().st_size
+    assert have >= 2 * MIB
+    assert server.body.startswith(part_of(target).read_bytes())
+    download(server.url, target, wait=0)
+    assert server.asked == [None, f"bytes={have}-"]
+    assert target.read_bytes() == server.body
+
+
+def test_server_without_ranges_starts_over(server, target):
+    server.takes_ranges, server.breaks = False, [2 * MIB]
+    download(server.url, target, wait=0)
+    assert target.read_bytes() == server.body
+
+
+@pytest.mark.parametrize("version", [("ETag", '"two"'), ("ETag", 'W/"weak"'), ("X-Nothing", "")])
+def test_changed_file_starts_over(version, server, target):
+    fail_once(server, target)
+    server.version, server.body = version, server.body[::-1]
+    download(server.url, target, wait=0)
+    assert target.read_bytes() == server.body
+
+
+@pytest.mark.parametrize("version", [("ETag", 'W/"weak"'), ("X-Nothing", "")])
+def test_file_whose_version_is_not_known_is_never_continued(version, server, target):
+    server.version = version
+    fail_once(server, target)
+    download(server.url, target, wait=0)
+    assert server.asked == [None, None]
+    assert target.read_bytes() == server.body
+
+
+def test_answer_that_starts_elsewhere_is_not_appended(server, target):
+    server.breaks, server.slip = [2 * MIB], 100
+    with pytest.raises(ConnectionError):
+        download(server.url, target, attempts=2, wait=0)
+    assert not target.exists()
+
+
+def test_part_that_is_whole_already_is_taken(server, target):
+    """The server breaks off after the last byte of the file, having promised more."""
+    server.promises = 10
+    download(server.url, target, wait=0)
+    assert server.asked == [None, f"bytes={3 * MIB}-"]
+    assert target.read_bytes() == server.body
+
+
+def test_missing_file_fails_at_once_and_keeps_the_part(server, target):
+    fail_once(server, target)
+    kept = part_of(target).read_bytes()
+    server.errors = [404] * 9
+    with pytest.raises(ConnectionError) as failed:
+        download(server.url, target, wait=0)
+    assert len(server.asked) == 2
+    assert all(
+        words in str(failed.value)
+        for words in (server.url, "404", str(len(kept)), str(part_of(target)))
+    )
+    assert part_of(target).read_bytes() == kept
+
+
+def test_server_errors_are_tried_again(server, target):
+    server.errors = [503, 500]
+    download(server.url, target, wait=0)
+    assert target.read_bytes() == server.body
+
+
+@pytest.mark.parametrize("status", [408, 429])
+def test_busy_server_is_tried_again(status, server, target):
+    server.errors = [status]
+    download(server.url, target, wait=0)
+
+
+def test_gives_up_after_attempts_without_progress(server, target):
+    server.errors = [503] * 9
+    with pytest.raises(ConnectionError, match="503"):
+        download(server.url, target, attempts=3, wait=0)
+    assert len(server.asked) == 3
+
+
+def test_attempts_with_progress_do_not_count(server, target):
+    server.breaks = [MIB, MIB]
+    download(server.url, target, attempts=2, wait=0)
+    assert target.read_bytes() == server.body
+
+
+def test_file_sent_as_gzip_encoded_is_kept_as_it_is(server, target):
+    """Web servers set up so announce any .gz file with this header, asked for or not."""
+    server.encoding, server.body = "x-gzip", gzip.compress(b"an archive")
+    download(server.url, target, attempts=2, wait=0)
+    assert target.read_bytes() == server.body
+
+
+@pytest.fixture
+def archive(tmp_path):
+    path = tmp_path / "worms.tar.gz"
+    path.write_bytes(b"an archive")
+    return path
+
+
+SHA256 = hashlib.sha256(b"an archive").hexdigest()
+
+
+def test_right_checksum_is_recorded_as_verified(archive, tmp_path, caplog):
+    record_archive(archive, "https://example.org/a", SHA256, tmp_path / "worms.json")
+    expected = {"source": "https://example.org/a", "bytes": 10, "sha256": SHA256, "verified": True}
+    assert json.loads((tmp_path / "worms.json").read_text()) == expected
+    assert not caplog.records
+
+
+def test_wrong_checksum_removes_the_file(archive, tmp_path):
+    with pytest.raises(ValueError) as refused:
+        record_archive(archive, "https://example.org/a", "0" * 64, tmp_path / "worms.json")
+    assert all(
+        words in str(refused.value)
+        for words in ("https://example.org/a", SHA256, "0" * 64, "archive.sha256")
+    )
+    assert not archive.exists()
+    assert not (tmp_path / "worms.json").exists()
+
+
+def test_missing_checksum_is_warned_about_and_recorded(archive, tmp_path, caplog):
+    record_archive(archive, "https://example.org/a", None, tmp_path / "worms.json")
+    (warning,) = caplog.records
+    assert warning.levelname == "WARNING"
+    assert all(
+        words in warning.getMessage() for words in ("not verified", "https://example.org/a", SHA256)
+    )
+    recorded = json.loads((tmp_path / "worms.json").read_text())
+    assert (recorded["sha256"], recorded["verified"]) == (SHA256, False)
+
+
+def test_local_archive_is_linked_not_copied(archive, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    linked = tmp_path / "results" / "linked.tar.gz"
+    for _ in range(2):  # a second run replaces the link
+        link_local(archive.relative_to(tmp_path), linked)
+    assert linked.is_symlink()
+    assert linked.samefile(archive)
+
+
+def test_local_archive_outlives_a_wrong_checksum(archive, tmp_path):
+    linked = tmp_path / "linked.tar.gz"
+    link_local(archive, linked)
+    with pytest.raises(ValueError, match="sha256"):
+        record_archive(linked, "worms.tar.gz", "0" * 64, tmp_path / "worms.json")
+    assert linked.samefile(archive)
+
+
+def test_missing_local_archive_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"nowhere\.tar\.gz.*archive\.path"):
+        link_local(tmp_path / "nowhere.tar.gz", tmp_path / "linked")
+
+
+# Unpacking
+
+NAMES = ("EXP1_fixed_m2", "EXP2_live_m1")
+SHAPE = (3, 8, 10)
+
+
+def image(seed, shape=SHAPE, dtype=np.uint16):
+    return np.random.default_rng(seed).integers(0, 60000, shape).astype(dtype)
+
+
+def tiff(array, axes):
+    file = io.BytesIO()
+    tifffile.imwrite(file, array, photometric="minisblack", metadata={"axes": axes})
+    return file.getvalue()
+
+
+def write_tar(path, files, mode="w:gz"):
+    """A tar archive of names and their bytes, or of TarInfo objects."""
+    with tarfile.open(path, mode) as tar:
+        for name, data in files.items():
+            entry = data if isinstance(data, tarfile.TarInfo) else tarfile.TarInfo(name)
+            entry.size = 0 if entry is data else len(data)
+            tar.addfile(entry, None if entry is data else io.BytesIO(data))
+    return path
+
+
+def folders(part="test_data"):
+    """Files of the folders layout: two volumes, in two conditions and the ground truth."""
+    return {
+        f"Top/{part}/{place}/{name}.tif": tiff(image([i, j, len(part)]), "ZYX")
+        for i, place in enumerate(("GT", "low", "lower"))
+        for j, name in enumerate(NAMES)
+    }
+
+
+def stacks():
+    """Files of the stacks layout: two volumes of two conditions, the ground truth last."""
+    return {
+        f"Top/test_data/{name}.tif": tiff(image(j, (3, *SHAPE)), "CZYX")
+        for j, name in enumerate(NAMES)
+    }
+
+
+def npz_file(compressed=False, **arrays):
+    file = io.BytesIO()
+    (np.savez_compressed if compressed else np.savez)(file, **arrays)
+    return file.getvalue()
+
+
+@pytest.fixture
+def unpacked(tmp_path):
+    """Unpack files, or the archive at a path, and return the folder of volumes."""
+
+    def unpack_to(files, layout="folders", mode="w:gz"):
+        path = (
+            write_tar(tmp_path / "worms.tar.gz", files, mode) if isinstance(files, dict) else files
+        )
+        truth, *low = ("GT", "low", "lower") if layout == "folders" else (2, 0, 1)
+        folder = tmp_path / "volumes" / "worms"
+        unpack(path, layout, truth, dict(zip(("1", "2"), low, strict=True)), folder)
+        return folder
+
+    return unpack_to
+
+
+def test_folders_layout(unpacked):
+    folder = unpacked(
+        folders()
+        | folders("train_data")
+        | {"Top/Readme.md": b"read me", "Top/test_data/notes.txt": b""}
+    )
+    pairs = list(paired(folder, "test", ["1", "2"]))
+    assert [(pair.volume, pair.condition) for pair in pairs] == [
+        (NAMES[0], "1"), (NAMES[0], "2"), (NAMES[1], "1"), (NAMES[1], "2"),
+    ]  # fmt: skip
+    np.testing.assert_array_equal(read_volume(pairs[3].image, "ZYX"), image([2, 1, 9]))
+    np.testing.assert_array_equal(read_volume(pairs[3].truth, "ZYX"), image([0, 1, 9]))
+    np.testing.assert_array_equal(
+        read_volume(folder / "train" / "1" / f"{NAMES[0]}.tif"), image([1, 0, 10])
+    )
+    listing = read_listing(folder)
+    assert len(listing) == 12
+    assert set(listing["shape"]) == {"3x8x10"}
+    assert set(listing["dtype"]) == {"uint16"}
+    assert {str(path.relative_to(folder)) for path in folder.rglob("*.tif")} == set(listing["path"])
+
+
+def test_stacks_layout(unpacked):
+    folder = unpacked(stacks(), "stacks")
+    pairs = list(paired(folder, "test", ["1", "2"]))
+    assert len(pairs) == 4
+    assert read_listing(folder)["axes"].unique() == ["ZYX"]
+    for j, pair in enumerate(pairs[1::2]):
+        np.testing.assert_array_equal(
+            tifffile.memmap(pair.image, mode="r"), image(j, (3, *SHAPE))[1]
+        )
+        np.testing.assert_array_equal(read_volume(pair.truth, "ZYX"), image(j, (3, *SHAPE))[2])
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:xz"])
+@pytest.mark.parametrize("top", ["", "Denoising_Worms/", "./data/v1/"])
+def test_any_compression_and_any_top_folder(mode, top, unpacked):
+    folder = unpacked(
+        {name.replace("Top/", top): data for name, data in folders().items()}, mode=mode
+    )
+    assert len(read_listing(folder)) == 6
+
+
+def test_published_patches_are_kept_as_they_are(unpacked):
+    npz = npz_file(X=np.arange(5), Y=np.arange(5))
+    folder = unpacked(stacks() | {"Top/train_data/data_label.npz": npz}, "stacks")
+    assert (folder / "train" / "data_label.npz").read_bytes() == npz
+
+
+def test_nothing_but_volumes_stays_on_disk(unpacked, tmp_path):
+    folder = unpacked(folders() | {"Top/train_data/more.bin": b"0" * 999})
+    assert {path.name for path in folder.iterdir()} == {"test", "volumes.csv"}
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def link(kind, target):
+    entry = tarfile.TarInfo("Top/test_data/GT/extra.tif")
+    entry.type, entry.linkname = kind, target
+    return entry
+
+
+LAST = f"Top/test_data/lower/{NAMES[1]}.tif"
+BELOW = LAST.removeprefix("Top/")
+
+
+@pytest.mark.parametrize(
+    ("name", "entry"),
+    [
+        ("../evil.tif", b""),
+        ("Top/test_data/../../../evil.tif", b""),
+        pytest.param("/test_data/notes.txt", b""),
+        ("Top/test_data/GT/extra.tif", link(tarfile.SYMTYPE, "/etc/hosts")),
+        ("Top/test_data/GT/extra.tif", link(tarfile.SYMTYPE, f"{NAMES[0]}.tif")),
+        ("Top/test_data/GT/extra.tif", link(tarfile.LNKTYPE, f"Top/test_data/GT/{NAMES[0]}.tif")),
+        ("Top/test_data/GT/extra.tif", link(tarfile.LNKTYPE, "../../secret")),
+        ("Top/test_data/GT/extra.tif", link(tarfile.FIFOTYPE, "")),
+        ("Top/test_data/GT/extra.tif", link(tarfile.CHRTYPE, "")),
+    ],
+)
+def test_unsafe_entries_are_refused(name, entry, unpacked, tmp_path):
+    with pytest.raises(ValueError) as refused:
+        unpacked(folders() | {name: entry})
+    assert all(
+        words in str(refused.value) for words in ("worms.tar.gz", name, "do not use this archive")
+    )
+    assert not list(tmp_path.rglob("evil*"))
+
+
+def with_nan():
+    volume = image(0, dtype=np.float32)
+    volume[1, 2, 3] = np.nan
+    return volume
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (None, "is missing"),
+        (tiff(image(0, (2, 8, 10)), "ZYX"), "(2, 8, 10)"),
+        (tiff(with_nan(), "ZYX"), "1 values are NaN"),
+        (tiff(image(0), "TYX"), "axes are TYX"),
+        (tiff(image(0, (8, 10)), "YX"), "expected ZYX"),
+        (b"not an image", "not a readable TIFF"),
+    ],
+)
+def test_faulty_volume_is_named(data, said, unpacked):
+    files = folders() | {LAST: data}
+    with pytest.raises(ValueError) as refused:
+        unpacked({name: data for name, data in files.items() if data is not None})
+    assert all(words in str(refused.value) for words in ("worms.tar.gz", BELOW, said))
+
+
+def test_volume_cut_short_is_named(unpacked):
+    with pytest.raises(ValueError) as refused:
+        unpacked(folders() | {LAST: folders()[LAST][:400]})
+    assert BELOW in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("stack", "axes", "said"),
+    [
+        ((2, *SHAPE), "CZYX", "2 channels"),
+        ((3, *SHAPE), "ZCYX", "axes are ZCYX"),
+        (SHAPE, "ZYX", "expected CZYX"),
+    ],
+)
+def test_faulty_stack_is_named(stack, axes, said, unpacked):
+    name = f"test_data/{NAMES[1]}.tif"
+    with pytest.raises(ValueError) as refused:
+        unpacked(stacks() | {f"Top/{name}": tiff(image(0, stack), axes)}, "stacks")
+    assert all(words in str(refused.value) for words in ("worms.tar.gz", name, said))
+
+
+@pytest.mark.parametrize(
+    ("files", "layout"), [({"Top/Readme.md": b""}, "folders"), (folders(), "stacks")]
+)
+def test_archive_without_test_volumes(files, layout, unpacked):
+    with pytest.raises(
+        ValueError, match=rf"worms\.tar\.gz: no test volumes found for layout {layout}"
+    ):
+        unpacked(files, layout)
+
+
+@pytest.mark.parametrize("data", [b"", b"<html>Sign in</html>" * 99])
+def test_what_is_no_archive(data, unpacked, tmp_path):
+    (tmp_path / "page.tar.gz").write_bytes(data)
+    with pytest.raises(ValueError, match=r"page\.tar\.gz: not a complete tar archive"):
+        unpacked(tmp_path / "page.tar.gz")
+
+
+@pytest.mark.parametrize("share", [0.01, 0.2, 0.5, 0.8])
+def test_archive_cut_short(share, unpacked, tmp_path):
+    path = write_tar(tmp_path / "worms.tar.gz", stacks())
+    data = path.read_bytes()
+    path.write_bytes(data[: int(share * len(data))])
+    with pytest.raises(ValueError, match=r"worms\.tar\.gz: not a complete tar archive"):
+        unpacked(path, "stacks")
+
+
+@pytest.mark.parametrize("into_header", [0, 100])
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_archive_cut_between_volumes(mode, into_header, unpacked, tmp_path):
+    path = write_tar(tmp_path / "worms.tar.gz", stacks(), "w")
+    with tarfile.open(path) as tar:
+        cut = tar.getmembers()[1].offset + into_header
+    whole = path.read_bytes()
+    path.write_bytes(
+        whole[:cut] if mode == "w" else gzip.compress(whole, 0)[: cut + 15]
+    )  # 15 bytes of headers
+    with pytest.raises(ValueError, match=r"worms\.tar\.gz"):
+        unpacked(path, "stacks")
+
+
+def test_damaged_archive_is_refused(unpacked, tmp_path):
+    path = write_tar(tmp_path / "worms.tar.gz", stacks(), "w")
+    damaged = bytearray(gzip.compress(path.read_bytes(), 0))
+    damaged[damaged.index(image(0, (3, *SHAPE)).tobytes()[:32])] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(ValueError, match=r"worms\.tar\.gz"):
+        unpacked(path, "stacks")
+
+
+def test_damaged_header_is_refused(unpacked, tmp_path):
+    path = write_tar(tmp_path / "worms.tar", stacks(), "w")
+    with tarfile.open(path) as tar:
+        header = tar.getmembers()[1].offset
+    damaged = bytearray(path.read_bytes())
+    damaged[header + 5] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(ValueError, match=r"worms\.tar"):
+        unpacked(path, "stacks")
+
+
+# npz files
+
+
+@pytest.fixture(params=[False, True], ids=["stored", "compressed"])
+def npz(request, tmp_path):
+    path = tmp_path / "data_label.npz"
+    rng = np.random.default_rng(1)
+    arrays = {
+        "X": rng.normal(size=(11, 1, 4, 6)).astype(np.float32),
+        "Y": rng.integers(0, 9, (7, 3)).astype(">u2"),
+    }
+    path.write_bytes(npz_file(request.param, **arrays, axes=np.array("SCYX")))
+    return path
+
+
+@pytest.mark.parametrize("name", ["X", "Y"])
+@pytest.mark.parametrize("block_bytes", [1, 100, 200, 1 << 26])
+def test_blocks_make_up_the_array(name, block_bytes, npz):
+    expected = np.load(npz)[name]
+    blocks = list(npz_blocks(npz, name, block_bytes))
+    np.testing.assert_array_equal(np.concatenate(blocks), expected)
+    assert blocks[0].dtype == expected.dtype
+    assert all(len(block) == 1 or block.nbytes <= block_bytes for block in blocks)
+    assert npz_shape(npz, name) == expected.shape
+
+
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (np.asfortranarray(np.zeros((3, 4))), "Fortran order: True"),
+        (np.array([{}, []], dtype=object), "object"),
+        (np.array(["text"]), "<U4"),
+    ],
+)
+def test_arrays_of_another_make_are_refused(array, said, tmp_path):
+    np.savez(tmp_path / "a.npz", X=array)
+    for read in (npz_shape, lambda *args: list(npz_blocks(*args))):
+        with pytest.raises(ValueError, match=rf"a\.npz: array X is .*{said}"):
+            read(tmp_path / "a.npz", "X")
+
+
+def test_missing_array_is_named(npz):
+    with pytest.raises(ValueError, match=r"data_label\.npz: holds .*X\.npy.* expected an array Z"):
+        npz_shape(npz, "Z")
+
+
+def test_what_is_no_npz_is_named(tmp_path):
+    (tmp_path / "a.npz").write_bytes(b"no zip file")
+    with pytest.raises(ValueError, match=r"a\.npz"):
+        npz_shape(tmp_path / "a.npz", "X")

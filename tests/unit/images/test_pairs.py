@@ -1,0 +1,395 @@
+"""A microscopist's own images: which files belong together, and which are kept for testing."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from denoising.images import pairs
+from denoising.images.files import Storage, write
+from denoising.images.matching import match_pairs
+from denoising.images.pairs import bring_in, record_pairs
+from denoising.images.volumes import paired, read_listing, read_volume, volume_header
+from denoising.specimens.specimens import SPECIES, acquire, simulate_specimen
+
+REAL = Path(__file__).parents[4] / "shared" / "data" / "pairs2d"
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """Make empty files in the working directory."""
+    monkeypatch.chdir(tmp_path)
+
+    def make(*names):
+        for name in names:
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
+            Path(name).touch()
+
+    return make
+
+
+def test_files_pair_by_what_the_wildcard_matches(files):
+    files(
+        "raw/fish2_noisy.tif",
+        "raw/fish1_noisy.tif",
+        "raw/notes.txt",
+        "clean/gt_fish1.tif",
+        "clean/gt_fish2.tif",
+    )
+    assert match_pairs("raw/*_noisy.tif", "clean/gt_*.tif") == [
+        ("fish1", Path("raw/fish1_noisy.tif"), Path("clean/gt_fish1.tif")),
+        ("fish2", Path("raw/fish2_noisy.tif"), Path("clean/gt_fish2.tif")),
+    ]
+
+
+def test_several_wildcards_and_folders(files):
+    files("day1/low/a.tif", "day2/low/a.tif", "day1/high/a.tif", "day2/high/a.tif")
+    assert match_pairs("day*/low/*.tif", "day*/high/*.tif") == [
+        ("1-a", Path("day1/low/a.tif"), Path("day1/high/a.tif")),
+        ("2-a", Path("day2/low/a.tif"), Path("day2/high/a.tif")),
+    ]
+
+
+def test_only_the_star_is_a_wildcard(files):
+    files("a[1]?.low.tif", "a[1]?.high.tif", "a1x.low.tif")
+    assert [name for name, _, _ in match_pairs("*[1]?.low.tif", "*[1]?.high.tif")] == ["a"]
+
+
+def test_absolute_patterns(files, tmp_path):
+    files("low/a.tif", "high/a.tif")
+    found = match_pairs(f"{tmp_path}/low/*.tif", f"{tmp_path}/high/*.tif")
+    assert found == [("a", tmp_path / "low/a.tif", tmp_path / "high/a.tif")]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "key"), [("raw/*.png", "clean/*", "low"), ("raw/*", "claen/*", "high")]
+)
+def test_pattern_without_a_match_is_named(low, high, key, files):
+    files("raw/a.tif", "clean/a.tif")
+    pattern = {"low": low, "high": high}[key]
+    with pytest.raises(ValueError) as refused:
+        match_pairs(low, high)
+    assert f"pairs.{key}: {pattern} matches no file" in str(refused.value)
+
+
+def test_every_file_without_a_partner_is_named(files):
+    files("raw/a.tif", "raw/b.tif", "raw/c.tif", "clean/a.tif", "clean/d.tif")
+    with pytest.raises(ValueError) as refused:
+        match_pairs("raw/*.tif", "clean/*.tif")
+    said = str(refused.value)
+    assert all(
+        words in said for words in ("b (only in low)", "c (only in low)", "d (only in high)")
+    )
+    assert "a (only" not in said
+
+
+def test_files_that_would_get_one_name_are_refused(files):
+    files("low/a/b-c.tif", "low/a-b/c.tif", "high/a/b-c.tif", "high/a-b/c.tif")
+    with pytest.raises(ValueError, match="a-b-c"):
+        match_pairs("low/*/*.tif", "high/*/*.tif")
+
+
+def test_double_slash(files):
+    files("low/a.tif", "high/a.tif")
+    assert len(match_pairs("low//*.tif", "high//*.tif")) == 1
+
+
+def test_file_is_not_its_own_partner(files):
+    files("raw/a.tif", "raw/b.tif")
+    with pytest.raises(ValueError, match=r"pairs"):
+        match_pairs("raw/*.tif", "raw/*.tif")
+
+
+def test_wildcard_that_matches_nothing_leaves_a_usable_name(files):
+    files("low/_z.tif", "low/a_z.tif", "high/_z.tif", "high/a_z.tif")
+    assert not any("*" in name for name, _, _ in match_pairs("low/*_z.tif", "high/*_z.tif"))
+
+
+# Which images test
+
+
+@pytest.mark.parametrize(
+    ("count", "fraction", "tests"),
+    [(10, 0.2, 2), (2, 0.1, 1), (2, 0.9, 1), (3, 0.9, 2), (20, 0.25, 5)],
+)
+def test_some_images_test_and_some_train(count, fraction, tests):
+    names = [f"image{i}" for i in range(count)]
+    chosen = pairs.held_out(names, fraction, 0)
+    assert len(chosen) == tests
+    assert chosen < set(names)
+
+
+def test_choice_depends_on_names_and_seed_alone():
+    names = [f"image{i}" for i in range(20)]
+    assert pairs.held_out(names, 0.2, 1) == pairs.held_out(names[::-1], 0.2, 1)
+    assert len({frozenset(pairs.held_out(names, 0.2, seed)) for seed in range(5)}) > 1
+
+
+def test_one_pair_is_not_enough():
+    with pytest.raises(ValueError, match=r"pairs: 1 pair found \(only\), expected two or more"):
+        pairs.held_out(["only"], 0.5, 0)
+
+
+# Bringing them in
+
+
+def image(*seed, shape):
+    return np.random.default_rng(seed).integers(0, 4000, shape).astype(np.uint16)
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Save five pairs of images, and return their list."""
+
+    def save(shape, **changed):
+        found = []
+        for i, name in enumerate("abcde"):
+            paths = [tmp_path / "raw" / f"{name}_{side}.tif" for side in ("low", "high")]
+            for j, path in enumerate(paths):
+                path.parent.mkdir(exist_ok=True)
+                array = changed.get(path.stem, image(i, j, shape=shape))
+                tifffile.imwrite(
+                    path, array, photometric="minisblack", metadata={"axes": "ZYX"[-array.ndim :]}
+                )
+            found.append((name, *paths))
+        return found
+
+    return save
+
+
+@pytest.mark.parametrize("shape", [(12, 10), (5, 12, 10)], ids=["2D", "3D"])
+def test_images_are_brought_in_whole(shape, images, tmp_path):
+    axes, folder = "ZYX"[-len(shape) :], tmp_path / "volumes"
+    bring_in(images(shape), axes, "low", 0.4, 3, folder)
+    found = {part: list(paired(folder, part, ["low"])) for part in ("test", "train")}
+    assert {pair.volume for pair in found["test"]} == pairs.held_out(list("abcde"), 0.4, 3)
+    assert sorted(pair.volume for pair in found["test"] + found["train"]) == list("abcde")
+    assert (len(found["test"]), len(found["train"])) == (2, 3)
+    for pair in found["test"] + found["train"]:
+        i = "abcde".index(pair.volume)
+        assert (pair.axes, pair.condition) == (axes, "low")
+        np.testing.assert_array_equal(read_volume(pair.image, axes), image(i, 0, shape=shape))
+        np.testing.assert_array_equal(read_volume(pair.truth, axes), image(i, 1, shape=shape))
+        assert tifffile.memmap(pair.image, mode="r").shape == shape
+    assert set(read_listing(folder)["shape"]) == {"x".join(map(str, shape))}
+
+
+@pytest.mark.parametrize(
+    ("faulty", "axes", "said"),
+    [
+        (
+            image(shape=(5, 12, 8)),
+            "ZYX",
+            ["c_low.tif (5, 12, 8)", "c_high.tif (5, 12, 10)", "one shape"],
+        ),
+        (image(shape=(12, 10)), "ZYX", ["c_low.tif", "axes are YX", "expected ZYX"]),
+        (
+            np.full((5, 12, 10), np.inf, np.float32),
+            "ZYX",
+            ["c_low.tif", "600 values are NaN or infinite"],
+        ),
+    ],
+)
+def test_faulty_image_is_named(faulty, axes, said, images, tmp_path):
+    with pytest.raises(ValueError) as refused:
+        bring_in(images((5, 12, 10), c_low=faulty), axes, "low", 0.2, 0, tmp_path / "volumes")
+    assert all(words in str(refused.value) for words in said), refused.value
+    assert not (tmp_path / "volumes" / "volumes.csv").exists()
+
+
+def test_the_size_of_a_voxel_is_kept(tmp_path):
+    listed = []
+    for name in "ab":
+        low, high = tmp_path / f"{name}_low.tif", tmp_path / f"{name}_high.tif"
+        for path in (low, high):
+            told = {"axes": "ZYX", "spacing": 1.5, "unit": "um"}
+            tifffile.imwrite(
+                path,
+                np.zeros((5, 12, 10), np.uint16),
+                imagej=True,
+                resolution=(5, 2),
+                metadata=told,
+            )
+        listed.append((name, low, high))
+    bring_in(listed, "ZYX", "low", 0.5, 0, tmp_path / "volumes")
+    for pair in paired(tmp_path / "volumes", "test", ["low"]):
+        for path in (pair.image, pair.truth):
+            assert volume_header(path).voxel_size == pytest.approx((1.5, 0.5, 0.2))
+
+
+def test_ome_zarr_groups_are_brought_in_like_files(tmp_path):
+    listed, stacks = [], {}
+    for i, name in enumerate("ab"):
+        for j, side in enumerate(("low", "high")):
+            stacks[name, side] = image(i, j, shape=(5, 12, 10))
+            write(
+                tmp_path / f"{name}_{side}.tif",
+                stacks[name, side],
+                "ZYX",
+                (2, 0.5, 0.5),
+                Storage("ome-zarr"),
+            )
+    listed = match_pairs(f"{tmp_path}/*_low.ome.zarr", f"{tmp_path}/*_high.ome.zarr")
+    bring_in(listed, "ZYX", "low", 0.5, 0, tmp_path / "volumes")
+    for part in ("test", "train"):
+        (pair,) = paired(tmp_path / "volumes", part, ["low"])
+        for path, side in ((pair.image, "low"), (pair.truth, "high")):
+            np.testing.assert_array_equal(
+                tifffile.memmap(path, mode="r"), stacks[pair.volume, side]
+            )
+            assert volume_header(path).voxel_size == pytest.approx((2, 0.5, 0.5))
+
+
+def test_bytes_in_any_order_are_listed_as_the_same_numbers(images, tmp_path):
+    listed = images((5, 12, 10))
+    for _, low, _ in listed:
+        tifffile.imwrite(
+            low,
+            tifffile.imread(low),
+            byteorder=">",
+            photometric="minisblack",
+            metadata={"axes": "ZYX"},
+        )
+    bring_in(listed, "ZYX", "low", 0.5, 0, tmp_path / "volumes")
+    assert set(read_listing(tmp_path / "volumes")["dtype"]) == {"uint16"}
+    (first, *_) = paired(tmp_path / "volumes", "test", ["low"])
+    np.testing.assert_array_equal(
+        read_volume(first.image), image("abcde".index(first.volume), 0, shape=(5, 12, 10))
+    )
+
+
+def test_nothing_but_the_volumes_is_left(images, tmp_path):
+    listed = images((5, 12, 10))
+    tifffile.imwrite(
+        listed[0][1], image(0, shape=(5, 12, 10)), compression="zlib", metadata={"axes": "ZYX"}
+    )
+    bring_in(listed, "ZYX", "low", 0.5, 0, tmp_path / "volumes")
+    written = {
+        str(path.relative_to(tmp_path / "volumes")) for path in (tmp_path / "volumes").rglob("*.*")
+    }
+    assert written == {"volumes.csv", *read_listing(tmp_path / "volumes")["path"]}
+
+
+# Swapped pairs
+
+
+def scene(shape, noise=0.0, seed=0):
+    """A smooth specimen of range 1 or so, and noise."""
+    y, x = np.indices(shape)[-2:]
+    smooth = np.sin(x / 9) * np.cos(y / 7) / 2
+    return smooth + np.random.default_rng(seed).normal(0, noise, shape) if noise else smooth
+
+
+@pytest.mark.parametrize("shape", [(96, 80), (5, 96, 80)])
+@pytest.mark.parametrize("known", [0.02, 0.1])
+def test_noise_is_known_whatever_gain_and_offset(shape, known):
+    image = scene(shape, known)
+    low, high = np.percentile(image, (3, 99.8))
+    assert pairs.noise(image) == pytest.approx(known / (high - low), rel=0.1)
+    assert pairs.noise(1000 + 300 * image) == pytest.approx(pairs.noise(image), rel=1e-3)
+
+
+def test_hot_pixels_and_edges_are_no_noise():
+    image = scene((96, 80), 0.02)
+    spoilt = image.copy()
+    spoilt[[10, 50], [20, 70]] = 50
+    spoilt[60:] += 0.01
+    assert pairs.noise(spoilt) == pytest.approx(pairs.noise(image), rel=0.05)
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (2, 9), (9, 2), (1, 1)])
+def test_noise_of_what_cannot_tell_is_not_known(shape):
+    assert np.isnan(pairs.noise(np.zeros(shape, np.uint16)))
+
+
+def warnings_of(images, caplog, tmp_path, low, high):
+    """What is said of pairs of which the first ones have the noise `low` and `high` in turn."""
+    changed = {
+        f"{name}_{side}": (1000 + 500 * scene((64, 60), noise, i)).astype(np.uint16)
+        for i, (name, *noises) in enumerate(zip("abcde", low, high, strict=True))
+        for side, noise in zip(("low", "high"), noises, strict=True)
+    }
+    bring_in(images((64, 60), **changed), "YX", "low", 0.2, 0, tmp_path / "mine")
+    assert (tmp_path / "mine" / "volumes.csv").exists()
+    return [record.getMessage() for record in caplog.records if record.name == "progress"]
+
+
+def test_pairs_that_seem_swapped_are_said_once(images, caplog, tmp_path):
+    assert warnings_of(
+        images, caplog, tmp_path, [0.02, 0.02, 0.02, 0.2, 0.2], [0.2, 0.2, 0.2, 0.02, 0.02]
+    ) == [
+        "mine: in 3 of 5 pairs the low-SNR image is less noisy than its ground truth: see whether "
+        "datasets.mine.pairs.low and high are swapped"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [
+        ([0.2] * 5, [0.02] * 5),
+        ([0.1] * 5, [0.1] * 5),
+        ([0.02, 0.02, 0.2, 0.2, 0.2], [0.2, 0.2, 0.02, 0.02, 0.02]),
+    ],
+    ids=["as they should be", "alike", "two of five swapped"],
+)
+def test_of_other_pairs_nothing_is_said(images, caplog, tmp_path, low, high):
+    assert not warnings_of(images, caplog, tmp_path, low, high)
+
+
+@pytest.mark.parametrize("species", list(SPECIES))
+def test_simulated_pairs_are_told_from_swapped_ones(species):
+    of = SPECIES[species]
+    rng = np.random.default_rng(4)
+    images = acquire(simulate_specimen(of, (8, 96, 96), rng), of, (*of.exposures, 1.0), rng)
+    *low, high = map(pairs.noise, images)
+    assert min(low) / high > 1.8
+    assert high / min(low) < pairs.LEAST_NOISE
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real pairs are not here")
+@pytest.mark.parametrize("name", ["BPAE_B", "mice", "fish"])
+def test_real_pairs_are_told_from_swapped_ones(name):
+    low, high = (
+        pairs.noise(tifffile.imread(REAL / f"fmd_{name}_{side}.tif")) for side in ("noisy", "gt")
+    )
+    assert low / high > 2.5
+
+
+def test_unreadable_image_is_named(images, tmp_path):
+    listed = images((12, 10))
+    listed[1][2].write_text("no image")
+    with pytest.raises(ValueError, match=r"b_high\.tif: not a readable TIFF"):
+        bring_in(listed, "YX", "low", 0.2, 0, tmp_path / "volumes")
+
+
+def test_record_holds_every_files_checksum(images, tmp_path):
+    listed = images((12, 10))
+    record_pairs(listed, tmp_path / "own.json")
+    files = json.loads((tmp_path / "own.json").read_text())["files"]
+    assert len(files) == 10
+    path = listed[4][1]
+    assert files[str(path)] == {
+        "bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()
+    }  # fmt: skip
+
+
+def test_record_of_a_group_is_of_its_sorted_names_and_their_contents(tmp_path):
+    """As `find . -type f -printf '%P\\n' | LC_ALL=C sort | xargs sha256sum | sha256sum` has it."""
+    group = tmp_path / "a.ome.zarr"
+    files = {"zarr.json": b"{}", "0/c/1": b"two", "0/c/0": b"one", "0/zarr.json": b""}
+
+    def recorded():
+        record_pairs([("a", group, group)], tmp_path / "own.json")
+        return json.loads((tmp_path / "own.json").read_text())["files"][str(group)]
+
+    for name, data in files.items():
+        (group / name).parent.mkdir(parents=True, exist_ok=True)
+        (group / name).write_bytes(data)
+    lines = [f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files)]
+    first = recorded()
+    assert first == {"bytes": 8, "sha256": hashlib.sha256("".join(lines).encode()).hexdigest()}
+    (group / "0/c/0").rename(group / "0/c/2")
+    assert recorded()["sha256"] != first["sha256"]

@@ -1,0 +1,137 @@
+"""Percentiles of images of any size and type are numpy's, found in bounded memory."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from denoising.images import percentiles as module
+from denoising.images.percentiles import normalisation, percentiles
+
+WANTED = [0, 0.1, 3, 50, 99.8, 99.9, 100]
+RNG = np.random.default_rng(0)
+TYPES = ["u1", "i1", "u2", ">u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", ">f4", "f8"]
+
+
+def image_of(dtype, shape):
+    """Values over all that the type holds, negative ones too where it has them, with repeats."""
+    kind, size = np.dtype(dtype).kind, np.dtype(dtype).itemsize
+    if kind == "f":
+        values = RNG.normal(0, 100, shape) * 10.0 ** RNG.integers(-2, 2, shape)
+    else:
+        top = min(2 ** (8 * size) - 1, 2**40)
+        values = RNG.integers(
+            0 if kind == "u" else -(top // 2), top if kind == "u" else top // 2, shape
+        )
+    values.flat[: values.size // 4] = values.flat[0]
+    return values.astype(dtype)
+
+
+@pytest.mark.parametrize("shape", [(1,), (2, 1), (5, 7, 11), (40, 30)], ids=str)
+@pytest.mark.parametrize("dtype", TYPES)
+def test_percentiles_are_numpys(dtype, shape):
+    image = image_of(dtype, shape)
+    expected = np.percentile(image.astype(np.float64), WANTED)
+    np.testing.assert_allclose(percentiles(image, WANTED), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "values", [[0.0, -0.0, -0.0], [-1e-45, 1e-45], [np.inf, 1, -np.inf], [3.4e38, -3.4e38, 0]]
+)
+def test_odd_floats_are_in_order(values):
+    image = np.array(values, np.float32)
+    ranks = [100 * i / (len(values) - 1) for i in range(len(values))]
+    np.testing.assert_array_equal(percentiles(image, ranks), np.sort(image).astype(float))
+
+
+@pytest.mark.parametrize("bad", [np.nan, -np.nan])
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+def test_nan_anywhere_is_told(dtype, bad):
+    image = image_of(dtype, (3, 4, 5))
+    image[1, 2, 3] = bad
+    assert np.isnan(percentiles(image, [3, 50])).all()
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
+def test_views_of_larger_images_will_do(dtype):
+    image = image_of(dtype, (6, 20, 30))[::2, 3:, ::-3]
+    np.testing.assert_allclose(
+        percentiles(image, WANTED), np.percentile(image.astype(float), WANTED), rtol=1e-12
+    )
+
+
+@pytest.mark.parametrize("block", [1, 50, 2**30])
+def test_blocks_make_no_difference(monkeypatch, block):
+    image = image_of("f4", (7, 9, 11))
+    expected = percentiles(image, WANTED)
+    monkeypatch.setattr(module, "BLOCK", block)
+    assert percentiles(image, WANTED) == expected
+
+
+@pytest.mark.parametrize("dtype", ["u2", "f4"])
+def test_memory_does_not_grow_with_the_image(dtype):
+    peaks = []
+    for planes in (4, 40):
+        image = image_of(dtype, (planes, 1024, 512))
+        tracemalloc.start()
+        percentiles(image, [3, 99.8])
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.float16, np.float32, np.float64],
+)
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (7, 33, 41)])
+def test_percentiles_in_small_blocks_are_numpys(dtype, shape, monkeypatch):
+    monkeypatch.setattr(module, "BLOCK", 250)
+    rng = np.random.default_rng(0)
+    values = (
+        rng.integers(0, 250, shape)
+        if np.dtype(dtype).kind == "u"
+        else 50 * rng.standard_normal(shape) - 3
+    )
+    percents = (0, 0.1, 3, 50, 66.6, 99.8, 100)
+    image = values.astype(dtype)
+    np.testing.assert_allclose(
+        percentiles(image, percents), np.percentile(image.astype(float), percents), rtol=1e-12
+    )
+
+
+def test_percentiles_of_signed_zeros_infinities_and_nan():
+    image = np.array([-np.inf, -1, -0.0, 0.0, 1e-42, 1, np.inf], np.float32)
+    assert percentiles(image, (50, 100 / 6)) == [0, -1]
+    assert np.isnan(percentiles(np.array([1, np.nan, 2], np.float32), (3, 50))).all()
+    assert np.isnan(percentiles(np.array([1, -np.nan, 2], np.float32), (3, 50))).all()
+    with pytest.raises(ValueError, match="NaN"):
+        normalisation(np.array([1, np.nan, 2, 3], np.float32), 3, 99.8)
+
+
+def test_normalisation_maps_the_percentiles_to_0_and_1():
+    gain, offset = normalisation(
+        np.arange(101, dtype=np.uint16), 3, 99.8
+    )  # its p-th percentile is p
+    assert gain * 3 + offset == pytest.approx(0)
+    assert gain * 99.8 + offset == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("scale", "start"), [(1, 0), (7, 100), (0.01, -3)])
+def test_normalisation_undoes_gain_and_offset(scale, start):
+    image = RNG.integers(0, 200, (5, 6, 7)).astype(float)
+    (gain, offset), (scaled, shifted) = (
+        normalisation(image, 1, 99),
+        normalisation(image * scale + start, 1, 99),
+    )
+    np.testing.assert_allclose(
+        scaled * (image * scale + start) + shifted, gain * image + offset, atol=1e-9
+    )
+
+
+@pytest.mark.parametrize(("image", "value"), [(np.full((5, 5), 7, np.uint16), 7), (np.eye(200), 0)])
+def test_constant_and_nearly_empty_images_have_no_normalisation(image, value):
+    with pytest.raises(
+        ValueError, match=f"3 and 99 of the input are both {value}: .* leave the volume out"
+    ):
+        normalisation(image, 3, 99, "the input")

@@ -1,0 +1,21 @@
+"""What only the data can tell is refused before training, in a sentence that names file or model."""
+
+import numpy as np
+import pytest
+
+from denoising.images.volumes import listing_row, write_listing
+from denoising.training.checks import check_scorable
+
+
+@pytest.mark.parametrize(("shape", "part", "refused"), [
+    ((6, 32, 32), "test", True), ((7, 32, 32), "test", False), ((6, 32, 32), "train", False),
+])  # fmt: skip
+def test_only_volumes_that_can_be_scored_may_test(shape, part, refused, tmp_path):
+    write_listing(tmp_path, [listing_row(part, "worm", "1", np.zeros(shape, np.uint16), "ZYX")])
+    if refused:
+        with pytest.raises(
+            ValueError, match=r"worm\.tif: a test volume of 6x32x32 cannot be scored.*7 voxels"
+        ):
+            check_scorable(tmp_path)
+    else:
+        check_scorable(tmp_path)

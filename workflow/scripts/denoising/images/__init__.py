@@ -1,0 +1,1 @@
+"""Image files, volumes, archives and pairs."""

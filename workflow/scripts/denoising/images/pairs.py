@@ -1,0 +1,151 @@
+"""A microscopist's own image pairs, brought into volumes."""
+
+import hashlib
+import json
+import logging
+from math import nan
+from pathlib import Path
+
+import numpy as np
+
+from denoising.images.files import slabs
+from denoising.images.percentiles import percentiles
+from denoising.images.volumes import (
+    INPUT_PERCENTILES,
+    TRUTH,
+    check_volume,
+    listing_row,
+    open_volume,
+    volume_header,
+    write_listing,
+    write_volume,
+)
+
+progress = logging.getLogger("progress")  # said on the console too
+
+# Of the truth's noise, a low-SNR image has two to five times as much; less than this only if the two are swapped, for
+# even images binned by 2 and enlarged again have 0.84 at least, on real and on simulated pairs
+LEAST_NOISE = 0.75
+
+
+def held_out(names: list[str], fraction: float, seed: int) -> set[str]:
+    """Whole images kept for testing: at least one, `fraction` of them, drawn with `seed`."""
+    if len(names) < 2:
+        raise ValueError(
+            f"pairs: {len(names)} pair found ({', '.join(names)}), expected two or more: one to train on, one to test."
+        )
+    count = min(len(names) - 1, max(1, round(fraction * len(names))))
+    return set(np.random.default_rng([seed, 3]).permutation(sorted(names))[:count].tolist())
+
+
+def bring_in(
+    pairs: list[tuple[str, Path, Path]],
+    axes: str,
+    condition: str,
+    fraction: float,
+    seed: int,
+    folder: Path,
+) -> None:
+    """Write a folder of volumes from image pairs; `fraction` of them test, the others train.
+
+    Where the low-SNR images are less noisy than their partners, the pairs seem swapped, and a warning says so.
+
+    Parameters
+    ----------
+    pairs : list of (name, low file, high file)
+    axes : {"YX", "ZYX"}
+    condition : str
+        What the low-SNR images are called in the scores.
+    fraction, seed : see `held_out`
+    folder : Path
+        Named for the dataset.
+
+    Raises
+    ------
+    ValueError
+        Naming the file: unreadable, other axes, not finite, or of another shape than its partner.
+    """
+    tests = held_out([name for name, _, _ in pairs], fraction, seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    rows, swapped = [], 0
+    for name, low, high in pairs:
+        part = "test" if name in tests else "train"
+        images = {condition: low, TRUTH: high}
+        shapes, noises = {}, {}
+        for label, path in images.items():
+            image = open_volume(path, axes, scratch=folder)
+            check_volume(image, str(path))
+            shapes[path], noises[label] = image.shape, noise(image)
+            rows.append(listing_row(part, name, label, image, axes))
+            write_volume(folder / rows[-1]["path"], image, axes, volume_header(path).voxel_size)
+        if len(set(shapes.values())) > 1:
+            listed = " and ".join(f"{path} {shape}" for path, shape in shapes.items())
+            raise ValueError(f"{listed}: a pair must have one shape; crop or register them first.")
+        swapped += noises[condition] < LEAST_NOISE * noises[TRUTH]
+    write_listing(folder, rows)
+    if swapped > len(pairs) / 2:
+        progress.warning(
+            "%s: in %d of %d pairs the low-SNR image is less noisy than its ground truth: see whether "
+            "datasets.%s.pairs.low and high are swapped",
+            folder.name, swapped, len(pairs), folder.name,
+        )  # fmt: skip
+
+
+def noise(image: np.ndarray) -> float:
+    """How noisy an image is, whatever its gain and offset.
+
+    Parameters
+    ----------
+    image : ndarray, (Y, X) or (Z, Y, X)
+        Of a memory map, a slab at a time is in memory.
+
+    Returns
+    -------
+    float
+        Standard deviation of the white noise that would make voxels differ as these do, as a fraction of the range
+        between `INPUT_PERCENTILES`: the median over lines along X, as edges and hot pixels are in few. nan for an image
+        without a range, or smaller than 3 voxels.
+    """
+    low, high = percentiles(image, INPUT_PERCENTILES)
+    if not high > low or min(image.shape[-2:]) < 3:
+        return nan
+    return float(
+        np.median(np.concatenate([_unevenness(image[slab]) for slab in slabs(image.shape, 8)]))
+    ) / (high - low)
+
+
+def _unevenness(image: np.ndarray) -> np.ndarray:
+    """Of each line along X but two, the root mean square of differences across Y and X, over what noise makes of it."""
+    # Of voxels two apart, for resampling, as in a registration, makes neighbours alike
+    image = np.asarray(image, np.float32)
+    across = image[..., 2:, :] - image[..., :-2, :]
+    across = across[..., 2:] - across[..., :-2]
+    return np.sqrt(np.square(across).mean(axis=-1)).ravel() / 2
+
+
+def record_pairs(pairs: list[tuple[str, Path, Path]], record: Path) -> None:
+    """Write what the pairs are, as JSON: files, sizes and checksums.
+
+    The checksum of an OME-Zarr group is that of the list of its files, `checksum  name` a line, sorted by name, as
+    `sha256sum` writes it.
+    """
+    entries = {str(path): _recorded(path) for pair in pairs for path in pair[1:]}
+    record.write_text(json.dumps({"source": "image pairs", "files": entries}, indent=2) + "\n")
+
+
+def _recorded(path: Path) -> dict:
+    if path.is_file():
+        return {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+    files = sorted(
+        (str(file.relative_to(path)), file) for file in path.rglob("*") if file.is_file()
+    )
+    listed = "".join(f"{_sha256(file)}  {name}\n" for name, file in files)
+    return {
+        "bytes": sum(file.stat().st_size for _, file in files),
+        "sha256": hashlib.sha256(listed.encode()).hexdigest(),
+    }
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,153 @@
+"""Exact percentiles of images that need not fit in memory, interpolated as `numpy.percentile` does by default.
+
+The value of a rank is found digit by digit: bit patterns are mapped to unsigned integers that sort as the values do,
+the 16 bits on top counted in a histogram, then the next 16 among the values that share the digits found so far. An
+image of 8 or 16 bits is read once, of 32 bits twice, of 64 bits four times; the histograms are all that is kept.
+"""
+
+from collections.abc import Iterator, Sequence
+from math import floor, isnan, nan, prod
+
+import numpy as np
+
+from denoising.images.files import slabs
+
+DIGIT = 16  # bits
+BLOCK = 2**18  # voxels
+
+
+def percentiles(image: np.ndarray, wanted: Sequence[float]) -> list[float]:
+    """Percentiles of a whole image.
+
+    Parameters
+    ----------
+    image : ndarray, or anything with a shape and a dtype whose slices become arrays
+        Integer or floating point, of any shape.
+    wanted : sequence of float
+        Percentiles, 0 to 100.
+
+    Returns
+    -------
+    list of float
+        In the image's units: linear interpolation between the two nearest ranks, in float64. NaN, each, if the image
+        holds any NaN.
+    """
+    last = prod(image.shape) - 1
+    places = [percentile / 100 * last for percentile in wanted]
+    values = _order_statistics(
+        image, {0, last, *(rank for place in places for rank in _neighbours(place, last))}
+    )
+    if isnan(values[0]) or isnan(
+        values[last]
+    ):  # bit patterns of NaN are beyond those of the infinities
+        return [nan] * len(places)
+    found = []
+    for place in places:
+        below, above = (values[rank] for rank in _neighbours(place, last))
+        between = place - floor(place)
+        found.append(below + (above - below) * between if between and above > below else below)
+    return found
+
+
+def limits(
+    image: np.ndarray, low: float, high: float, called: str = "the image"
+) -> tuple[float, float]:
+    """Two percentiles of a whole image, between which it can be normalised.
+
+    Raises
+    ------
+    ValueError
+        If the image holds NaN, or both percentiles are the same value, as in a constant image, or infinite; it names
+        the image as it is `called`.
+    """
+    lowest, highest = percentiles(image, (low, high))
+    if not np.isfinite([lowest, highest]).all():
+        raise ValueError(
+            f"{called} holds NaN or infinite values, which cannot be normalised; export it again."
+        )
+    if not highest > lowest:
+        raise ValueError(
+            f"percentiles {low:g} and {high:g} of {called} are both {lowest:g}: a constant or nearly empty image "
+            "cannot be normalised; leave the volume out, or export it again."
+        )
+    return lowest, highest
+
+
+def normalisation(
+    image: np.ndarray, low: float, high: float, called: str = "the image"
+) -> tuple[float, float]:
+    """Gain and offset of `N(u; lo, hi) = (u - perc(u, lo)) / (perc(u, hi) - perc(u, lo)) = gain u + offset`.
+
+    Raises ValueError as `limits`.
+    """
+    lowest, highest = limits(image, low, high, called)
+    return 1 / (highest - lowest), -lowest / (highest - lowest)
+
+
+def blocks(image: np.ndarray) -> Iterator[tuple[slice, ...]]:
+    """Slices of every axis that together are the image, each of at most `BLOCK` voxels."""
+    return slabs(image.shape, 1, most=BLOCK)
+
+
+def _neighbours(place: float, last: int) -> tuple[int, int]:
+    return floor(place), min(floor(place) + 1, last)
+
+
+def _order_statistics(image: np.ndarray, ranks: set[int]) -> dict[int, float]:
+    """The value of each rank, counted from 0."""
+    sought = {
+        0: [(rank, rank) for rank in ranks]
+    }  # digits found: (rank among the values that have them, rank)
+    shift = 8 * image.dtype.itemsize
+    while shift:
+        bits = min(DIGIT, shift)
+        shift -= bits
+        counts = _count_digits(image, list(sought), shift, bits)
+        finer = {}
+        for digits, members in sought.items():
+            up_to = np.cumsum(counts[digits])
+            for rank, original in members:
+                digit = int(np.searchsorted(up_to, rank, side="right"))
+                before = int(up_to[digit - 1]) if digit else 0
+                finer.setdefault(digits << bits | digit, []).append((rank - before, original))
+        sought = finer
+    return {
+        rank: _value(key, image.dtype) for key, members in sought.items() for _, rank in members
+    }
+
+
+def _count_digits(
+    image: np.ndarray, prefixes: list[int], shift: int, bits: int
+) -> dict[int, np.ndarray]:
+    """How often each digit follows each prefix: histograms of the bits from `shift` on, `bits` of them."""
+    counts = {prefix: np.zeros(2**bits, np.int64) for prefix in prefixes}
+    first = shift + bits == 8 * image.dtype.itemsize
+    for block in blocks(image):
+        keys = _keys(np.asarray(image[block])) >> shift
+        for prefix, count in counts.items():
+            digits = keys if first else keys[keys >> bits == prefix] & (2**bits - 1)
+            count += np.bincount(digits.astype(np.intp), minlength=2**bits)
+    return counts
+
+
+def _keys(values: np.ndarray) -> np.ndarray:
+    """Unsigned integers, of as many bits, that sort as the values do; one-dimensional."""
+    values = np.ascontiguousarray(values, values.dtype.newbyteorder("=")).ravel()
+    keys = values.view(f"u{values.itemsize}")
+    sign = keys.dtype.type(1 << (8 * values.itemsize - 1))
+    if values.dtype.kind == "i":
+        return keys ^ sign
+    if values.dtype.kind == "f":  # IEEE 754: magnitudes sort as integers, negative ones backwards
+        return np.where(keys & sign, ~keys, keys | sign)
+    return keys
+
+
+def _value(key: int, dtype: np.dtype) -> float:
+    """The value whose key this is: `_keys` backwards."""
+    bits = 8 * dtype.itemsize
+    sign = 1 << (bits - 1)
+    if dtype.kind == "i":
+        key ^= sign
+    if dtype.kind == "f":
+        key = key ^ sign if key & sign else ~key & (2**bits - 1)
+    return float(np.array(key, f"u{dtype.itemsize}").view(f"{dtype.kind}{dtype.itemsize}"))

@@ -1,0 +1,180 @@
+"""Volumes on disk: image files with axes in their metadata, listed in a `volumes.csv`.
+
+A folder of volumes holds `volumes.csv` and one TIFF file a volume and condition:
+
+    volumes.csv                     part, volume, condition, path, axes, shape, dtype
+    test/{condition}/{volume}.tif   what models are tested on; condition `truth` is the ground truth
+    train/{condition}/{volume}.tif  what patches are cut from, where there are such volumes
+    train/data_label.npz            published patches, where there are such patches
+
+`path` is relative to the folder; `shape` is written as 16x128x128.
+
+A folder of restored volumes holds {condition}/{volume}.tif, and from probabilistic networks
+scale/{condition}/{volume}.tif; or NAME.ome.zarr for NAME.tif (`denoising.images.files` tells what is in such files).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from denoising.images import files as formats
+
+TRUTH = "truth"
+INPUT_PERCENTILES = (3.0, 99.8)
+SCALES = "scale"  # folder beside the conditions of a restoration, with the scales of a probabilistic network
+SMALLEST_AXIS = 7  # voxels: SSIM's window
+COLUMNS = ("part", "volume", "condition", "path", "axes", "shape", "dtype")
+
+
+def read_volume(path: Path, axes: str | None = None) -> np.ndarray:
+    """Read a volume into memory.
+
+    Parameters
+    ----------
+    path : Path
+        A TIFF file, or an OME-Zarr group; where there is no such TIFF file, the group NAME.ome.zarr in its place.
+    axes : str, optional
+        The axes expected, such as "ZYX". Files that name an axis merely "sequence" (Q, I or S, as
+        many writers do) are taken at their word by position; times, channels and planes that are one and not expected
+        are left out.
+
+    Returns
+    -------
+    ndarray
+        Of the file's own dtype, axes as in `axes`; float32 where whole numbers are stored with their scale.
+
+    Raises
+    ------
+    ValueError
+        If the file is no TIFF or its axes are not those expected.
+    """
+    return _checked(path, axes, formats.load)
+
+
+def open_volume(path: Path, axes: str | None = None, scratch: Path | None = None) -> np.ndarray:
+    """Like `read_volume`, but as a read-only memory map, so that volumes may be larger than memory.
+
+    A file that cannot be mapped, because it is compressed, say, is decoded once, in parts, to a file in `scratch`
+    (by default the volume's own folder) that is gone with the map.
+    """
+    return _checked(path, axes, lambda file: formats.map_file(file, scratch))
+
+
+def volume_header(path: Path) -> formats.Header:
+    """Axes, shape, dtype and size of a voxel of the volume that `read_volume` would read."""
+    return formats.read_header(formats.find(path))
+
+
+def volume_names(folder: Path) -> set[Path]:
+    """The TIFF names, within `folder`, of all volumes in it, whatever their format."""
+    tiffs = {path.relative_to(folder) for path in folder.rglob("*.tif")}
+    zarrs = {path.relative_to(folder) for path in folder.rglob(f"*{formats.ZARR}")}
+    return tiffs | {path.with_name(path.name.removesuffix(formats.ZARR) + ".tif") for path in zarrs}
+
+
+def _checked(path: Path, axes: str | None, read: Callable) -> np.ndarray:
+    path = formats.find(path)
+    volume, found = read(path)
+    if axes is None or _same_axes(found.axes, axes):
+        return volume
+    kept = [
+        i
+        for i, axis in enumerate(found.axes)
+        if axis in axes or axis not in "TCZ" or found.shape[i] > 1
+    ]
+    if not _same_axes("".join(found.axes[i] for i in kept), axes):
+        raise ValueError(
+            f"{path}: axes are {found.axes} {found.shape}, expected {axes}; save it as {axes}, "
+            "or correct the dataset's layout or pairs.axes."
+        )
+    return volume.reshape([found.shape[i] for i in kept])
+
+
+def _same_axes(found: str, expected: str) -> bool:
+    if len(found) != len(expected):
+        return False
+    return all(f == e or f in "QIS" for f, e in zip(found, expected, strict=True))
+
+
+def write_volume(
+    path: Path, volume: np.ndarray, axes: str, voxel_size: Sequence | None = None
+) -> None:
+    """Write a volume as an uncompressed (so memory-mappable) TIFF with `axes`, complete or not at all.
+
+    `voxel_size` is in micrometres (Z, Y, X), None where it is not known.
+    """
+    formats.write(path, volume, axes, voxel_size)
+
+
+def check_volume(volume: np.ndarray, source: str) -> None:
+    """Refuse what no later step can use: empty, not numeric, or not finite."""
+    if volume.size == 0 or volume.dtype.kind not in "uif":
+        raise ValueError(
+            f"{source}: holds {volume.dtype} of shape {volume.shape}, expected a non-empty integer "
+            "or floating point image; export the image again."
+        )
+    if volume.dtype.kind != "f":
+        return
+    # By parts: a memory map is never in memory as a whole
+    count = sum(
+        int(np.count_nonzero(~np.isfinite(volume[slab]))) for slab in formats.slabs(volume.shape, 8)
+    )
+    if count:
+        raise ValueError(
+            f"{source}: {count} values are NaN or infinite, expected none; export it again."
+        )
+
+
+def write_listing(folder: Path, rows: list[dict]) -> None:
+    """Write `folder`/volumes.csv from a row a file, sorted so that the same files give the same list."""
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table = table.sort_values(["part", "volume", "condition"], kind="stable")
+    table.to_csv(folder / "volumes.csv", index=False)
+
+
+def listing_row(part: str, volume: str, condition: str, image: np.ndarray, axes: str) -> dict:
+    """The row of volumes.csv for one image written under `part`/`condition`/`volume`.tif."""
+    return {
+        "part": part,
+        "volume": volume,
+        "condition": condition,
+        "path": f"{part}/{condition}/{volume}.tif",
+        "axes": axes,
+        "shape": "x".join(map(str, image.shape)),
+        "dtype": image.dtype.name,
+    }
+
+
+def read_listing(folder: Path) -> pd.DataFrame:
+    """Read `folder`/volumes.csv, every column as text."""
+    return pd.read_csv(folder / "volumes.csv", dtype=str, keep_default_na=False)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A low-SNR image and its ground truth, by file."""
+
+    volume: str
+    condition: str
+    axes: str
+    image: Path
+    truth: Path
+
+
+def paired(folder: Path, part: str, conditions: list[str]) -> Iterator[Pair]:
+    """Every pair of `part` ("train" or "test"), volume by volume, conditions in the order given."""
+    table = read_listing(folder)
+    table = table[table["part"] == part]
+    for volume, files in table.groupby("volume", sort=True):
+        by_condition = files.set_index("condition")
+        missing = {TRUTH, *conditions} - set(by_condition.index)
+        if missing:
+            raise ValueError(
+                f"{folder}: volume {volume} lacks {', '.join(sorted(missing))}; unpack it again."
+            )
+        for condition in conditions:
+            row, truth = by_condition.loc[condition], by_condition.loc[TRUTH]
+            yield Pair(volume, condition, row["axes"], folder / row["path"], folder / truth["path"])

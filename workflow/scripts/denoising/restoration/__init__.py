@@ -1,0 +1,1 @@
+"""Restoration by networks and by classical baselines."""

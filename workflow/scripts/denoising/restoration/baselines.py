@@ -1,0 +1,470 @@
+"""Classical denoising that the networks are compared with, each method with one strength, tuned on validation patches.
+
+A tuned strength is a JSON file:
+
+    baseline, tuned_on     the method, and the dataset whose patches tuned it
+    unit                   "voxels", or "noise": standard deviations of the estimated noise
+    strength, z_scale      the choice; `z_scale` is the strength along Z in parts of that along Y and X
+    patches, patch_shape   how many patches it was tuned on, and their shape, in whose blocks noise is estimated
+    nrmse, at_edge         of the choice; whether a strength beyond the grid may have been better
+    grid                   strength, z_scale, nrmse: a row for everything tried
+
+The 2019 study ran non-local means with h of 0.8 times the noise of the whole volume; here h is tuned like every
+strength, and its patch of 5 and distance of 6 stay.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial, reduce
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pywt
+from numpy.lib.stride_tricks import as_strided
+from scipy.ndimage import gaussian_filter, median_filter
+from tqdm import tqdm
+
+from denoising.evaluation.protocols import nrmse, scale_to
+from denoising.images.files import Storage, scratch_array, write
+from denoising.images.percentiles import limits
+from denoising.images.volumes import INPUT_PERCENTILES, Pair, open_volume, paired, volume_header
+
+log = logging.getLogger(__name__)
+
+PATCH_SIZE, PATCH_DISTANCE = 5, 6  # of non-local means, in the 2019 study
+NLM_CUTOFF = 5.0  # exp(-5): less alike patches count for nothing, as in scikit-image
+NLM_TILE = 2**17  # voxels: what fits a processor's cache
+BLOCK = {
+    2: (512, 512),
+    3: (32, 128, 128),
+}  # voxels: what of an image local filters have in memory, beside their reach
+
+Region = tuple[slice, ...]
+
+
+# Filters: of an image, float32, each gives the part `inside`, denoised; a local filter needs around it what it reaches.
+
+
+def gaussian(image: np.ndarray, inside: Region, sigma: float, z_scale: float = 1.0) -> np.ndarray:
+    """Gaussian filter of `sigma` voxels, of `z_scale` times that along Z."""
+    reach = _gaussian_reach(image.ndim, sigma, z_scale)
+    return gaussian_filter(image, _by_axis(image.ndim, sigma, z_scale), radius=reach)[inside]
+
+
+def _gaussian_reach(ndim: int, sigma: float, z_scale: float) -> list[int]:
+    return [int(4 * each + 0.5) for each in _by_axis(ndim, sigma, z_scale)]
+
+
+def median(image: np.ndarray, inside: Region, size: float, z_scale: float = 1.0) -> np.ndarray:
+    """Median over a box of `size` voxels, of `z_scale` times that along Z, each edge rounded to an odd number."""
+    return median_filter(
+        image, [1 + 2 * reach for reach in _median_reach(image.ndim, size, z_scale)]
+    )[inside]
+
+
+def _median_reach(ndim: int, size: float, z_scale: float) -> list[int]:
+    return [max(0, round((edge - 1) / 2)) for edge in _by_axis(ndim, size, z_scale)]
+
+
+def _by_axis(ndim: int, strength: float, z_scale: float) -> list[float]:
+    return [strength * z_scale] * (ndim - 2) + [strength] * 2
+
+
+def total_variation(image: np.ndarray, inside: Region, weight: float) -> np.ndarray:
+    """Total variation denoising (Chambolle 2004): the larger `weight`, the flatter."""
+    # scikit-image here, not above: loading it takes longer than most baselines, which do without
+    from skimage.restoration import denoise_tv_chambolle
+
+    return denoise_tv_chambolle(image, weight=weight, channel_axis=None)[inside]
+
+
+def wavelet(image: np.ndarray, inside: Region, sigma: float) -> np.ndarray:
+    """Wavelet shrinkage of noise taken to be `sigma` (BayesShrink, Chang et al. 2000), averaged over shifts by a voxel.
+
+    Two levels at most: volumes then lose the same bands as the patches that the strength is tuned on. Without the
+    shifts (Coifman and Donoho 1995), errors were 10 % larger.
+    """
+    from skimage.restoration import cycle_spin, denoise_wavelet
+
+    # scikit-image counts axes of length 1 among those to be decomposed
+    thick = np.squeeze(image)
+    levels = min(2, max(1, pywt.dwtn_max_level(thick.shape, "db2")))
+    settings = {"sigma": sigma, "wavelet": "db2", "wavelet_levels": levels, "rescale_sigma": False}
+    restored = cycle_spin(
+        thick, denoise_wavelet, max_shifts=1, workers=1, func_kw=settings, channel_axis=None
+    )
+    return restored.reshape(image.shape)[inside].astype(np.float32)
+
+
+def non_local_means(
+    image: np.ndarray,
+    inside: Region,
+    h: float,
+    patch_size: int = PATCH_SIZE,
+    patch_distance: int = PATCH_DISTANCE,
+) -> np.ndarray:
+    """Non-local means with a true search along every axis (Buades et al. 2005, fast mode of Darbon et al. 2008).
+
+    What scikit-image's fast mode computes, in a third of its time and with an exact exponential: there as here, a patch
+    covers `2 (patch_size // 2)` voxels along each axis, while its distances are divided by `patch_size` to the power of
+    the dimensions.
+
+    Parameters
+    ----------
+    image : ndarray of float32
+        (Z, Y, X) or (Y, X): no axis holds channels. Mirrored at its borders.
+    inside : tuple of slice
+        What of it is restored.
+    h : float
+        Filter strength, in the image's units.
+    patch_size : int
+        Edge of the compared patches, in voxels: odd, 3 at least.
+    patch_distance : int
+        Largest distance searched along each axis, in voxels.
+
+    Returns
+    -------
+    ndarray of float32
+    """
+    halo = patch_distance + patch_size // 2 + 1
+    spans = [
+        each.indices(size)[:2] + (size,)
+        for each, size in zip(inside, image.shape, strict=True)
+        if size > 1
+    ]
+    read = tuple(slice(max(0, start - halo), stop + halo) for start, stop, _ in spans)
+    missing = [(max(0, halo - start), max(0, stop + halo - size)) for start, stop, size in spans]
+    padded = np.pad(np.squeeze(image)[read], missing, mode="reflect")
+    restored = _non_local_means(padded, h, patch_size // 2, patch_distance)
+    return restored.reshape(image[inside].shape)
+
+
+def _nlm_reach(ndim: int, h: float) -> list[int]:
+    return [PATCH_DISTANCE + PATCH_SIZE // 2 + 1] * ndim
+
+
+def _parts(first: int, last: int, longest: int) -> list[tuple[int, int]]:
+    """Cut a range into equal parts."""
+    edges = np.linspace(first, last, 1 + -(-(last - first) // longest)).astype(int).tolist()
+    return list(zip(edges[:-1], edges[1:], strict=True))
+
+
+def _non_local_means(padded: np.ndarray, h: float, reach: int, distance: int) -> np.ndarray:
+    """Non-local means of what has a halo of `distance` + `reach` + 1 around it; the result has none.
+
+    The rows of a plane are taken as one, which is fast. What runs over the end of a row lands in the halo.
+    """
+    halo, (rows, pitch) = distance + reach + 1, padded.shape[-2:]
+    image = padded.reshape(-1, rows * pitch)
+    total, weights = image.copy(), np.ones_like(image)
+    scale = np.float32(-1 / (h**2 * (2 * reach + 1) ** padded.ndim))
+    tile = max(8, NLM_TILE // (len(image) * pitch))
+    for shift in product(range(-distance, distance + 1), repeat=padded.ndim):
+        # A shift and its opposite compare the same pairs of patches: half of the shifts serve both
+        if shift <= (0,) * padded.ndim:
+            continue
+        deeper, lower = shift[0] if padded.ndim == 3 else 0, shift[-2]
+        planes = (halo - deeper, len(image) - halo) if padded.ndim == 3 else (0, 1)
+        for first, last in _parts(halo - max(0, lower), rows - halo + max(0, -lower), tile):
+            run, ahead = (first * pitch, last * pitch), lower * pitch + shift[-1]
+            here = slice(*planes), slice(*run)
+            there = (
+                slice(planes[0] + deeper, planes[1] + deeper),
+                slice(run[0] + ahead, run[1] + ahead),
+            )
+            weight = _weight(image, planes, run, (deeper, ahead), pitch, reach, scale)
+            weights[here] += weight
+            weights[there] += weight
+            total[here] += weight * image[there]
+            total[there] += weight * image[here]
+    return (total / weights).reshape(padded.shape)[(slice(halo, -halo),) * padded.ndim]
+
+
+def _weight(
+    image: np.ndarray,
+    planes: tuple[int, int],
+    run: tuple[int, int],
+    shift: tuple[int, int],
+    pitch: int,
+    reach: int,
+    scale: np.float32,
+) -> np.ndarray:
+    """How alike the patches around a run of voxels and around the shifted ones are: 1 to exp(-5), else 0."""
+    before, after = (reach - 1, reach) if len(image) > 1 else (0, 0)
+    first, last = planes[0] - before, planes[1] + after
+    start, stop = run[0] - (reach - 1) * (pitch + 1), run[1] + reach * (pitch + 1)
+    shifted = image[first + shift[0] : last + shift[0], start + shift[1] : stop + shift[1]]
+    squares = np.square(image[first:last, start:stop] - shifted).ravel()
+    for step in (1, pitch, stop - start)[: 3 if len(image) > 1 else 2]:
+        pairs, count = squares[:-step] + squares[step:], len(squares) - (2 * reach - 1) * step
+        squares = reduce(
+            np.add, [pairs[i * step : i * step + count] for i in range(0, 2 * reach, 2)]
+        )
+    squares *= scale
+    alike = squares >= -NLM_CUTOFF
+    np.exp(squares, out=squares)
+    squares *= alike
+    return as_strided(squares, (planes[1] - planes[0], run[1] - run[0]), (4 * (stop - start), 4))
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """One method: its filter, what its strength counts in, and what is tried to tune it.
+
+    Of a local filter, `reach` is how far along each axis the voxels are that decide on one; None: everything does.
+    """
+
+    filter: Callable
+    unit: str
+    grid: tuple[float, ...]
+    patches: int = 32
+    reach: Callable | None = None
+
+
+BASELINES = {
+    "gaussian": Baseline(
+        gaussian,
+        "voxels",
+        (0.35, 0.5, 0.7, 0.85, 1, 1.2, 1.4, 1.7, 2, 2.4, 2.8, 4),
+        reach=_gaussian_reach,
+    ),
+    "median": Baseline(median, "voxels", (1, 3, 5, 7), reach=_median_reach),
+    "tv": Baseline(total_variation, "noise", (0.5, 0.7, 1, 1.4, 2, 2.8, 4, 5.6, 8)),
+    "wavelet": Baseline(wavelet, "noise", (0.7, 1, 1.4, 1.7, 2, 2.4, 2.8, 4)),
+    # A hundred times the work of any other
+    "nlm": Baseline(
+        non_local_means, "noise", (0.5, 0.8, 1.2, 1.8, 2.6, 3.6), patches=6, reach=_nlm_reach
+    ),
+}
+
+
+def noise(image: np.ndarray, block: tuple[int, ...], dark: float = 0.0) -> float:
+    """Standard deviation of the noise where the specimen is.
+
+    Noise grows with the signal, and most of a volume may be background; patches show specimens. What was tuned on
+    patches holds for a volume when noise is estimated alike: in blocks of a patch's shape, the median of those at least
+    half as bright as the average. On simulated volumes that was 1.03 (planaria) and 0.96 (tribolium) of the mean over
+    patches cut from them; of the whole volume it was 0.92 and 0.94, and less the more background there is.
+
+    Parameters
+    ----------
+    image : ndarray
+        Any numbers; of a memory map, a block at a time is in memory.
+    block : tuple of int
+        Edges of a block in voxels, as many as the image has axes; longer ones are cut to the image's.
+    dark : float
+        From where brightness counts, in the image's units.
+
+    Returns
+    -------
+    float
+        In the image's units: median absolute deviation of the finest wavelet coefficients over 0.6745 (Donoho and
+        Johnstone 1994; scikit-image's `estimate_sigma`). 0 where there are none, as in a constant image.
+    """
+    edges = [min(size, edge) for size, edge in zip(image.shape, block, strict=True)]
+    starts = product(
+        *(range(0, size - edge + 1, edge) for size, edge in zip(image.shape, edges, strict=True))
+    )
+    blocks = [
+        image[tuple(slice(a, a + edge) for a, edge in zip(start, edges, strict=True))]
+        for start in starts
+    ]
+    means = np.array([each.mean(dtype=np.float64) for each in blocks]) - dark
+    average = means.mean()
+    dim = min(
+        average / 2, average
+    )  # below 0 on average, as a patch of background may be, half is not less
+    bright = [each for each, mean in zip(blocks, means, strict=True) if mean >= dim]
+    return float(np.median([_deviation(np.squeeze(each)) for each in bright]))
+
+
+def _deviation(block: np.ndarray) -> float:
+    finest = np.abs(pywt.dwtn(block, "db2")["d" * block.ndim])
+    finest = finest[finest > 0]
+    return float(np.median(finest)) / 0.6744897501960817 if finest.size else 0.0
+
+
+def denoise(
+    image: np.ndarray,
+    baseline: str,
+    strength: float,
+    z_scale: float,
+    block: tuple[int, ...],
+    low: float = 0.0,
+    high: float = 1.0,
+    out: np.ndarray | None = None,
+) -> np.ndarray:
+    """Denoise (image - low) / (high - low) by one of `BASELINES`.
+
+    Local filters go block by block: of memory maps, no more is in memory, and the result is that of the image in one
+    piece. Total variation and wavelets take the image as a whole.
+
+    Parameters
+    ----------
+    image : ndarray
+        Any numbers, (Z, Y, X) or (Y, X).
+    baseline : str
+    strength, z_scale : float
+        As tuned: see the module.
+    block : tuple of int
+        Of what shape the blocks are in which the noise is estimated.
+    low, high : float
+        What of `image` is 0 and 1: about its darkest and brightest.
+    out : ndarray of float32, optional
+        Where the result goes.
+
+    Returns
+    -------
+    ndarray of float32
+        Not filtered where the strength is in units of the noise and no noise is found.
+    """
+    method = BASELINES[baseline]
+    settings, noiseless = [strength, z_scale], False
+    if method.unit == "noise":
+        sigma = noise(image, block, low) / (high - low)
+        settings, noiseless = [strength * sigma], sigma <= 1e-6  # what rounding leaves
+    reach = method.reach(image.ndim, *settings) if method.reach else None
+    out = np.empty(image.shape, np.float32) if out is None else out
+    for give, read, inside in _blocks(image.shape, reach):
+        part = (image[read].astype(np.float32) - np.float32(low)) / np.float32(high - low)
+        out[give] = part[inside] if noiseless else method.filter(part, inside, *settings)
+    return out
+
+
+def _blocks(
+    shape: tuple[int, ...], reach: list[int] | None
+) -> Iterator[tuple[Region, Region, Region]]:
+    """Of each block, where it goes, what of the image it takes and where in that it lies; one block without `reach`."""
+    longest, reach = (BLOCK[len(shape)], reach) if reach else (shape, [0] * len(shape))
+    along = [list(_along_axis(*axis)) for axis in zip(shape, longest, reach, strict=True)]
+    for axes in product(*along):
+        yield tuple(zip(*axes, strict=True))
+
+
+def _along_axis(size: int, longest: int, reach: int) -> Iterator[tuple[slice, slice, slice]]:
+    for start, stop in _parts(0, size, longest):
+        first = max(0, start - reach)
+        yield (
+            slice(start, stop),
+            slice(first, min(size, stop + reach)),
+            slice(start - first, stop - first),
+        )
+
+
+def tune(
+    baseline: str,
+    X: np.ndarray,
+    Y: np.ndarray,
+    split: pd.DataFrame,
+    voxel_size: list[float] | None,
+    seed: int,
+) -> dict:
+    """Choose the strength of least NRMSE on validation patches, as the paper's protocol scores it.
+
+    Parameters
+    ----------
+    baseline : str
+        A key of `BASELINES`.
+    X, Y : ndarray of float32, (n, Z, Y, X) or (n, Y, X)
+        Input and ground truth of the patches, normalised; may be memory maps.
+    split : DataFrame
+        Columns patch, part; of the part "validation", some patches are drawn with `seed`.
+    voxel_size : list of float or None
+        In micrometres, in the order of the axes. Where it is known, sizes in voxels are tried both alike along all axes
+        and alike in micrometres.
+    seed : int
+
+    Returns
+    -------
+    dict
+        See the module; without `tuned_on`.
+    """
+    method = BASELINES[baseline]
+    validation = split.loc[split["part"] == "validation", "patch"].to_numpy()
+    rng = np.random.default_rng([seed, 3])
+    chosen = np.sort(rng.choice(validation, min(method.patches, len(validation)), replace=False))
+    block, grid = X.shape[1:], []
+    for z_scale, strength in product(_z_scales(method, voxel_size), method.grid):
+        scores = [_score(Y[i], denoise(X[i], baseline, strength, z_scale, block)) for i in chosen]
+        grid.append({"strength": strength, "z_scale": z_scale, "nrmse": float(np.mean(scores))})
+    best = min(grid, key=lambda row: row["nrmse"])
+    at_edge = best["strength"] in (method.grid[0], method.grid[-1])
+    if at_edge:
+        tried = ", ".join(f"{each:g}" for each in method.grid)
+        log.warning(
+            "%s: the best strength, %g, is at the edge of what was tried (%s): a better one may lie beyond. Widen its "
+            "grid in denoising/baselines.py.", baseline, best["strength"], tried,
+        )  # fmt: skip
+    chosen_as = {
+        "baseline": baseline,
+        "unit": method.unit,
+        "patches": len(chosen),
+        "patch_shape": list(block),
+    }
+    return {**chosen_as, **best, "at_edge": at_edge, "grid": grid}
+
+
+def _z_scales(method: Baseline, voxel_size: list[float] | None) -> list[float]:
+    if method.unit != "voxels" or voxel_size is None or len(voxel_size) == 2:
+        return [1.0]
+    return list(dict.fromkeys([1.0, voxel_size[-1] / voxel_size[0]]))
+
+
+def _score(truth: np.ndarray, image: np.ndarray) -> float:
+    truth, image = truth.astype(np.float64), image.astype(np.float64)
+    # Nothing of a constant image can be scaled to the truth: the best fit is the truth's mean
+    return float(truth.std()) if np.ptp(image) == 0 else nrmse(*scale_to(truth, image))
+
+
+def restore_all(
+    volumes: Path, conditions: list[str], folder: Path, choice: dict, settings: dict, workers: int
+) -> dict:
+    """Denoise every test volume under `volumes` as tuned and write {condition}/{volume}.tif under `folder`.
+
+    A volume a thread: filters release the interpreter's lock. `settings` are format, dtype and compression, as the
+    config's `restoration` has them.
+
+    Returns
+    -------
+    dict
+        method, seconds (wall clock, reading and writing included), voxels, threads, device, strength, unit.
+    """
+    pairs = list(paired(volumes, "test", conditions))
+    start = time.perf_counter()
+    with ThreadPoolExecutor(workers) as pool:
+        done = pool.map(
+            partial(_restore_pair, folder=folder, choice=choice, settings=settings), pairs
+        )
+        voxels = sum(tqdm(done, desc="denoised", unit="volume", total=len(pairs)))
+    seconds = time.perf_counter() - start
+    told = {"seconds": round(seconds, 3), "voxels": voxels, "threads": workers, "device": "CPU"}
+    return {
+        "method": choice["baseline"],
+        **told,
+        "strength": choice["strength"],
+        "unit": choice["unit"],
+    }
+
+
+def _restore_pair(pair: Pair, folder: Path, choice: dict, settings: dict) -> int:
+    target = folder / pair.condition / f"{pair.volume}.tif"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    image, header = (
+        open_volume(pair.image, pair.axes, scratch=target.parent),
+        volume_header(pair.image),
+    )
+    restored = scratch_array(target.parent, image.shape, np.float32)
+    tuned = (choice[key] for key in ("baseline", "strength", "z_scale", "patch_shape"))
+    try:
+        denoise(image, *tuned, *limits(image, *INPUT_PERCENTILES), restored)
+    except ValueError as error:
+        raise ValueError(
+            f"{pair.image}: {choice['baseline']} failed on an image of {image.shape}: {error}"
+        ) from None
+    write(target, restored, pair.axes, header.voxel_size, Storage.of(settings, header.dtype))
+    return image.size

@@ -1,0 +1,1 @@
+"""Logs, devices, downloads and provenance."""

@@ -1,0 +1,41 @@
+"""The log file of one job."""
+
+import contextlib
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def open_log(path: str) -> Iterator[None]:
+    """Send all that the block writes, that of C++ libraries too, to the log file at `path`.
+
+    What the logger "progress" says is on the console as well. An error in the block is logged in full, said on the
+    console in one line, and ends the process with exit status 1.
+    """
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    console = os.fdopen(os.dup(2), "w")
+    with open(path, "w") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    logging.basicConfig(
+        format="%(asctime)s %(levelname)s %(message)s",
+        level=logging.INFO,
+        stream=sys.stderr,
+        force=True,
+    )
+    logging.getLogger("progress").addHandler(logging.StreamHandler(console))
+    logging.captureWarnings(True)
+    warnings.simplefilter("default", UserWarning)
+    try:
+        yield
+    except Exception as error:
+        logging.exception("failed")
+        print(f"{type(error).__name__}: {error} (log: {path})", file=console, flush=True)
+        sys.exit(1)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()

@@ -1,0 +1,151 @@
+"""Where results come from: the version of the code behind each rule, and the record written beside the results."""
+
+import ast
+import hashlib
+import importlib.metadata
+import json
+import platform
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+# Modules that write logs, refuse bad input and wait for a device: an edit to them changes no result
+NO_RESULTS = {"running.logs", "running.devices", "training.checks"}
+
+
+@cache
+def code_version(script: Path) -> str:
+    """Hash of what a script runs: its own code and that of every `denoising` module it imports, directly or not.
+
+    Code, not text: comments, docstrings and layout do not count, so correcting a typo changes no version.
+
+    Parameters
+    ----------
+    script : Path
+        A script in the folder that holds the package `denoising`.
+
+    Returns
+    -------
+    str
+        12 hexadecimal digits.
+    """
+    package = script.parent / "denoising"
+    seen, waiting = {script: None}, [script]
+    while waiting:
+        for module in sorted(_imports(waiting.pop(), package)):
+            if module not in seen:
+                seen[module] = None
+                waiting.append(module)
+    digests = sorted(f"{path.relative_to(script.parent)} {_code_digest(path)}" for path in seen)
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:12]
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), path.name)
+
+
+def _imports(path: Path, package: Path) -> set[Path]:
+    """Files of the `denoising` modules that the file at `path` imports."""
+    names = set()
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    modules = {name.removeprefix("denoising.") for name in names if name.startswith("denoising.")}
+    files = {package / f"{module.replace('.', '/')}.py" for module in modules - NO_RESULTS}
+    return {file for file in files if file.exists()}
+
+
+@cache
+def _code_digest(path: Path) -> str:
+    tree = _tree(path)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
+            first = node.body[0] if node.body else None
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
+                node.body = node.body[1:] or [ast.Pass()]
+    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()
+
+
+def record(study: dict, inputs: dict[str, Path], repository: Path) -> dict:
+    """What made the results: git commit, package versions, the hashes of the inputs, the seeds.
+
+    Parameters
+    ----------
+    study : dict
+        The resolved study.
+    inputs : dict of str to Path
+        For each dataset the JSON record of its archive or its pairs.
+    repository : Path
+        The workflow's own folder.
+    """
+    pins = (
+        line.split("==")
+        for line in (repository / "envs" / "versions.txt").read_text().splitlines()
+        if "==" in line
+    )
+    return {
+        "commit": _git(repository, "rev-parse", "HEAD") or "not a git checkout",
+        "uncommitted_changes": (
+            _git(repository, "status", "--porcelain", "--untracked-files=no") or ""
+        ).splitlines(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {
+            name: {"pinned": version, "installed_here": _version(name)} for name, version in pins
+        },
+        "inputs": {name: _input(path, study["datasets"][name]) for name, path in inputs.items()},
+        "seeds": {run: each["seed"] for run, each in study["runs"].items()},
+    }
+
+
+def _input(path: Path, dataset: dict) -> dict:
+    """The record of a dataset's input, held against the checksum that the config gives now."""
+    entry = json.loads(path.read_text())
+    expected = dataset.get("archive", {}).get("sha256")
+    if expected and entry["sha256"] != expected:
+        raise ValueError(
+            f"{path}: the archive fetched from {entry['source']} has sha256 {entry['sha256']}, expected {expected}: "
+            "results were not made from what the config describes. Delete the archive beside it and run again."
+        )
+    return entry | ({"verified": True} if expected else {})
+
+
+def _git(repository: Path, *command: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", repository, *command], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.rstrip()
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def write_record(entry: dict, study: dict, record_path: Path, config_path: Path) -> None:
+    """Write the record as JSON, and beside it the config with every default filled in as YAML, a config again."""
+    record_path.write_text(json.dumps(entry, indent=2) + "\n")
+    config_path.write_text(yaml.safe_dump(study["config"], sort_keys=False, width=120))
+
+
+def recorded_title(config_path: Path) -> str | None:
+    """The title in the config that `write_record` wrote; None where there is none to read."""
+    try:
+        config = yaml.safe_load(config_path.read_text())
+    except (OSError, ValueError, yaml.YAMLError):
+        return None
+    return config.get("title") if isinstance(config, dict) else None

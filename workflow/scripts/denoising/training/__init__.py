@@ -1,0 +1,1 @@
+"""Patches, splits, network and training."""

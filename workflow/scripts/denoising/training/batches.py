@@ -1,0 +1,90 @@
+"""Batches: which patches, in which orientation, and how they come to the device.
+
+The order of patches and their orientations are functions of the seed and of a batch's number, so that a training goes
+on after any batch as if it had never stopped.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+AHEAD = 2  # batches read while the device works
+BLOCK_BYTES = 2**26  # read at once where all patches go to the device
+MOST_ELEMENTS = 2**31 - 1  # of one array on the device: kernels count them in int32
+
+
+def batch_indices(count: int, batch_size: int, number: int, seed: int) -> np.ndarray:
+    """Indices, among `count` training patches, of batch `number` (from 0): one shuffled pass after another.
+
+    A batch may end one pass and begin the next, as in csbdeep's `DataWrapper`, so every patch is seen
+    equally often. The order depends on `count` and `seed` alone, not on how it is cut into batches.
+    """
+    passes, places = np.divmod(np.arange(number * batch_size, (number + 1) * batch_size), count)
+    return np.concatenate(
+        [_pass(count, seed, int(each))[places[passes == each]] for each in np.unique(passes)]
+    )
+
+
+@lru_cache(4)
+def _pass(count: int, seed: int, number: int) -> np.ndarray:
+    return np.random.default_rng([seed, 4, number]).permutation(count)
+
+
+def batch_symmetries(batch_size: int, number: int, seed: int, square: bool) -> np.ndarray:
+    """Orientation of each patch of batch `number`, int32 (batch,), for `oriented`: 8, or 4 where not square."""
+    return np.random.default_rng([seed, 5, number]).integers(
+        0, 8 if square else 4, batch_size, np.int32
+    )
+
+
+def oriented(patches: tf.Tensor, symmetries: tf.Tensor) -> tf.Tensor:
+    """Flip and turn patches in XY: bit 0 flips X, bit 1 flips Y, bit 2 then exchanges the two.
+
+    Parameters
+    ----------
+    patches : Tensor, (batch, Y, X) or (batch, Z, Y, X)
+    symmetries : Tensor of int32, (batch,)
+        0 to 7, the eight symmetries of the square; 0 to 3 where Y and X differ.
+    """
+    each = tf.reshape(symmetries, [-1] + [1] * (len(patches.shape) - 1))
+    patches = tf.where(each & 1 > 0, patches[..., ::-1], patches)
+    patches = tf.where(each & 2 > 0, patches[..., ::-1, :], patches)
+    if patches.shape[-1] != patches.shape[-2]:
+        return patches
+    return tf.where(each & 4 > 0, tf.linalg.matrix_transpose(patches), patches)
+
+
+def validation_subset(validation: np.ndarray, size: int | None) -> np.ndarray:
+    """`size` of the validation patches, the same for every model on the same split; all where `size` is None."""
+    if size is None or size >= len(validation):
+        return validation
+    return np.sort(np.random.default_rng(6).choice(validation, size, replace=False))
+
+
+def read_ahead(read: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+    """`read(item)` for each item in order, read by a thread of its own, a few ahead."""
+    with ThreadPoolExecutor(1) as reader:
+        waiting = deque()
+        for item in items:
+            waiting.append(reader.submit(read, item))
+            if len(waiting) > AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def on_device(array: np.ndarray) -> tf.Variable:
+    """A copy of `array` in the device's memory, brought there block by block."""
+    copy = tf.Variable(tf.zeros(array.shape, tf.float32), trainable=False)
+    rows = max(1, BLOCK_BYTES // array[0].nbytes)
+    for start in range(0, len(array), rows):
+        block = array[start : start + rows]
+        copy.scatter_update(
+            tf.IndexedSlices(block, tf.range(start, start + len(block)))
+        )  # in place
+    return copy

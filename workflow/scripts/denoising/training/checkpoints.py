@@ -1,0 +1,134 @@
+"""Checkpoints of a training: all that its next step depends on, whole on disk or not there.
+
+A training has a folder `CHECKPOINTS/KEY`, where the key is a hash of everything that defines it. In it lie
+
+    epoch-00012.npz               after 12 epochs
+    epoch-00012-step-00007.npz    7 steps into epoch 13, where the training was asked to stop
+    finished                      there once the model folder is written
+
+and no more than the newest two of the first kinds. Each npz holds the network's weights, the optimizer's variables
+and the best epoch's weights (weights_0, ...; optimizer_0, ...; best_0, ...), and a JSON text: the history, a row an
+epoch, and the losses of the steps since. Learning rate, best epoch and order of patches follow from these exactly.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import zipfile
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+log = logging.getLogger(__name__)
+ARRAYS = ("weights", "optimizer", "best")
+KEPT = 2
+
+
+@dataclass
+class State:
+    """Where a training stands.
+
+    Attributes
+    ----------
+    weights, optimizer, best : list of ndarray
+        The network's weights, the optimizer's variables, the best epoch's weights (none before the first).
+    history : list of dict
+        A row for each finished epoch.
+    losses : list of list of float
+        Losses of each step since.
+    seconds : float
+        Time that those steps took.
+    device : str
+        What it ran on.
+    """
+
+    weights: list = field(default_factory=list)
+    optimizer: list = field(default_factory=list)
+    best: list = field(default_factory=list)
+    history: list = field(default_factory=list)
+    losses: list = field(default_factory=list)
+    seconds: float = 0.0
+    device: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"epoch-{len(self.history):05d}" + (
+            f"-step-{len(self.losses):05d}" if self.losses else ""
+        )
+
+
+def key(**defined_by) -> str:
+    """Hash of everything that defines a training, 16 hexadecimal digits; values are what JSON can hold."""
+    return hashlib.sha256(json.dumps(defined_by, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def save(state: State, folder: Path) -> None:
+    """Write a checkpoint, then remove all but the newest two."""
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays = {
+        f"{kind}_{i}": array for kind in ARRAYS for i, array in enumerate(getattr(state, kind))
+    }
+    told = {name: getattr(state, name) for name in ("history", "losses", "seconds", "device")}
+    text = json.dumps(told | {"arrays": len(arrays)})
+    path = folder / f"{state.name}.npz"
+    partial = path.with_suffix(".partial")
+    with open(partial, "wb") as file:
+        np.savez(file, text=np.array(text), **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+    _sync(folder)
+    for old in _newest_first(folder)[KEPT:]:
+        old.unlink()
+
+
+def load(folder: Path) -> State | None:
+    """Read the newest checkpoint that is whole; None where there is none."""
+    for path in _newest_first(folder):
+        try:
+            return _read(path)
+        except (
+            OSError,
+            EOFError,
+            KeyError,
+            ValueError,
+            NotImplementedError,
+            zlib.error,
+            zipfile.BadZipFile,
+        ) as error:
+            log.warning("%s is damaged (%s): falling back to the checkpoint before it", path, error)
+    return None
+
+
+def finish(folder: Path) -> None:
+    """Mark a training whose model folder is written: the workflow removes its checkpoints when all has gone well."""
+    (folder / "finished").touch()
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    # `-` sorts before `.`, so steps into the next epoch would otherwise stand before the epoch itself
+    return sorted(folder.glob("epoch-*.npz"), key=lambda path: path.stem, reverse=True)
+
+
+def _read(path: Path) -> State:
+    with np.load(path) as saved:  # zip: each array is held against its checksum
+        found = {name: saved[name] for name in saved.files}
+    told = json.loads(str(found.pop("text")))
+    if told.pop("arrays") != len(found):
+        raise ValueError(f"it holds {len(found)} arrays, not those it was written with")
+    arrays = {kind: [] for kind in ARRAYS}
+    for name, array in found.items():  # in the order they were written
+        arrays[name.rpartition("_")[0]].append(array)
+    return State(**arrays, **told)
+
+
+def _sync(folder: Path) -> None:
+    """Make the renaming itself last."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,99 @@
+"""What training costs: arithmetic, memory, energy, beside what the device can do."""
+
+import os
+import resource
+import time
+from pathlib import Path
+
+import keras
+import pynvml
+import tensorflow as tf
+
+MEGA = 1e6
+
+
+def flop_per_voxel(network: keras.Model) -> float:
+    """Floating-point operations of one forward pass for each voxel of a patch: its convolutions, 2 a multiplication.
+
+    A training step takes three times as many: one pass forward, and the gradients to inputs and to weights.
+    """
+    flop, scale = 0.0, 1.0
+    for layer in network.layers:  # in the order of the forward pass
+        name = type(layer).__name__
+        if name.startswith("MaxPooling"):
+            scale /= 2 ** len(layer.pool_size)
+        elif name.startswith("UpSampling"):
+            scale *= 2 ** len(layer.size)
+        elif name.startswith("Conv"):
+            flop += scale * 2 * layer.kernel.shape.num_elements()
+    return flop
+
+
+def matmul_rate(precision: str, on_gpu: bool) -> float:
+    """FLOP per second that the device reaches in multiplying square matrices, the best of ten."""
+    size = 8192 if on_gpu else 1536
+    matrix = tf.cast(tf.random.stateless_uniform((size, size), [0, 0]), precision)
+    # One value comes back, which waits for the product
+    product = tf.function(lambda: tf.linalg.matmul(matrix, matrix)[0, 0])
+    product().numpy()
+    seconds = []
+    for _ in range(10):
+        start = time.perf_counter()
+        product().numpy()
+        seconds.append(time.perf_counter() - start)
+    return 2 * size**3 / min(seconds)
+
+
+def host_memory() -> float:
+    """Anonymous resident memory of this process now, in MB; mapped files are the system's cache and do not count."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        lines = status.read_text().splitlines()
+        return (
+            next(int(line.split()[1]) for line in lines if line.startswith("RssAnon:"))
+            * 1024
+            / MEGA
+        )
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MEGA  # bytes on macOS
+
+
+def device_memory() -> float | None:
+    """Most memory that TensorFlow has had of the GPU, in MB; None without one."""
+    if not tf.config.get_visible_devices("GPU"):
+        return None
+    return tf.config.experimental.get_memory_info("GPU:0")["peak"] / MEGA
+
+
+class Gpu:
+    """The GPU that this process runs on, as NVML sees it; every answer is None where there is none."""
+
+    def __init__(self, on_gpu: bool):
+        self._handle = _handle() if on_gpu else None
+
+    def energy(self) -> float | None:
+        """Energy used since the driver was loaded, by all its processes, in joules."""
+        return self._ask(lambda handle: pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1000)
+
+    def free_memory(self) -> int | None:
+        """Bytes that no process has taken."""
+        return self._ask(lambda handle: int(pynvml.nvmlDeviceGetMemoryInfo(handle).free))
+
+    def _ask(self, question):
+        if self._handle is None:
+            return None
+        try:
+            return question(self._handle)
+        except pynvml.NVMLError:  # older cards count no energy
+            return None
+
+
+def _handle():
+    """NVML's handle of the first visible device."""
+    first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
+    try:
+        pynvml.nvmlInit()
+        if first.isdigit():  # in the order of the bus, which network.use_device asks CUDA for too
+            return pynvml.nvmlDeviceGetHandleByIndex(int(first))
+        return pynvml.nvmlDeviceGetHandleByUUID(first)
+    except pynvml.NVMLError:
+        return None
