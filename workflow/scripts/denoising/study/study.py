@@ -1,0 +1,346 @@
+"""The resolved study: what a config describes, as frozen dataclasses.
+
+`study.config.resolve` makes them; rules, tables and figures read their attributes. Names (of datasets, models,
+runs, ensembles, sweeps) are the keys of the mappings and the `name` of each entry.
+"""
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One low-SNR condition of a dataset, and the folder or channel of the archive that holds it."""
+
+    name: str
+    source: str | int
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """A dataset that is simulated here: species, volume shape (Z, Y, X) in voxels, and counts."""
+
+    species: str
+    shape: tuple[int, ...]
+    train_volumes: int
+    test_volumes: int
+    patches: int
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A dataset that comes as an archive, from a URL or from a local path."""
+
+    url: str | None
+    path: str | None
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """A dataset of image pairs, found by two glob patterns."""
+
+    low: str
+    high: str
+    axes: str
+    test_fraction: float
+
+
+@dataclass(frozen=True)
+class PatchSettings:
+    """Which patches train: cut from volumes or published; `shape` in voxels, `axes` of the published arrays."""
+
+    source: str
+    shape: tuple[int, ...]
+    axes: str
+    per_volume: int
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images with ground truth: where they come from, their axes, conditions and patches.
+
+    `conditions` are ordered by quality, the cleanest first. `published` names the organism whose published
+    numbers stand beside this dataset's, or is None. `voxel_size` is in micrometres, in the order of `axes`.
+    """
+
+    name: str
+    label: str
+    table: str
+    published: str | None
+    axes: str
+    source: Simulation | Archive | Pairs
+    layout: str
+    truth: str | int
+    conditions: tuple[Condition, ...]
+    stratum: str | None
+    voxel_size: tuple[float, ...] | None
+    patches: PatchSettings
+
+    @property
+    def condition_names(self) -> list[str]:
+        """Names of the low-SNR conditions, the cleanest first."""
+        return [condition.name for condition in self.conditions]
+
+    @property
+    def is_simulated(self) -> bool:
+        return isinstance(self.source, Simulation)
+
+    @property
+    def is_archive(self) -> bool:
+        return isinstance(self.source, Archive)
+
+    @property
+    def is_pairs(self) -> bool:
+        return isinstance(self.source, Pairs)
+
+
+@dataclass(frozen=True)
+class Training:
+    """The settings of one training, less its seed: the keys of the config's `training`."""
+
+    trained_on: str
+    width: int
+    depth: int
+    kernel: int
+    residual: bool
+    last_activation: str
+    loss: str
+    epochs: int
+    steps_per_epoch: int
+    batch_size: int
+    learning_rate: float
+    schedule: str
+    plateau_factor: float
+    plateau_patience: int
+    plateau_min_delta: float
+    early_stopping_patience: int | None
+    split: str
+    validation_patches: int | None
+    augment: bool
+    precision: str
+
+    @property
+    def patches_seen(self) -> int:
+        """Patches that the training sees, repeats counted."""
+        return math.prod((self.batch_size, self.steps_per_epoch, self.epochs))
+
+    @property
+    def is_probabilistic(self) -> bool:
+        """Whether the network predicts the scale of its error."""
+        return self.loss == "laplace"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network with its settings: trained once per seed, tested on `tested_on`."""
+
+    name: str
+    training: Training
+    seeds: tuple[int, ...]
+    tested_on: tuple[str, ...]
+
+    @property
+    def trained_on(self) -> str:
+        return self.training.trained_on
+
+    @property
+    def run_seeds(self) -> dict[str, int]:
+        """Name to seed of the model's runs, in the order of its seeds."""
+        if len(self.seeds) == 1:
+            return {self.name: self.seeds[0]}
+        return {f"{self.name}-seed{seed}": seed for seed in self.seeds}
+
+    @property
+    def runs(self) -> list[str]:
+        """Names of the model's runs."""
+        return list(self.run_seeds)
+
+    @property
+    def ensemble(self) -> str | None:
+        """Name of the mean of the model's runs; None for a model with one run."""
+        return f"{self.name}-ensemble" if len(self.seeds) > 1 else None
+
+    @property
+    def methods(self) -> list[str]:
+        """What is scored of the model: each run, and their ensemble."""
+        return [*self.runs, *([self.ensemble] if self.ensemble else [])]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of a model, with one seed."""
+
+    name: str
+    model: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Models that one study of the config lists side by side; it varies nothing."""
+
+    name: str
+    models: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Models that differ in one setting, in the order of its value; `base` is among them, where there is one.
+
+    `matched` is the second arm, in which every model sees as many patches as the base; empty without one.
+    """
+
+    name: str
+    figure: str
+    varies: str
+    base: str | None
+    models: tuple[str, ...]
+    matched: tuple[str, ...]
+
+    @property
+    def all_models(self) -> list[str]:
+        """The models of both arms, each once."""
+        return list(dict.fromkeys([*self.models, *self.matched]))
+
+
+@dataclass(frozen=True)
+class Compute:
+    """How networks use the device; none of it is meant to change results."""
+
+    xla: bool | str
+    resident: bool | str
+    memory_growth: bool
+
+
+@dataclass(frozen=True)
+class Restoration:
+    """How test volumes are restored and stored."""
+
+    max_tile_voxels: int | None
+    jobs: int
+    format: str
+    dtype: str
+    compression: bool
+    keep: bool
+
+
+@dataclass(frozen=True)
+class Study:
+    """Everything that a config describes.
+
+    `config` is the config with its defaults filled in, which is a config again; `provenance` writes it.
+    """
+
+    title: str
+    note: str
+    seed: int
+    validation_fraction: float
+    datasets: Mapping[str, Dataset]
+    models: Mapping[str, Model]
+    comparisons: Mapping[str, Comparison]
+    sweeps: Mapping[str, Sweep]
+    baselines: tuple[str, ...]
+    protocols: tuple[str, ...]
+    device: str
+    compute: Compute
+    restoration: Restoration
+    tensorboard: bool
+    config: Mapping[str, Any]
+
+    @property
+    def runs(self) -> dict[str, Run]:
+        """The trainings: one for each seed of each model."""
+        return {
+            name: Run(name, model.name, seed)
+            for model in self.models.values()
+            for name, seed in model.run_seeds.items()
+        }
+
+    @property
+    def ensembles(self) -> dict[str, str]:
+        """Name of each ensemble, and of the model whose runs it averages."""
+        return {m.ensemble: m.name for m in self.models.values() if m.ensemble}
+
+    @property
+    def tested_datasets(self) -> list[str]:
+        """Datasets that a model is tested on, in the config's order."""
+        tested = {dataset for model in self.models.values() for dataset in model.tested_on}
+        return [name for name in self.datasets if name in tested]
+
+    @property
+    def trained_datasets(self) -> list[str]:
+        """Datasets that a model is trained on, in alphabetical order."""
+        return sorted({model.trained_on for model in self.models.values()})
+
+    @property
+    def stratified_datasets(self) -> list[str]:
+        """Tested datasets whose volume names tell a stratum."""
+        return [name for name in self.tested_datasets if self.datasets[name].stratum]
+
+    @property
+    def published_datasets(self) -> list[str]:
+        """Tested datasets that stand beside published numbers."""
+        return [name for name in self.tested_datasets if self.datasets[name].published]
+
+    @property
+    def probabilistic_runs(self) -> list[str]:
+        """Runs whose networks predict the scale of their error."""
+        return [r.name for r in self.runs.values() if self.training_of(r.model).is_probabilistic]
+
+    @property
+    def is_cross_tested(self) -> bool:
+        """Whether a model is tested on a dataset that it was not trained on."""
+        return any(set(model.tested_on) - {model.trained_on} for model in self.models.values())
+
+    @property
+    def matched_models(self) -> dict[str, str]:
+        """Models of the sample-matched arms, and the model that each matches."""
+        pairs = [
+            pair
+            for sweep in self.sweeps.values()
+            for pair in zip(sweep.matched, sweep.models, strict=False)
+        ]
+        return {matched: model for matched, model in pairs if matched != model}
+
+    @property
+    def compared_models(self) -> list[str]:
+        """Models of the comparisons, and those tested on a dataset that they were not trained on."""
+        listed = {model for comparison in self.comparisons.values() for model in comparison.models}
+        crossed = {m.name for m in self.models.values() if set(m.tested_on) - {m.trained_on}}
+        return [name for name in self.models if name in listed | crossed]
+
+    def training_of(self, name: str) -> Training:
+        """Settings of a model, or of an ensemble's model."""
+        return self.models[self.ensembles.get(name, name)].training
+
+    def with_ensembles(self, models: Iterable[str]) -> list[str]:
+        """The models, each followed by its ensemble, where it has one."""
+        names = ((name, self.models[name].ensemble) for name in models)
+        return [name for pair in names for name in pair if name]
+
+    def models_tested_on(self, dataset: str) -> Iterator[Model]:
+        return (model for model in self.models.values() if dataset in model.tested_on)
+
+    def models_trained_on(self, dataset: str) -> Iterator[Model]:
+        return (model for model in self.models.values() if model.trained_on == dataset)
+
+    def example_run(self, dataset: str) -> str:
+        """The run whose restorations figure 2 shows: the first run of the first model trained on the dataset.
+
+        Where no tested model is trained on it, the first model tested on it.
+        """
+        tested = list(self.models_tested_on(dataset))
+        own = [model for model in tested if model.trained_on == dataset]
+        return (own or tested)[0].runs[0]
+
+    @property
+    def digest(self) -> str:
+        """Hash of what tables and figures speak of; how networks run and where images come from is left out."""
+        datasets = [replace(each, source=None) for each in self.datasets.values()]  # type: ignore[arg-type]
+        told = (self.title, self.note, datasets, list(self.models.values()))
+        told += (self.comparisons, self.sweeps, self.baselines, self.protocols)  # type: ignore[assignment]
+        return hashlib.sha256(repr(told).encode()).hexdigest()[:12]
