@@ -5,13 +5,13 @@ from snakemake.utils import min_version
 min_version("9.25")
 
 
-# `--configfile` would be merged over this one: a study file is self-contained instead.
+# Studies are self-contained: Snakemake would merge `--configfile` over this one.
 if not workflow.overwrite_configfiles:
 
     configfile: f"{workflow.basedir}/config/config.yaml"
 
 
-# One GPU job at a time on a workstation (`--resources gpu=1`); clusters are not throttled by it.
+# `--resources gpu=1` serialises GPU jobs on a workstation and does not throttle a cluster.
 resource_scopes:
     gpu="local",
 
@@ -24,11 +24,7 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/figures.smk"
 
 
-onstart:
-    logger.info(disk_use())
-
-
-# Checkpoints outlive their training, which Snakemake may yet find incomplete, but not a run that went well.
+# Checkpoints outlive their training, which Snakemake may yet find incomplete, until a run succeeds.
 onsuccess:
     remove_finished_checkpoints()
 

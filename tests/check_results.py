@@ -12,7 +12,9 @@ import yaml
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
-from denoising.study.config import figures, resolve, tables, tested_datasets  # noqa: E402
+from denoising.study.config import resolve  # noqa: E402
+from denoising.study.products import figures, tables  # noqa: E402
+from denoising.study.study import Study  # noqa: E402
 
 KEYS = ["model", "seed", "tested_on", "condition", "volume", "output", "protocol", "metric"]
 MODEL_FILES = ("config.json", "weights_best.h5", "history.csv", "training.json")
@@ -34,12 +36,12 @@ def problems(results: Path) -> list[str]:
     found += [
         f"{path} does not carry the study's note."
         for path in sorted((results / "tables").glob("*.md"))
-        if study["note"].split(":")[0] not in path.read_text()
+        if study.note.split(":")[0] not in path.read_text()
     ]
     return found
 
 
-def _read(results: Path) -> tuple[dict, pd.DataFrame | None]:
+def _read(results: Path) -> tuple[Study, pd.DataFrame | None]:
     """The study that made the results, by the config beside them, and its scores, where there are any."""
     config = yaml.safe_load((results / "config.yaml").read_text())
     study = resolve(
@@ -50,7 +52,7 @@ def _read(results: Path) -> tuple[dict, pd.DataFrame | None]:
     return study, pd.read_csv(path, dtype=text, keep_default_na=False) if path.exists() else None
 
 
-def expected_files(study: dict, results: Path) -> list[Path]:
+def expected_files(study: Study, results: Path) -> list[Path]:
     return [
         results / "scores.csv",
         results / "provenance.json",
@@ -64,12 +66,12 @@ def expected_files(study: dict, results: Path) -> list[Path]:
             for name in figures(study)
             for kind in ("pdf", "png")
         ),
-        *(results / "models" / run / name for run in study["runs"] for name in MODEL_FILES),
+        *(results / "models" / run / name for run in study.runs for name in MODEL_FILES),
         *(
             results / folder / baseline / f"{dataset}.json"
             for folder in ("baselines", "runtimes")
-            for baseline in study["baselines"]
-            for dataset in tested_datasets(study)
+            for baseline in study.baselines
+            for dataset in study.tested_datasets
         ),
     ]
 
@@ -78,7 +80,7 @@ def _filled(path: Path) -> bool:
     return path.is_file() and path.stat().st_size > 0
 
 
-def incomplete(scores: pd.DataFrame, study: dict) -> list[str]:
+def incomplete(scores: pd.DataFrame, study: Study) -> list[str]:
     """Every run and ensemble in every condition on the same volumes, under every protocol, finite, once."""
     twice = int(scores.duplicated(KEYS).sum())
     found = [f"scores.csv: {twice} values stand twice."] if twice else []
@@ -86,13 +88,14 @@ def incomplete(scores: pd.DataFrame, study: dict) -> list[str]:
         found.append("scores.csv: some values are not finite.")
     for tested_on, rows in scores.groupby("tested_on"):
         volumes = rows["volume"].nunique()
-        simulated = study["datasets"][tested_on].get("simulate", {}).get("test_volumes", volumes)
+        dataset = study.datasets[tested_on]
+        simulated = dataset.source.test_volumes if dataset.is_simulated else volumes
         if volumes != simulated:
             found.append(
                 f"scores.csv: {tested_on} has {volumes} test volumes, expected {simulated}."
             )
-        conditions = len(study["datasets"][tested_on]["conditions"])
-        values = sum(len(METRICS[protocol]) for protocol in study["evaluation"]["protocols"])
+        conditions = len(dataset.conditions)
+        values = sum(len(METRICS[protocol]) for protocol in study.protocols)
         for (model, seed, output), mine in rows.groupby(["model", "seed", "output"]):
             if len(mine) != volumes * conditions * values:
                 found.append(
@@ -108,17 +111,17 @@ def incomplete(scores: pd.DataFrame, study: dict) -> list[str]:
     ]
 
 
-def expected_scores(study: dict) -> list[tuple[str, str, str]]:
+def expected_scores(study: Study) -> list[tuple[str, str, str]]:
     """Model, seed and test set of every run; of ensembles, input and baselines without a seed."""
-    runs = [(run["model"], run["model"], str(run["seed"])) for run in study["runs"].values()]
-    ensembles = [(model, name, "") for name, model in study["ensembles"].items()]
+    runs = [(run.model, run.model, str(run.seed)) for run in study.runs.values()]
+    ensembles = [(model, name, "") for name, model in study.ensembles.items()]
     networks = [
         (name, seed, dataset)
         for model, name, seed in runs + ensembles
-        for dataset in study["tests"][model]
+        for dataset in study.models[model].tested_on
     ]
     return networks + [
-        (name, "", d) for name in ("input", *study["baselines"]) for d in tested_datasets(study)
+        (name, "", d) for name in ("input", *study.baselines) for d in study.tested_datasets
     ]
 
 
@@ -127,7 +130,7 @@ def _named(model: str, seed: str) -> str:
 
 
 def not_ahead(
-    scores: pd.DataFrame, study: dict, others: tuple[str, ...] = ("input", "nlm")
+    scores: pd.DataFrame, study: Study, others: tuple[str, ...] = ("input", "nlm")
 ) -> list[str]:
     """Where a replication model does not beat input and non-local means on its own organism's test volumes."""
     paper = scores[(scores["protocol"] == "paper") & scores["metric"].isin(["nrmse", "ssim"])]
@@ -138,7 +141,7 @@ def not_ahead(
         for metric, sign in (("nrmse", -1), ("ssim", 1)):
             for condition in (each["name"] for each in study["datasets"][dataset]["conditions"]):
                 ours = means.get((dataset, metric, condition, "network", model), float("nan"))
-                for other in (name for name in others if name in ("input", *study["baselines"])):
+                for other in (name for name in others if name in ("input", *study.baselines)):
                     theirs = means.get((dataset, metric, condition, other, ""), float("nan"))
                     if not sign * ours > sign * theirs:
                         scored = f"{metric} is {ours:.4f}, not ahead of {other} with {theirs:.4f}"
@@ -149,7 +152,7 @@ def not_ahead(
 def overtaken(results: Path) -> list[str]:
     """Where another tuned baseline leads: no fault of a study, which is trained far less than a published one."""
     study, scores = _read(results)
-    return not_ahead(scores, study, tuple(name for name in study["baselines"] if name != "nlm"))
+    return not_ahead(scores, study, tuple(name for name in study.baselines if name != "nlm"))
 
 
 if __name__ == "__main__":

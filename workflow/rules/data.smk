@@ -1,5 +1,75 @@
 # Needs: the config's datasets. Makes: archives, volumes, patches and splits.
-# These rules have priority: what is wrong with the data is found before anything trains.
+# These rules have priority: faults of the data show before anything trains.
+
+
+def datasets_from(*sources):
+    """Names of the datasets with one of these sources: simulation, archive or pairs."""
+    return [
+        name
+        for name, dataset in STUDY.datasets.items()
+        if (dataset.is_simulated and "simulation" in sources)
+        or (dataset.is_archive and "archive" in sources)
+        or (dataset.is_pairs and "pairs" in sources)
+    ]
+
+
+def local_archive(wildcards):
+    """The archive's file where it is a local one; a URL needs no file."""
+    path = dataset_of(wildcards).source.path
+    return [path] if path else []
+
+
+@functools.cache
+def image_pairs(dataset):
+    pairs = STUDY.datasets[dataset].source
+    try:
+        return match_pairs(pairs.low, pairs.high)
+    except ValueError as error:
+        raise WorkflowError(f"datasets.{dataset}.{error}")
+
+
+# Pairs that do not match are one sentence here; within the input of a rule it would be a traceback
+if workflow.is_main_process:
+    for name in datasets_from("pairs"):
+        image_pairs(name)
+
+
+def pair_files(side):
+    """The low (1) or high (2) files of the dataset's pairs."""
+    return lambda wildcards: [
+        str(pair[side]) for pair in image_pairs(wildcards.dataset)
+    ]
+
+
+def patch_settings(wildcards):
+    """The settings that define a dataset's patches, and no others: a changed setting retrains."""
+    dataset = dataset_of(wildcards)
+    shape = list(dataset.patches.shape)
+    if dataset.patches.source == "npz":
+        return {"shape": shape, "axes": dataset.patches.axes}
+    return {
+        "shape": shape,
+        "per_volume": dataset.patches.per_volume,
+        "conditions": dataset.condition_names,
+        "seed": STUDY.seed,
+    }
+
+
+def batch_sizes(wildcards):
+    """Batch size of every model that trains on this split of the dataset."""
+    return {
+        model.name: model.training.batch_size
+        for model in STUDY.models_trained_on(wildcards.dataset)
+        if model.training.split == wildcards.split
+    }
+
+
+def splits_of(dataset):
+    """Every split of the dataset that a model trains on."""
+    splits = {model.training.split for model in STUDY.models_trained_on(dataset)}
+    return expand(
+        "results/splits/{dataset}/{split}.csv", dataset=dataset, split=sorted(splits)
+    )
 
 
 rule simulate:
@@ -8,7 +78,7 @@ rule simulate:
         archive="results/archives/{dataset}.tar.gz",
         record="results/archives/{dataset}.json",
     wildcard_constraints:
-        dataset=one_of(with_source("simulate")),
+        dataset=one_of(datasets_from("simulation")),
     log:
         "logs/simulate/{dataset}.log",
     benchmark:
@@ -20,9 +90,9 @@ rule simulate:
     resources:
         mem_mb=growing(2000),
     params:
-        simulation=setting("simulate"),
-        patch_shape=setting("patches", "shape"),
-        seed=STUDY["seed"],
+        simulation=lambda wildcards: dict(vars(dataset_of(wildcards).source)),
+        patch_shape=lambda wildcards: list(dataset_of(wildcards).patches.shape),
+        seed=STUDY.seed,
         code=code_version("simulate.py"),
     script:
         "../scripts/simulate.py"
@@ -36,7 +106,7 @@ rule download:
         archive="results/archives/{dataset}.tar.gz",
         record="results/archives/{dataset}.json",
     wildcard_constraints:
-        dataset=one_of(with_source("archive")),
+        dataset=one_of(datasets_from("archive")),
     log:
         "logs/download/{dataset}.log",
     benchmark:
@@ -51,9 +121,9 @@ rule download:
     localrule: True  # a cluster's nodes seldom reach the internet
     params:
         # No code version: a download is for good
-        url=setting("archive", "url"),
-        path=setting("archive", "path"),
-        sha256=untracked(setting("archive", "sha256")),
+        url=lambda wildcards: dataset_of(wildcards).source.url,
+        path=lambda wildcards: dataset_of(wildcards).source.path,
+        sha256=untracked(lambda wildcards: dataset_of(wildcards).source.sha256),
     script:
         "../scripts/download.py"
 
@@ -65,7 +135,7 @@ rule unpack:
     output:
         volumes=directory("results/volumes/{dataset}"),
     wildcard_constraints:
-        dataset=one_of(with_source("simulate") + with_source("archive")),
+        dataset=one_of(datasets_from("simulation", "archive")),
     log:
         "logs/unpack/{dataset}.log",
     benchmark:
@@ -77,9 +147,12 @@ rule unpack:
     resources:
         mem_mb=growing(2000),
     params:
-        layout=setting("layout"),
-        truth=setting("truth"),
-        conditions=condition_sources,
+        layout=lambda wildcards: dataset_of(wildcards).layout,
+        truth=lambda wildcards: dataset_of(wildcards).truth,
+        conditions=lambda wildcards: {
+            condition.name: condition.source
+            for condition in dataset_of(wildcards).conditions
+        },
         code=code_version("unpack.py"),
     script:
         "../scripts/unpack.py"
@@ -94,7 +167,7 @@ rule bring_in:
         volumes=directory("results/volumes/{dataset}"),
         record="results/archives/{dataset}.json",
     wildcard_constraints:
-        dataset=one_of(with_source("pairs")),
+        dataset=one_of(datasets_from("pairs")),
     log:
         "logs/bring_in/{dataset}.log",
     benchmark:
@@ -106,10 +179,10 @@ rule bring_in:
     resources:
         mem_mb=growing(2000),
     params:
-        names=pair_names,
-        axes=setting("axes"),
-        test_fraction=setting("pairs", "test_fraction"),
-        seed=STUDY["seed"],
+        names=lambda wildcards: [pair[0] for pair in image_pairs(wildcards.dataset)],
+        axes=lambda wildcards: dataset_of(wildcards).axes,
+        test_fraction=lambda wildcards: dataset_of(wildcards).source.test_fraction,
+        seed=STUDY.seed,
         code=code_version("bring_in.py"),
     script:
         "../scripts/bring_in.py"
@@ -159,8 +232,8 @@ rule split:
     resources:
         mem_mb=growing(500),
     params:
-        fraction=STUDY["validation_fraction"],
-        seed=STUDY["seed"],
+        fraction=STUDY.validation_fraction,
+        seed=STUDY.seed,
         batch_sizes=untracked(batch_sizes),
         code=code_version("split.py"),
     script:

@@ -1,5 +1,58 @@
-# Needs: test volumes and restorations. Makes: scores, calibration, what explains the 2019 study's numbers, and the
-# example sections of figure 2.
+# Needs: test volumes and restorations. Makes: scores, calibration, the ladder between protocols,
+# and the example sections of figure 2.
+
+
+def restored_volumes(wildcards):
+    """Restorations of a method; the input has nothing but its volumes."""
+    if wildcards.method == "input":
+        return []
+    return f"results/restored/{wildcards.method}/{wildcards.dataset}"
+
+
+def scoring_threads(wildcards):
+    """Simulated volumes are small: their jobs gain nothing by threads that others can use."""
+    return 1 if dataset_of(wildcards).is_simulated else 4
+
+
+def scored_as(wildcards):
+    """The columns of a score that name the method: a run's model and seed, an ensemble, an output."""
+    method = wildcards.method
+    if method in STUDY.runs:
+        run = STUDY.runs[method]
+        trained_on = STUDY.models[run.model].trained_on
+        columns = {"model": run.model, "seed": run.seed}
+    elif method in STUDY.ensembles:
+        trained_on = STUDY.models[STUDY.ensembles[method]].trained_on
+        columns = {"model": method, "seed": ""}
+    else:
+        return {"model": "", "seed": "", "trained_on": "", "output": method}
+    return {**columns, "trained_on": trained_on, "output": "network"}
+
+
+def restored_by_example(wildcards):
+    run = STUDY.example_run(wildcards.dataset)
+    return f"results/restored/{run}/{wildcards.dataset}"
+
+
+def restored_truth(wildcards):
+    """The clean stacks as the example's run restores them, where the 2019 study took them for its input."""
+    if wildcards.dataset not in SWAPPED_IN_2019:
+        return []
+    run = STUDY.example_run(wildcards.dataset)
+    return f"results/restored_truth/{run}/{wildcards.dataset}"
+
+
+def restored_for_example(wildcards):
+    """Non-local means beside the restorations of figure 2, where they are among the baselines."""
+    if "nlm" not in STUDY.baselines:
+        return []
+    return f"results/restored/nlm/{wildcards.dataset}"
+
+
+def voxel_size(wildcards):
+    """Size of a voxel in micrometres as a list, or None."""
+    size = dataset_of(wildcards).voxel_size
+    return size and list(size)
 
 
 rule evaluate:
@@ -21,8 +74,8 @@ rule evaluate:
         mem_mb=growing(1000),
     params:
         conditions=condition_names,
-        protocols=STUDY["evaluation"]["protocols"],
-        stratum=setting("stratum"),
+        protocols=list(STUDY.protocols),
+        stratum=lambda wildcards: dataset_of(wildcards).stratum,
         scored=scored_as,
         code=code_version("evaluate.py"),
     script:
@@ -32,7 +85,7 @@ rule evaluate:
 rule gather_scores:
     """Gather all scores in one tidy table."""
     input:
-        scores_of(MODELS, studies.tested_datasets(STUDY)),
+        scores_of(STUDY.models, STUDY.tested_datasets),
     output:
         scores="results/scores.csv",
     log:
@@ -58,7 +111,7 @@ rule calibrate:
     output:
         calibration="results/calibration/{run}/{dataset}.csv",
     wildcard_constraints:
-        run=one_of(PROBABILISTIC),
+        run=one_of(STUDY.probabilistic_runs),
     log:
         "logs/calibrate/{run}/{dataset}.log",
     benchmark:
@@ -96,7 +149,7 @@ rule explain:
         mem_mb=growing(1000),
     params:
         conditions=condition_names,
-        model=lambda wildcards: RUNS[example_of(wildcards.dataset)]["model"],
+        model=lambda wildcards: STUDY.runs[STUDY.example_run(wildcards.dataset)].model,
         code=code_version("explain.py"),
     script:
         "../scripts/explain.py"
@@ -105,9 +158,7 @@ rule explain:
 rule gather_explanations:
     """Gather the steps of all test sets in one tidy table."""
     input:
-        expand(
-            "results/explanation/{dataset}.csv", dataset=studies.tested_datasets(STUDY)
-        ),
+        expand("results/explanation/{dataset}.csv", dataset=STUDY.tested_datasets),
     output:
         explanation="results/explanation.csv",
     log:
@@ -144,7 +195,7 @@ rule restoration_examples:
         mem_mb=growing(2000),
     params:
         conditions=condition_names,
-        voxel_size=setting("voxel_size"),
+        voxel_size=voxel_size,
         code=code_version("restoration_examples.py"),
     script:
         "../scripts/restoration_examples.py"
@@ -156,7 +207,7 @@ rule provenance:
         results=["results/scores.csv", *all_tables(), *all_figures()],
         records=expand(
             "results/archives/{dataset}.json",
-            dataset=sorted({*studies.tested_datasets(STUDY), *TRAINED_ON}),
+            dataset=sorted({*STUDY.tested_datasets, *STUDY.trained_datasets}),
         ),
     output:
         record="results/provenance.json",
@@ -171,8 +222,14 @@ rule provenance:
     resources:
         mem_mb=growing(500),
     params:
-        study=STUDY,
-        repository=workflow.basedir,
+        config=STUDY.config,
+        seeds={name: run.seed for name, run in STUDY.runs.items()},
+        checksums={
+            name: dataset.source.sha256
+            for name, dataset in STUDY.datasets.items()
+            if dataset.is_archive
+        },
+        repository=str(WORKFLOW.parent),
         code=code_version("provenance.py"),
     script:
         "../scripts/provenance.py"

@@ -1,16 +1,83 @@
 # Needs: scores, calibrations, explanation, runtimes, histories, examples, published numbers. Makes: tables and figures, each by a rule of its own.
 
 
+def dataset_of_table(wildcards):
+    return next(
+        name for name, each in STUDY.datasets.items() if each.table == wildcards.table
+    )
+
+
+def scores_of_sweep(wildcards):
+    """Scores of a sweep's models, on the datasets that all of them are tested on."""
+    models = STUDY.sweeps[wildcards.figure].all_models
+    tests = [set(STUDY.models[model].tested_on) for model in models]
+    common = [name for name in STUDY.datasets if all(name in test for test in tests)]
+    return scores_of(models, common)
+
+
+def described():
+    """The study as tables and figures take it."""
+    models = {
+        name: {**vars(model.training), "seeds": list(model.seeds)}
+        for name, model in STUDY.models.items()
+    }
+    plain = {"figure": None, "varies": None, "base": None, "matched": []}
+    entries = {
+        name: plain | {"models": list(c.models)}
+        for name, c in STUDY.comparisons.items()
+    }
+    entries |= {
+        sweep.name: {
+            **vars(sweep),
+            "models": list(sweep.models),
+            "matched": list(sweep.matched),
+        }
+        for sweep in STUDY.sweeps.values()
+    }
+    return {
+        "title": STUDY.title,
+        "note": STUDY.note,
+        "models": models,
+        "runs": {
+            name: {"model": run.model, "seed": run.seed}
+            for name, run in STUDY.runs.items()
+        },
+        "ensembles": dict(STUDY.ensembles),
+        "tests": {name: list(model.tested_on) for name, model in STUDY.models.items()},
+        "studies": {name: entries[name] for name in STUDY.config["studies"]},
+        "baselines": list(STUDY.baselines),
+        "datasets": {
+            name: {
+                "label": dataset.label,
+                "conditions": dataset.condition_names,
+                "table": dataset.table,
+                "published": dataset.published,
+            }
+            for name, dataset in STUDY.datasets.items()
+        },
+    }
+
+
+def reported(path, caption, category, subcategory):
+    """A table or figure that `snakemake --report` shows."""
+    return report(
+        path,
+        caption=f"../report/{caption}.rst",
+        category=category,
+        subcategory=subcategory,
+    )
+
+
 rule score_table:
     """Scores on one test set beside the published ones, by protocol."""
     input:
-        scores=scores_of_table,
+        scores=lambda wildcards: scores_of(STUDY.models, [dataset_of_table(wildcards)]),
         published=shipped("published_scores.csv"),
     output:
         csv=reported("results/tables/{table}.csv", "score_table", "Tables", "Scores"),
         markdown="results/tables/{table}.md",
     wildcard_constraints:
-        table=one_of(dataset["table"] for dataset in DATASETS.values()),
+        table=one_of(dataset.table for dataset in STUDY.datasets.values()),
     log:
         "logs/score_table/{table}.log",
     benchmark:
@@ -21,9 +88,7 @@ rule score_table:
     resources:
         mem_mb=growing(2000),
     params:
-        dataset=lambda wildcards: next(
-            name for name in DATASETS if DATASETS[name]["table"] == wildcards.table
-        ),
+        dataset=dataset_of_table,
         study=described(),
         code=code_version("score_table.py"),
     script:
@@ -61,7 +126,7 @@ rule hyperparameters:
 rule generalization:
     """Every model on every test set, with the differences that the 2019 study quotes."""
     input:
-        scores=scores_of(compared_models(), studies.tested_datasets(STUDY)),
+        scores=scores_of(STUDY.compared_models, STUDY.tested_datasets),
         published=shipped("published_scores.csv"),
     output:
         csv=reported(
@@ -87,7 +152,7 @@ rule generalization:
 rule runtimes:
     """Runtimes beside the published ones, and what they say of the paper's."""
     input:
-        histories=expand("results/models/{run}/history.csv", run=RUNS),
+        histories=expand("results/models/{run}/history.csv", run=STUDY.runs),
         published=shipped("published_runtimes.csv"),
     output:
         csv=reported("results/tables/runtimes.csv", "runtimes", "Tables", "Training"),
@@ -140,7 +205,7 @@ rule comparisons:
 rule strata:
     """Scores by stratum of the test volumes."""
     input:
-        scores=scores_of(MODELS, studies.with_strata(STUDY)),
+        scores=scores_of(STUDY.models, STUDY.stratified_datasets),
     output:
         csv=reported("results/tables/strata.csv", "strata", "Tables", "Scores"),
         markdown="results/tables/strata.md",
@@ -191,7 +256,10 @@ rule restoration_runtimes:
 rule calibration_table:
     """How well networks know their error."""
     input:
-        [f"results/calibration/{run}/{dataset}.csv" for run, dataset in calibrated()],
+        [
+            f"results/calibration/{run}/{dataset}.csv"
+            for run, dataset in STUDY.calibrated
+        ],
     output:
         csv=reported(
             "results/tables/calibration.csv", "calibration", "Tables", "Calibration"
@@ -207,7 +275,7 @@ rule calibration_table:
     resources:
         mem_mb=growing(2000),
     params:
-        calibrated=calibrated(),
+        calibrated=[list(pair) for pair in STUDY.calibrated],
         study=described(),
         code=code_version("calibration_table.py"),
     script:
@@ -245,7 +313,7 @@ rule explanation_table:
 rule fig1_patches:
     """Training and validation patches, inputs over targets."""
     input:
-        expand("results/examples/patches-{dataset}.npz", dataset=TRAINED_ON),
+        expand("results/examples/patches-{dataset}.npz", dataset=STUDY.trained_datasets),
     output:
         pdf="results/figures/fig1_patches.pdf",
         png=reported(
@@ -261,7 +329,7 @@ rule fig1_patches:
     resources:
         mem_mb=growing(2000),
     params:
-        datasets=TRAINED_ON,
+        datasets=STUDY.trained_datasets,
         study=described(),
         code=code_version("fig1_patches.py"),
     script:
@@ -272,8 +340,8 @@ rule fig2_restoration:
     """One section of a test volume as input, restored, and ground truth."""
     input:
         [
-            f"results/examples/{example_of(dataset)}/{dataset}.npz"
-            for dataset in studies.tested_datasets(STUDY)
+            f"results/examples/{STUDY.example_run(dataset)}/{dataset}.npz"
+            for dataset in STUDY.tested_datasets
         ],
     output:
         pdf="results/figures/fig2_restoration.pdf",
@@ -294,8 +362,7 @@ rule fig2_restoration:
         mem_mb=growing(2000),
     params:
         shown=[
-            [example_of(dataset), dataset]
-            for dataset in studies.tested_datasets(STUDY)
+            [STUDY.example_run(dataset), dataset] for dataset in STUDY.tested_datasets
         ],
         study=described(),
         code=code_version("fig2_restoration.py"),
@@ -306,7 +373,7 @@ rule fig2_restoration:
 rule fig3_generalization:
     """Every model on every test set."""
     input:
-        scores=scores_of(compared_models(), studies.tested_datasets(STUDY)),
+        scores=scores_of(STUDY.compared_models, STUDY.tested_datasets),
     output:
         pdf="results/figures/fig3_generalization.pdf",
         png=reported(
@@ -341,7 +408,7 @@ rule sweep_figure:
             "results/figures/{figure}.png", "sweep_figure", "Figures", "Scores"
         ),
     wildcard_constraints:
-        figure=one_of(studies.sweeps(STUDY)),
+        figure=one_of(STUDY.sweeps),
     log:
         "logs/sweep_figure/{figure}.log",
     benchmark:
@@ -352,7 +419,7 @@ rule sweep_figure:
     resources:
         mem_mb=growing(2000),
     params:
-        sweep=lambda wildcards: studies.sweeps(STUDY)[wildcards.figure],
+        sweep=lambda wildcards: STUDY.sweeps[wildcards.figure].name,
         study=described(),
         code=code_version("sweep_figure.py"),
     script:
@@ -362,7 +429,7 @@ rule sweep_figure:
 rule learning_curves:
     """Training and validation loss of every run, epoch by epoch."""
     input:
-        expand("results/models/{run}/history.csv", run=RUNS),
+        expand("results/models/{run}/history.csv", run=STUDY.runs),
     output:
         pdf="results/figures/learning_curves.pdf",
         png=reported(
@@ -390,7 +457,7 @@ rule learning_curves:
 rule runtimes_figure:
     """Runtime of every run, and runtime against steps per epoch."""
     input:
-        histories=expand("results/models/{run}/history.csv", run=RUNS),
+        histories=expand("results/models/{run}/history.csv", run=STUDY.runs),
         published=shipped("published_runtimes.csv"),
     output:
         pdf="results/figures/runtimes.pdf",
@@ -414,7 +481,10 @@ rule runtimes_figure:
 rule calibration_figure:
     """Coverage and scale that networks predict for their error, against what it is."""
     input:
-        [f"results/calibration/{run}/{dataset}.csv" for run, dataset in calibrated()],
+        [
+            f"results/calibration/{run}/{dataset}.csv"
+            for run, dataset in STUDY.calibrated
+        ],
     output:
         pdf="results/figures/calibration.pdf",
         png=reported(
@@ -430,7 +500,7 @@ rule calibration_figure:
     resources:
         mem_mb=growing(2000),
     params:
-        calibrated=calibrated(),
+        calibrated=[list(pair) for pair in STUDY.calibrated],
         study=described(),
         code=code_version("calibration_figure.py"),
     script:

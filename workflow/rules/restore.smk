@@ -1,8 +1,87 @@
 # Needs: test volumes and model folders. Makes: restored volumes, by networks, their means and classical baselines.
 
 
+def storage():
+    """How restorations are written, less their lossless compression, which restores nothing anew."""
+    return {"format": STUDY.restoration.format, "dtype": STUDY.restoration.dtype}
+
+
+def in_slabs():
+    """Whether several jobs share each restoration by a network."""
+    return STUDY.restoration.jobs > 1
+
+
+def restored_by_runs(wildcards):
+    """Restorations by each run of the ensemble's model."""
+    runs = STUDY.models[STUDY.ensembles[wildcards.ensemble]].runs
+    return expand("results/restored/{run}/{{dataset}}", run=runs)
+
+
+def tuning_dataset(wildcards):
+    """The dataset whose patches tune baselines for this one: itself, unless none of its patches train."""
+    dataset = wildcards.dataset
+    if dataset in STUDY.trained_datasets:
+        return dataset
+    return next(STUDY.models_tested_on(dataset)).trained_on
+
+
+def of_tuning_dataset(pattern):
+    return lambda wildcards: pattern.format(dataset=tuning_dataset(wildcards))
+
+
+def tuning_voxel_size(wildcards):
+    """Size of a voxel of the dataset that tunes: micrometres as a list, or None."""
+    size = STUDY.datasets[tuning_dataset(wildcards)].voxel_size
+    return size and list(size)
+
+
+def baseline_memory(wildcards, input, threads, attempt):
+    """Memory in MB: one volume per thread, as a whole for methods that take it so."""
+    # Measured peaks: total variation 60 and wavelet 33 bytes per voxel; the others 15 MB per
+    # thread; 90 MB for imports
+    bytes_per_voxel = {"tv": 64, "wavelet": 36}.get(wildcards.baseline, 0)
+    per_thread = 50 + bytes_per_voxel * largest_test_volume(input.volumes) / 1e6
+    return int((300 + per_thread * threads) * attempt)
+
+
+def largest_test_volume(volumes):
+    """Voxels. While the folder is missing, the error makes Snakemake ask again later."""
+    os.stat(volumes)
+    with open(Path(volumes, "volumes.csv"), newline="") as file:
+        shapes = [row["shape"] for row in csv.DictReader(file) if row["part"] == "test"]
+    return max(math.prod(map(int, shape.split("x"))) for shape in shapes)
+
+
+def kept_restorations():
+    """Restored volumes, where the config keeps them."""
+    if not STUDY.restoration.keep:
+        return []
+    networks = [
+        f"results/restored/{method}/{dataset}"
+        for model in STUDY.models.values()
+        for dataset in model.tested_on
+        for method in model.methods
+    ]
+    return networks + expand(
+        "results/restored/{baseline}/{dataset}",
+        baseline=STUDY.baselines,
+        dataset=STUDY.tested_datasets,
+    )
+
+
+def restoration_runtimes():
+    """Runtimes of every restoration, by run and by baseline."""
+    return [
+        f"results/runtimes/{method}/{dataset}.json"
+        for dataset in STUDY.tested_datasets
+        for method in [*STUDY.baselines, *STUDY.runs]
+        if method not in STUDY.runs
+        or dataset in STUDY.models[STUDY.runs[method].model].tested_on
+    ]
+
+
 scattergather:
-    slabs=STUDY["restoration"]["jobs"],
+    slabs=STUDY.restoration.jobs,
 
 
 rule restore:
@@ -15,7 +94,7 @@ rule restore:
         restored=keep_if_asked(directory("results/restored/{run}/{dataset}")),
         runtime="results/runtimes/{run}/{dataset}.json",
     wildcard_constraints:
-        run=one_of([] if in_slabs() else RUNS),
+        run=one_of([] if in_slabs() else STUDY.runs),
     log:
         "logs/restore/{run}/{dataset}.log",
     benchmark:
@@ -28,11 +107,11 @@ rule restore:
         mem_mb=growing(8000),
     params:
         conditions=condition_names,
-        device=untracked(STUDY["device"]),
-        memory_growth=untracked(STUDY["compute"]["memory_growth"]),
-        max_tile_voxels=untracked(STUDY["restoration"]["max_tile_voxels"]),
+        device=untracked(STUDY.device),
+        memory_growth=untracked(STUDY.compute.memory_growth),
+        max_tile_voxels=untracked(STUDY.restoration.max_tile_voxels),
         storage=storage(),
-        compression=untracked(STUDY["restoration"]["compression"]),
+        compression=untracked(STUDY.restoration.compression),
         code=code_version("restore.py"),
     script:
         "../scripts/restore.py"
@@ -59,7 +138,7 @@ use rule restore as restore_slab with:
         restored=temp(directory("results/slabs/{run}/{dataset}/{scatteritem}")),
         runtime=temp("results/slabs/{run}/{dataset}/{scatteritem}.json"),
     wildcard_constraints:
-        run=one_of(RUNS),
+        run=one_of(STUDY.runs),
     log:
         "logs/restore_slab/{run}/{dataset}/{scatteritem}.log",
     benchmark:
@@ -80,7 +159,7 @@ rule gather_slabs:
         restored=keep_if_asked(directory("results/restored/{run}/{dataset}")),
         runtime="results/runtimes/{run}/{dataset}.json",
     wildcard_constraints:
-        run=one_of(RUNS if in_slabs() else []),
+        run=one_of(STUDY.runs if in_slabs() else []),
     log:
         "logs/gather_slabs/{run}/{dataset}.log",
     benchmark:
@@ -93,7 +172,7 @@ rule gather_slabs:
     params:
         conditions=condition_names,
         storage=storage(),
-        compression=untracked(STUDY["restoration"]["compression"]),
+        compression=untracked(STUDY.restoration.compression),
         code=code_version("gather_slabs.py"),
     script:
         "../scripts/gather_slabs.py"
@@ -117,7 +196,7 @@ rule ensemble:
         mem_mb=growing(1000),
     params:
         storage=storage(),
-        compression=untracked(STUDY["restoration"]["compression"]),
+        compression=untracked(STUDY.restoration.compression),
         code=code_version("ensemble.py"),
     script:
         "../scripts/ensemble.py"
@@ -142,8 +221,8 @@ rule tune_baseline:
         mem_mb=growing(1000),
     params:
         tuned_on=tuning_dataset,
-        voxel_size=lambda wildcards: DATASETS[tuning_dataset(wildcards)]["voxel_size"],
-        seed=STUDY["seed"],
+        voxel_size=tuning_voxel_size,
+        seed=STUDY.seed,
         code=code_version("tune_baseline.py"),
     script:
         "../scripts/tune_baseline.py"
@@ -169,7 +248,7 @@ rule baseline:
     params:
         conditions=condition_names,
         storage=storage(),
-        compression=untracked(STUDY["restoration"]["compression"]),
+        compression=untracked(STUDY.restoration.compression),
         code=code_version("baseline.py"),
     script:
         "../scripts/baseline.py"

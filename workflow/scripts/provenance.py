@@ -6,7 +6,11 @@ from denoising.running.logs import open_log
 from denoising.running.provenance import record, write_record
 
 with open_log(snakemake.log[0]):
-    study, repository = snakemake.params.study, Path(snakemake.params.repository)
-    inputs = {Path(path).stem: Path(path) for path in snakemake.input.records}
-    entry = record(study, inputs, repository)
-    write_record(entry, study, Path(snakemake.output.record), Path(snakemake.output.config))
+    entry = record(
+        {Path(path).stem: Path(path) for path in snakemake.input.records},
+        snakemake.params.checksums,
+        snakemake.params.seeds,
+        Path(snakemake.params.repository),
+    )
+    record_path, config_path = Path(snakemake.output.record), Path(snakemake.output.config)
+    write_record(entry, snakemake.params.config, record_path, config_path)

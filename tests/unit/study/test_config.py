@@ -7,21 +7,10 @@ import jsonschema
 import pytest
 import yaml
 
-from denoising.study.config import (
-    SOURCES,
-    StudyError,
-    conditions,
-    cross_tested,
-    figures,
-    probabilistic_runs,
-    refuse_repeated_keys,
-    resolve,
-    runs_of,
-    sweeps,
-    tables,
-    training_sets,
-    with_strata,
-)
+from denoising.study.config import resolve
+from denoising.study.datasets import SOURCES
+from denoising.study.products import figures, tables
+from denoising.study.validation import StudyError, refuse_repeated_keys
 
 ROOT = Path(__file__).parents[3]
 SHIPPED = ("config/config.yaml", "config/paper.yaml")
@@ -132,18 +121,18 @@ def change(config, changes):
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_configs_resolve(name, schema):
     study = resolve(read(name), schema)
-    assert set(study["models"]) == set(study["tests"]) == {*PUBLISHED, *MATCHED}
-    assert list(study["runs"]) == list(study["models"])
-    assert study["ensembles"] == {}
-    assert list(study["datasets"]) == ["planaria", "tribolium"]
+    assert set(study.models) == {*PUBLISHED, *MATCHED}
+    assert list(study.runs) == list(study.models)
+    assert study.ensembles == {}
+    assert list(study.datasets) == ["planaria", "tribolium"]
 
 
 def test_strata_and_calibration_are_reported_where_there_are_any(published, config, schema):
     wanted = {"strata", "calibration"}
     assert wanted <= set(tables(published))
     assert "calibration" in figures(published)
-    assert with_strata(published) == ["planaria"]
-    assert probabilistic_runs(published) == list(published["runs"])
+    assert published.stratified_datasets == ["planaria"]
+    assert published.probabilistic_runs == list(published.runs)
     study = resolve(change(config, {"training.loss": "mae"}), schema)
     assert not wanted & {*tables(study), *figures(study)}
     assert {"comparisons", "restoration_runtimes", "why_the_numbers_differ"} <= set(tables(study))
@@ -151,7 +140,7 @@ def test_strata_and_calibration_are_reported_where_there_are_any(published, conf
 
 def test_published_models_have_the_published_values(published):
     found = {
-        name: tuple(values[key] for key in VARIED) for name, values in published["models"].items()
+        name: tuple(values[key] for key in VARIED) for name, values in published.models.items()
     }
     assert found == PUBLISHED | MATCHED
 
@@ -167,14 +156,14 @@ def test_published_models_have_the_rest_in_common(published):
         "planaria-steps25-matched": 160,
         "planaria-steps100-matched": 40,
     }  # as many patches as 10 epochs of 400
-    for name, values in published["models"].items():
+    for name, values in published.models.items():
         expected = common | {"plateau_patience": patience.get(name, 10)}
         assert {key: value for key, value in values.items() if key not in VARIED} == expected, name
-    assert published["validation_fraction"] == 0.2
+    assert published.validation_fraction == 0.2
 
 
 def test_published_archives(published):
-    planaria, tribolium = published["datasets"].values()
+    planaria, tribolium = published.datasets.values()
     assert planaria["archive"]["url"] == "https://edmond.mpg.de/api/access/datafile/264085"
     assert planaria["archive"]["sha256"] is None
     assert tribolium["archive"]["url"] == "https://edmond.mpg.de/api/access/datafile/264091"
@@ -190,14 +179,14 @@ def test_published_archives(published):
 
 def test_published_protocols_and_baseline(published):
     assert published["evaluation"]["protocols"] == ["paper", "study2019"]
-    assert published["baselines"] == ["gaussian", "median", "tv", "wavelet", "nlm"]
+    assert published.baselines == ["gaussian", "median", "tv", "wavelet", "nlm"]
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_conditions_are_the_cleanest_first(name, schema):
     """Condition 1 is planaria's cleanest and tribolium's noisiest."""
     study = resolve(read(name), schema)
-    planaria, tribolium = study["datasets"].values()
+    planaria, tribolium = study.datasets.values()
     assert (planaria["layout"], planaria["truth"]) == ("folders", "GT")
     assert [(c["name"], c["source"]) for c in planaria["conditions"]] == [
         (n, f"condition_{n}") for n in "123"
@@ -208,7 +197,7 @@ def test_conditions_are_the_cleanest_first(name, schema):
         ("2", 1),
         ("1", 0),
     ]
-    assert conditions(study, "tribolium") == ["3", "2", "1"]
+    assert study.datasets["tribolium"].condition_names == ["3", "2", "1"]
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -232,18 +221,18 @@ def test_sweeps_stand_in_order_with_their_base(name, schema):
 def test_every_organisms_models_meet_both_test_sets(name, schema):
     study = resolve(read(name), schema)
     for model in ("planaria", "tribolium", "planaria-100", "tribolium-100"):
-        assert study["tests"][model] == ["planaria", "tribolium"]
+        assert list(study.models[model].tested_on) == ["planaria", "tribolium"]
     assert all(
-        study["tests"][model] == ["planaria"]
+        list(study.models[model].tested_on) == ["planaria"]
         for model in BATCHES + STEPS
         if model != "planaria-100"
     )
-    assert cross_tested(study)
+    assert study.is_cross_tested
 
 
 def test_default_study_keeps_the_published_ratios(default):
     """Batch 8:16:32:64, steps 25:100:400, epochs 100:200; one thing varies at a time."""
-    models = default["models"]
+    models = default.models
     batch, steps, epochs = (models["planaria-100"][key] for key in VARIED[1:])
     for name, (dataset, *values) in PUBLISHED.items():
         expected = [values[0] * batch / 16, values[1] * steps / 400, values[2] * epochs / 100]
@@ -255,7 +244,7 @@ def test_default_study_keeps_the_published_ratios(default):
 def test_second_arms_see_as_many_patches_as_their_base(name, sweep, schema):
     study = resolve(read(name), schema)
     arms = study["studies"][sweep]["models"], study["studies"][sweep]["matched"]
-    values = [[study["models"][model] for model in arm] for arm in arms]
+    values = [[study.models[model] for model in arm] for arm in arms]
     seen = [[m["batch_size"] * m["steps_per_epoch"] * m["epochs"] for m in arm] for arm in values]
     assert len(set(seen[0])) == len(arms[0])
     assert set(seen[1]) == {seen[0][arms[0].index("planaria-100")]}
@@ -263,7 +252,7 @@ def test_second_arms_see_as_many_patches_as_their_base(name, sweep, schema):
 
 
 def test_default_study_needs_no_download(default):
-    assert all("simulate" in dataset for dataset in default["datasets"].values())
+    assert all("simulate" in dataset for dataset in default.datasets.values())
 
 
 # What resolves by config alone
@@ -282,9 +271,9 @@ def test_third_organism(schema):
     config["studies"]["generalization"]["tested_on"].append("zebrafish")
     config["studies"]["generalization"]["models"]["zebrafish-100"] = {"trained_on": "zebrafish"}
     study = resolve(config, schema)
-    assert conditions(study, "zebrafish") == ["dim", "dimmer"]
-    assert study["tests"]["zebrafish-100"] == ["planaria", "tribolium", "zebrafish"]
-    assert list(training_sets(study, "zebrafish")) == ["zebrafish-100"]
+    assert study.datasets["zebrafish"].condition_names == ["dim", "dimmer"]
+    assert list(study.models["zebrafish-100"].tested_on) == ["planaria", "tribolium", "zebrafish"]
+    assert [model.name for model in study.models_trained_on("zebrafish")] == ["zebrafish-100"]
 
 
 def test_further_batch_size_takes_its_place_in_the_sweep(schema):
@@ -296,17 +285,15 @@ def test_further_batch_size_takes_its_place_in_the_sweep(schema):
     study = resolve(config, schema)
     expected = ["planaria-batch4", *BATCHES[:2], "planaria-batch20", *BATCHES[2:]]
     assert study["studies"]["batch_size"]["models"] == expected
-    assert study["models"]["planaria-batch20"] == study["models"]["planaria-100"] | {
-        "batch_size": 20
-    }
-    assert study["models"]["planaria-batch20-matched"]["steps_per_epoch"] == 320
+    assert study.models["planaria-batch20"] == study.models["planaria-100"] | {"batch_size": 20}
+    assert study.models["planaria-batch20-matched"]["steps_per_epoch"] == 320
 
 
 def test_own_pairs_in_two_dimensions(config, schema):
     study = resolve(config, schema)
-    assert study["datasets"]["own"]["axes"] == "YX"
-    assert conditions(study, "own") == ["low"]
-    assert study["datasets"]["worms"]["axes"] == "ZYX"
+    assert study.datasets["own"]["axes"] == "YX"
+    assert study.datasets["own"].condition_names == ["low"]
+    assert study.datasets["worms"]["axes"] == "ZYX"
 
 
 # Second arms
@@ -328,7 +315,7 @@ def test_steps_make_up_for_the_batch(config, schema):
         "worms",
         "worms-32-matched",
     ]
-    models = study["models"]
+    models = study.models
     assert models["worms-4-matched"] == models["worms-4"] | {"steps_per_epoch": 400}
     assert models["worms-32-matched"] == models["worms-32"] | {"steps_per_epoch": 50}
 
@@ -347,7 +334,7 @@ def test_epochs_make_up_for_the_steps(config, schema):
         "worms",
         "worms-many-matched",
     ]
-    models = study["models"]
+    models = study.models
     assert models["worms"]["plateau_patience"] == 10
     assert models["worms-few-matched"] == models["worms-few"] | {
         "epochs": 40,
@@ -377,12 +364,15 @@ def test_matched_models_are_models_like_any_other(config, schema):
         "worms-32-matched",
         "later",
     ]
-    assert list(study["models"]) == names
-    assert study["models"]["worms-4-matched"]["learning_rate"] == 0.01
-    assert study["tests"]["worms-4-matched"] == ["worms", "beads"]
-    assert runs_of(study, "worms-4-matched") == ["worms-4-matched-seed7", "worms-4-matched-seed8"]
-    assert study["ensembles"]["worms-4-matched-ensemble"] == "worms-4-matched"
-    assert study["models"]["later"]["steps_per_epoch"] == 400
+    assert list(study.models) == names
+    assert study.models["worms-4-matched"]["learning_rate"] == 0.01
+    assert list(study.models["worms-4-matched"].tested_on) == ["worms", "beads"]
+    assert study.models["worms-4-matched"].runs == [
+        "worms-4-matched-seed7",
+        "worms-4-matched-seed8",
+    ]
+    assert study.ensembles["worms-4-matched-ensemble"] == "worms-4-matched"
+    assert study.models["later"]["steps_per_epoch"] == 400
 
 
 def test_without_sample_matched_there_is_no_second_arm(config, schema):
@@ -393,8 +383,8 @@ def test_without_sample_matched_there_is_no_second_arm(config, schema):
 def test_matched_models_are_no_part_of_the_config(config, schema):
     """It makes them anew, so it must not hold them."""
     study = resolve(matched(config), schema)
-    assert list(study["config"]["studies"]["batches"]["models"]) == ["worms-32", "worms-4"]
-    again = resolve(study["config"], schema)
+    assert list(study.config["studies"]["batches"]["models"]) == ["worms-32", "worms-4"]
+    again = resolve(study.config, schema)
     assert again == study
 
 
@@ -463,15 +453,15 @@ def test_no_second_arm_where_patches_seen_cannot_be_held(changes, said, config, 
 
 def test_a_model_of_one_seed_has_one_run_of_its_own_name(config, schema):
     study = resolve(change(config, {"seed": 5, "studies.main.models.flies.seeds": [8]}), schema)
-    assert study["runs"]["worms"] == {"model": "worms", "seed": 5}
-    assert study["runs"]["flies"] == {"model": "flies", "seed": 8}
-    assert list(study["runs"]) == list(study["models"])
-    assert study["ensembles"] == {}
+    assert study.runs["worms"] == {"model": "worms", "seed": 5}
+    assert study.runs["flies"] == {"model": "flies", "seed": 8}
+    assert list(study.runs) == list(study.models)
+    assert study.ensembles == {}
 
 
 def test_a_model_of_several_seeds_has_a_run_each_and_an_ensemble(config, schema):
     study = resolve(change(config, {"studies.main.models.flies.seeds": [7, 3]}), schema)
-    assert list(study["runs"]) == [
+    assert list(study.runs) == [
         "worms",
         "flies-seed7",
         "flies-seed3",
@@ -479,11 +469,11 @@ def test_a_model_of_several_seeds_has_a_run_each_and_an_ensemble(config, schema)
         "worms-32",
         "worms-4",
     ]
-    assert study["runs"]["flies-seed3"] == {"model": "flies", "seed": 3}
-    assert runs_of(study, "flies") == ["flies-seed7", "flies-seed3"]
-    assert study["ensembles"] == {"flies-ensemble": "flies"}
-    assert "flies" in study["models"]
-    assert "flies" not in study["runs"]
+    assert study.runs["flies-seed3"] == {"model": "flies", "seed": 3}
+    assert study.models["flies"].runs == ["flies-seed7", "flies-seed3"]
+    assert study.ensembles == {"flies-ensemble": "flies"}
+    assert "flies" in study.models
+    assert "flies" not in study.runs
 
 
 def test_models_take_the_seeds_of_training_or_their_base_over(config, schema):
@@ -493,7 +483,7 @@ def test_models_take_the_seeds_of_training_or_their_base_over(config, schema):
         "studies.batches.models.worms-4.seeds": [3],
     }
     study = resolve(change(config, changes), schema)
-    seeds = {name: values["seeds"] for name, values in study["models"].items()}
+    seeds = {name: values["seeds"] for name, values in study.models.items()}
     assert seeds == {
         "worms": [1, 2],
         "flies": [9],
@@ -506,14 +496,14 @@ def test_models_take_the_seeds_of_training_or_their_base_over(config, schema):
 def test_null_seeds_of_a_model_take_the_studys(config, schema):
     config["studies"]["main"]["models"]["flies"]["seeds"] = None
     study = resolve(change(config, {"seed": 5, "training.seeds": [1, 2]}), schema)
-    assert study["models"]["flies"]["seeds"] == [5]
+    assert study.models["flies"]["seeds"] == [5]
 
 
 def test_seeds_are_not_written_into_the_config(config, schema):
     study = resolve(config, schema)
-    study["models"]["worms"]["seeds"].append(1)
-    assert study["config"]["training"]["seeds"] is None
-    assert study["models"]["worms-4"]["seeds"] == [0]
+    study.models["worms"]["seeds"].append(1)
+    assert study.config["training"]["seeds"] is None
+    assert study.models["worms-4"]["seeds"] == [0]
 
 
 @pytest.mark.parametrize("other", ["worms-seed2", "worms-ensemble"])
@@ -549,7 +539,7 @@ def test_model_starts_from_training_or_base_and_changes_what_it_names(config, sc
 
 def test_names_default_to_the_datasets_and_the_studys(config, schema):
     study = resolve(config, schema)
-    assert (study["datasets"]["worms"]["label"], study["datasets"]["worms"]["table"]) == (
+    assert (study.datasets["worms"]["label"], study.datasets["worms"]["table"]) == (
         "worms",
         "table_worms",
     )
@@ -561,8 +551,12 @@ def test_models_are_tested_where_they_were_trained_by_default(config, schema):
     assert study["tests"] == {
         "worms": ["worms"], "flies": ["flies"], "own": ["own"], "worms-32": ["worms"], "worms-4": ["worms"],
     }  # fmt: skip
-    assert not cross_tested(study)
-    assert list(training_sets(study, "worms")) == ["worms", "worms-32", "worms-4"]
+    assert not study.is_cross_tested
+    assert [model.name for model in study.models_trained_on("worms")] == [
+        "worms",
+        "worms-32",
+        "worms-4",
+    ]
 
 
 def test_neither_config_nor_schema_is_changed(config, schema):
@@ -1016,7 +1010,7 @@ def test_refused_before_anything_runs(changes, said, config, schema):
 def test_whole_number_written_with_a_point_is_an_integer(config, schema):
     """JSON schema takes 8.0 for an integer; numpy and range() do not."""
     study = resolve(change(config, {"training.batch_size": 8.0}), schema)
-    assert isinstance(study["models"]["worms"]["batch_size"], int)
+    assert isinstance(study.models["worms"]["batch_size"], int)
 
 
 def test_date_is_refused_as_any_other_wrong_type(schema):

@@ -75,48 +75,58 @@ def _code_digest(path: Path) -> str:
     return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()
 
 
-def record(study: dict, inputs: dict[str, Path], repository: Path) -> dict:
-    """What made the results: git commit, package versions, the hashes of the inputs, the seeds.
+def record(
+    inputs: dict[str, Path],
+    checksums: dict[str, str | None],
+    seeds: dict[str, int],
+    repository: Path,
+) -> dict:
+    """Record what made the results: git commit, package versions, hashes of the inputs, seeds.
 
     Parameters
     ----------
-    study : dict
-        The resolved study.
     inputs : dict of str to Path
         For each dataset the JSON record of its archive or its pairs.
+    checksums : dict of str to str or None
+        For each dataset that comes as an archive the sha256 that the config gives now.
+    seeds : dict of str to int
+        For each run its seed.
     repository : Path
         The workflow's own folder.
+
+    Raises
+    ------
+    ValueError
+        If an archive does not have the checksum that the config gives.
     """
-    pins = (
-        line.split("==")
-        for line in (repository / "envs" / "versions.txt").read_text().splitlines()
-        if "==" in line
-    )
+    lines = (repository / "envs" / "versions.txt").read_text().splitlines()
+    pins = (line.split("==") for line in lines if "==" in line)
+    changes = _git(repository, "status", "--porcelain", "--untracked-files=no") or ""
     return {
         "commit": _git(repository, "rev-parse", "HEAD") or "not a git checkout",
-        "uncommitted_changes": (
-            _git(repository, "status", "--porcelain", "--untracked-files=no") or ""
-        ).splitlines(),
+        "uncommitted_changes": changes.splitlines(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": {
             name: {"pinned": version, "installed_here": _version(name)} for name, version in pins
         },
-        "inputs": {name: _input(path, study["datasets"][name]) for name, path in inputs.items()},
-        "seeds": {run: each["seed"] for run, each in study["runs"].items()},
+        "inputs": {name: _input(path, checksums.get(name)) for name, path in inputs.items()},
+        "seeds": seeds,
     }
 
 
-def _input(path: Path, dataset: dict) -> dict:
+def _input(path: Path, expected: str | None) -> dict:
     """The record of a dataset's input, held against the checksum that the config gives now."""
     entry = json.loads(path.read_text())
-    expected = dataset.get("archive", {}).get("sha256")
-    if expected and entry["sha256"] != expected:
+    if not expected:
+        return entry
+    if entry["sha256"] != expected:
         raise ValueError(
-            f"{path}: the archive fetched from {entry['source']} has sha256 {entry['sha256']}, expected {expected}: "
-            "results were not made from what the config describes. Delete the archive beside it and run again."
+            f"{path}: the archive fetched from {entry['source']} has sha256 {entry['sha256']}, "
+            f"expected {expected}: results were not made from what the config describes. Delete "
+            "the archive beside it and run again."
         )
-    return entry | ({"verified": True} if expected else {})
+    return entry | {"verified": True}
 
 
 def _git(repository: Path, *command: str) -> str | None:
@@ -136,10 +146,10 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def write_record(entry: dict, study: dict, record_path: Path, config_path: Path) -> None:
+def write_record(entry: dict, config: dict, record_path: Path, config_path: Path) -> None:
     """Write the record as JSON, and beside it the config with every default filled in as YAML, a config again."""
     record_path.write_text(json.dumps(entry, indent=2) + "\n")
-    config_path.write_text(yaml.safe_dump(study["config"], sort_keys=False, width=120))
+    config_path.write_text(yaml.safe_dump(config, sort_keys=False, width=120))
 
 
 def recorded_title(config_path: Path) -> str | None:

@@ -1,19 +1,20 @@
 """The resolved study: what a config describes, as frozen dataclasses.
 
-`study.config.resolve` makes them; rules, tables and figures read their attributes. Names (of datasets, models,
-runs, ensembles, sweeps) are the keys of the mappings and the `name` of each entry.
+`study.config.resolve` makes them; rules, tables and figures read their attributes. The `name` of an
+entry is its key in the mappings of `Study`.
 """
 
 import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One low-SNR condition of a dataset, and the folder or channel of the archive that holds it."""
+    """One low-SNR condition of a dataset, and the archive's folder or channel that holds it."""
 
     name: str
     source: str | int
@@ -51,7 +52,10 @@ class Pairs:
 
 @dataclass(frozen=True)
 class PatchSettings:
-    """Which patches train: cut from volumes or published; `shape` in voxels, `axes` of the published arrays."""
+    """Which patches train: cut from volumes, or published ones.
+
+    `shape` is in voxels; `axes` are those of the published arrays.
+    """
 
     source: str
     shape: tuple[int, ...]
@@ -63,8 +67,9 @@ class PatchSettings:
 class Dataset:
     """Images with ground truth: where they come from, their axes, conditions and patches.
 
-    `conditions` are ordered by quality, the cleanest first. `published` names the organism whose published
-    numbers stand beside this dataset's, or is None. `voxel_size` is in micrometres, in the order of `axes`.
+    `conditions` are ordered by quality, the cleanest first. `published` names the organism whose
+    published numbers stand beside this dataset's, or is None. `voxel_size` is in micrometres, in
+    the order of `axes`.
     """
 
     name: str
@@ -189,9 +194,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Models that differ in one setting, in the order of its value; `base` is among them, where there is one.
+    """Models that differ in one setting, in the order of its value, a base among them.
 
-    `matched` is the second arm, in which every model sees as many patches as the base; empty without one.
+    `matched` is the second arm, in which every model sees as many patches as the base; it is empty
+    where the config asks for none.
     """
 
     name: str
@@ -232,7 +238,7 @@ class Restoration:
 class Study:
     """Everything that a config describes.
 
-    `config` is the config with its defaults filled in, which is a config again; `provenance` writes it.
+    `config` is the config with its defaults filled in, which is a config again.
     """
 
     title: str
@@ -251,7 +257,7 @@ class Study:
     tensorboard: bool
     config: Mapping[str, Any]
 
-    @property
+    @cached_property
     def runs(self) -> dict[str, Run]:
         """The trainings: one for each seed of each model."""
         return {
@@ -260,12 +266,12 @@ class Study:
             for name, seed in model.run_seeds.items()
         }
 
-    @property
+    @cached_property
     def ensembles(self) -> dict[str, str]:
         """Name of each ensemble, and of the model whose runs it averages."""
         return {m.ensemble: m.name for m in self.models.values() if m.ensemble}
 
-    @property
+    @cached_property
     def tested_datasets(self) -> list[str]:
         """Datasets that a model is tested on, in the config's order."""
         tested = {dataset for model in self.models.values() for dataset in model.tested_on}
@@ -285,6 +291,15 @@ class Study:
     def published_datasets(self) -> list[str]:
         """Tested datasets that stand beside published numbers."""
         return [name for name in self.tested_datasets if self.datasets[name].published]
+
+    @property
+    def calibrated(self) -> list[tuple[str, str]]:
+        """Run and test set of every restoration whose network predicts the scale of its error."""
+        return [
+            (run, dataset)
+            for run in self.probabilistic_runs
+            for dataset in self.models[self.runs[run].model].tested_on
+        ]
 
     @property
     def probabilistic_runs(self) -> list[str]:
@@ -308,7 +323,7 @@ class Study:
 
     @property
     def compared_models(self) -> list[str]:
-        """Models of the comparisons, and those tested on a dataset that they were not trained on."""
+        """Models of the comparisons, and models tested on a dataset they were not trained on."""
         listed = {model for comparison in self.comparisons.values() for model in comparison.models}
         crossed = {m.name for m in self.models.values() if set(m.tested_on) - {m.trained_on}}
         return [name for name in self.models if name in listed | crossed]
@@ -329,18 +344,27 @@ class Study:
         return (model for model in self.models.values() if model.trained_on == dataset)
 
     def example_run(self, dataset: str) -> str:
-        """The run whose restorations figure 2 shows: the first run of the first model trained on the dataset.
+        """The run whose restorations figure 2 shows.
 
-        Where no tested model is trained on it, the first model tested on it.
+        It is the first run of the first model that is trained and tested on the dataset, else of
+        the first model tested on it.
         """
         tested = list(self.models_tested_on(dataset))
         own = [model for model in tested if model.trained_on == dataset]
         return (own or tested)[0].runs[0]
 
-    @property
+    @cached_property
     def digest(self) -> str:
-        """Hash of what tables and figures speak of; how networks run and where images come from is left out."""
-        datasets = [replace(each, source=None) for each in self.datasets.values()]  # type: ignore[arg-type]
-        told = (self.title, self.note, datasets, list(self.models.values()))
-        told += (self.comparisons, self.sweeps, self.baselines, self.protocols)  # type: ignore[assignment]
-        return hashlib.sha256(repr(told).encode()).hexdigest()[:12]
+        """Hash of what tables and figures speak of, without the device and the images' source."""
+        nowhere = Pairs("", "", "", 0)
+        spoken_of = [
+            self.title,
+            self.note,
+            [replace(dataset, source=nowhere) for dataset in self.datasets.values()],
+            list(self.models.values()),
+            self.comparisons,
+            self.sweeps,
+            self.baselines,
+            self.protocols,
+        ]
+        return hashlib.sha256(repr(spoken_of).encode()).hexdigest()[:12]

@@ -1,0 +1,182 @@
+"""Datasets of a config, resolved to `Dataset` and checked by themselves."""
+
+import re
+from typing import Any
+
+from denoising.study.names import RESERVED, SCALES
+from denoising.study.study import (
+    Archive,
+    Condition,
+    Dataset,
+    Pairs,
+    PatchSettings,
+    Simulation,
+)
+from denoising.study.validation import StudyError
+
+SOURCES = {"simulate": Simulation, "archive": Archive, "pairs": Pairs}
+# Layouts of the published archives; simulated archives have the layout of their species
+LAYOUTS = {"planaria": "folders", "tribolium": "stacks"}
+
+
+def resolve_dataset(name: str, config: dict[str, Any]) -> Dataset:
+    """Resolve and check one entry of `datasets`.
+
+    Parameters
+    ----------
+    name : str
+        Its key.
+    config : dict
+        Its values, with the schema's defaults filled in.
+
+    Raises
+    ------
+    StudyError
+        Naming the key at fault.
+    """
+    key = f"datasets.{name}"
+    source_key = _source_key(key, config)
+    if source_key == "pairs":
+        _check_pairs(key, config)
+    else:
+        _check_layout(key, config)
+    if source_key == "archive":
+        _check_archive(key, config["archive"])
+    if source_key == "simulate":
+        _check_simulation(key, config)
+    dataset = Dataset(
+        name=name,
+        label=config["label"] or name,
+        table=config["table"] or f"table_{name}",
+        published=config["published"],
+        axes=config["pairs"]["axes"] if source_key == "pairs" else "ZYX",
+        source=SOURCES[source_key](**_with_tuples(config[source_key])),
+        layout=config["layout"],
+        truth=config["truth"],
+        conditions=_conditions(source_key, config),
+        stratum=config["stratum"],
+        voxel_size=_tuple(config["voxel_size"]),
+        patches=PatchSettings(**_with_tuples(config["patches"])),
+    )
+    _check_conditions(key, dataset)
+    _check_lengths(key, dataset)
+    _check_stratum(key, dataset.stratum)
+    return dataset
+
+
+def _tuple(values: list | None) -> tuple | None:
+    return None if values is None else tuple(values)
+
+
+def _with_tuples(values: dict[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+
+
+def _conditions(source_key: str, config: dict[str, Any]) -> tuple[Condition, ...]:
+    """The conditions; pairs have one, which is called low."""
+    if source_key == "pairs":
+        return (Condition("low", "low"),)
+    return tuple(Condition(**condition) for condition in config["conditions"])
+
+
+def _source_key(key: str, config: dict[str, Any]) -> str:
+    given = [source for source in SOURCES if source in config]
+    if len(given) != 1:
+        raise StudyError(
+            f"{key} has {' and '.join(given) or 'no source'}, expected exactly one of "
+            f"{', '.join(SOURCES)}."
+        )
+    return given[0]
+
+
+def _check_pairs(key: str, config: dict[str, Any]) -> None:
+    if config["conditions"]:
+        raise StudyError(
+            f"{key}.conditions cannot be given with pairs, whose one condition is called low."
+        )
+    if config["patches"]["source"] != "volumes":
+        raise StudyError(f"{key}.patches.source is npz, but pairs bring no npz: set it to volumes.")
+
+
+def _check_layout(key: str, config: dict[str, Any]) -> None:
+    layout = config["layout"]
+    kind, noun = (str, "a folder's name") if layout == "folders" else (int, "a channel's number")
+    if not config["conditions"]:
+        raise StudyError(
+            f"{key}.conditions is empty, expected the low-SNR conditions, the cleanest first."
+        )
+    sources = [condition["source"] for condition in config["conditions"]]
+    places = {"truth": config["truth"]}
+    places |= {f"conditions.{i}.source": source for i, source in enumerate(sources)}
+    for place, value in places.items():
+        is_negative = isinstance(value, int) and value < 0
+        if not isinstance(value, kind) or is_negative:
+            raise StudyError(f"{key}.{place} is {value!r}, but layout {layout} needs {noun}.")
+    if len(set(places.values())) < len(places):
+        raise StudyError(
+            f"{key}: truth and conditions must come from different sources, found "
+            f"{list(places.values())}."
+        )
+
+
+def _check_archive(key: str, archive: dict[str, Any]) -> None:
+    given = [source for source in ("url", "path") if archive[source]]
+    if len(given) != 1:
+        raise StudyError(
+            f"{key}.archive has {' and '.join(given) or 'neither url nor path'}, expected exactly "
+            "one of url, path."
+        )
+
+
+def _check_simulation(key: str, config: dict[str, Any]) -> None:
+    species, shape = config["simulate"]["species"], config["simulate"]["shape"]
+    patch = config["patches"]["shape"]
+    if config["layout"] != LAYOUTS[species]:
+        raise StudyError(
+            f"{key}.layout is {config['layout']}, but archives of {species} have the layout "
+            f"{LAYOUTS[species]}."
+        )
+    if len(patch) == 3 and any(p > s for p, s in zip(patch, shape, strict=True)):
+        raise StudyError(
+            f"{key}.patches.shape is {patch}, larger than the simulated volumes of {shape}."
+        )
+    if species == "tribolium" and config["patches"]["source"] == "volumes":
+        raise StudyError(
+            f"{key}.patches.source is volumes, but archives of tribolium bring no training "
+            "volumes: set it to npz."
+        )
+
+
+def _check_conditions(key: str, dataset: Dataset) -> None:
+    names = dataset.condition_names
+    taken = (*RESERVED, SCALES)
+    if len(set(names)) < len(names) or set(names) & set(taken):
+        raise StudyError(
+            f"{key}.conditions are named {', '.join(names)}: names must differ, and not be "
+            f"{' or '.join(taken)}."
+        )
+
+
+def _check_lengths(key: str, dataset: Dataset) -> None:
+    given = {"patches.shape": dataset.patches.shape, "voxel_size": dataset.voxel_size}
+    for place, values in given.items():
+        if values is not None and len(values) != len(dataset.axes):
+            raise StudyError(
+                f"{key}.{place} is {list(values)}, expected a value for each of the axes "
+                f"{dataset.axes}."
+            )
+
+
+def _check_stratum(key: str, pattern: str | None) -> None:
+    if pattern is None:
+        return
+    try:
+        groups = re.compile(pattern).groups
+    except re.error as error:
+        raise StudyError(
+            f"{key}.stratum is {pattern!r}, which is no regular expression: {error}."
+        ) from None
+    if groups != 1:
+        raise StudyError(
+            f"{key}.stratum is {pattern!r} with {groups} groups, expected one group: the stratum."
+        )

@@ -1,0 +1,258 @@
+"""Models and sweeps of a config: each model's settings resolved, and the sample-matched arms."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from numbers import Real
+from typing import Any
+
+from denoising.study.names import RESERVED
+from denoising.study.study import Comparison, Dataset, Model, Sweep, Training
+from denoising.study.validation import StudyError, checked_settings, unknown_key
+
+# The settings whose product is the number of patches that a training sees
+LENGTH = ("batch_size", "steps_per_epoch", "epochs")
+# The setting that makes up for the varied one, where the number of patches seen is held
+MATCHED_BY = {"batch_size": "steps_per_epoch", "steps_per_epoch": "epochs"}
+
+
+@dataclass
+class Models:
+    """The models, comparisons and sweeps resolved so far, in the order of the config."""
+
+    config: dict[str, Any]
+    schema: dict[str, Any]
+    models: dict[str, Model] = field(default_factory=dict)
+    comparisons: dict[str, Comparison] = field(default_factory=dict)
+    sweeps: dict[str, Sweep] = field(default_factory=dict)  # by figure
+
+
+def resolve_models(config: dict[str, Any], schema: dict[str, Any]) -> Models:
+    """Resolve the config's studies in turn; a study may start from a model of an earlier one.
+
+    Parameters
+    ----------
+    config : dict
+        With the schema's defaults filled in.
+    schema : dict
+
+    Raises
+    ------
+    StudyError
+        Naming the key at fault.
+    """
+    resolved = Models(config, schema)
+    for name, entry in config["studies"].items():
+        _add_models(name, entry, resolved)
+        if entry["varies"] is None:
+            _add_comparison(name, entry, resolved)
+        else:
+            _add_sweep(name, entry, resolved)
+    return resolved
+
+
+def _add_models(name: str, entry: dict[str, Any], resolved: Models) -> None:
+    key = f"studies.{name}"
+    base = _base_settings(key, entry["base"], resolved)
+    for model, differences in entry["models"].items():
+        if model in resolved.models or model in RESERVED:
+            raise StudyError(
+                f"{key}.models.{model}: the name is taken, by another study's model or by "
+                f"{', '.join(RESERVED)}."
+            )
+        own = checked_settings(f"{key}.models.{model}", differences or {}, resolved.schema)
+        settings = {**base, **own}
+        seeds = settings.pop("seeds") or [resolved.config["seed"]]
+        if settings["trained_on"] is None:
+            raise StudyError(
+                f"{key}.models.{model}: trained_on is missing; give it here, in the base or in "
+                "training."
+            )
+        tested_on = entry["tested_on"] or [settings["trained_on"]]
+        if len(set(tested_on)) < len(tested_on):
+            raise StudyError(f"{key}.tested_on is {tested_on}, expected each dataset once.")
+        resolved.models[model] = Model(model, Training(**settings), tuple(seeds), tuple(tested_on))
+
+
+def _base_settings(key: str, base: str | None, resolved: Models) -> dict[str, Any]:
+    """Settings, with seeds, from which the models of a study start."""
+    if base is None:
+        return resolved.config["training"]
+    if base not in resolved.models:
+        earlier = ", ".join(resolved.models) or "there is none"
+        raise StudyError(f"{key}.base is {base}, expected a model of an earlier study: {earlier}.")
+    model = resolved.models[base]
+    return {**vars(model.training), "seeds": model.seeds}
+
+
+def _add_comparison(name: str, entry: dict[str, Any], resolved: Models) -> None:
+    if entry["figure"] is not None:
+        raise StudyError(
+            f"studies.{name}.figure is given, but the study varies no value: give varies too."
+        )
+    if entry["sample_matched"]:
+        _refuse_matching(f"studies.{name}.sample_matched", entry)
+    resolved.comparisons[name] = Comparison(name, tuple(entry["models"]))
+
+
+def _add_sweep(name: str, entry: dict[str, Any], resolved: Models) -> None:
+    varies, training = entry["varies"], resolved.config["training"]
+    if varies not in training:
+        where = f"studies.{name}.varies names {varies}, but training"
+        raise StudyError(unknown_key(where, varies, list(training)))
+    models = [*entry["models"], *([entry["base"]] if entry["base"] else [])]
+    values = {model: _setting(resolved.models[model], varies) for model in models}
+    if not all(isinstance(v, Real) and not isinstance(v, bool) for v in values.values()):
+        raise StudyError(
+            f"studies.{name}.varies is {varies}, which is not a number in every model: {values}."
+        )
+    figure = entry["figure"] or name
+    sweep = Sweep(
+        name=name,
+        figure=figure,
+        varies=varies,
+        base=entry["base"],
+        models=tuple(sorted(models, key=lambda model: values[model])),
+        matched=(),
+    )
+    if entry["sample_matched"]:
+        sweep = _with_matched_arm(sweep, entry, resolved)
+    if figure in resolved.sweeps:
+        first = resolved.sweeps[figure].name
+        raise StudyError(
+            f"studies.{first}.figure and studies.{name}.figure share the name {figure}; set one "
+            "to another."
+        )
+    resolved.sweeps[figure] = sweep
+
+
+def _setting(model: Model, name: str) -> Any:
+    return list(model.seeds) if name == "seeds" else getattr(model.training, name)
+
+
+def _refuse_matching(key: str, entry: dict[str, Any]) -> None:
+    raise StudyError(
+        f"{key} is given, but base is {entry['base']} and varies is {entry['varies']}: give the "
+        "base whose number of patches is held, and let the study vary "
+        f"{' or '.join(MATCHED_BY)}."
+    )
+
+
+def _with_matched_arm(sweep: Sweep, entry: dict[str, Any], resolved: Models) -> Sweep:
+    """Add the second arm of a sweep: its models again, each seeing as many patches as the base."""
+    key = f"studies.{sweep.name}.sample_matched"
+    if sweep.base is None or sweep.varies not in MATCHED_BY:
+        _refuse_matching(key, entry)
+    arm = []
+    for model in sweep.models:
+        if model == sweep.base:
+            arm.append(model)
+            continue
+        matched = f"{model}-matched"
+        if matched in resolved.models:
+            raise StudyError(
+                f"{key}: the name {matched} of a model of the second arm is taken; rename the "
+                "other."
+            )
+        training = _matched(key, resolved.models[model], resolved.models[sweep.base], sweep.varies)
+        resolved.models[matched] = replace(resolved.models[model], name=matched, training=training)
+        arm.append(matched)
+    return replace(sweep, matched=tuple(arm))
+
+
+def _matched(key: str, model: Model, base: Model, varies: str) -> Training:
+    """The model's settings, changed so that it sees as many patches as the base."""
+    own, held, makes_up = vars(model.training), vars(base.training), MATCHED_BY[varies]
+    _check_matchable(key, model, base, varies)
+    product = held[varies] * held[makes_up]
+    count, rest = divmod(product, own[varies])
+    if rest:
+        divisors = [number for number in range(1, product + 1) if product % number == 0]
+        nearest = sorted(divisors, key=lambda number: abs(number - own[varies]))[:2]
+        raise StudyError(
+            f"{key}: {model.name} with {varies} {own[varies]} would need {product} / {own[varies]} "
+            f"{makes_up}, which is no whole number; give it a {varies} that divides {product}, "
+            f"such as {' or '.join(map(str, sorted(nearest)))}."
+        )
+    matched = replace(model.training, **{makes_up: count})
+    # Patience counts epochs: left alone, shorter epochs would let the learning rate fall after
+    # fewer patches
+    patience = matched.plateau_patience * matched.epochs / base.training.epochs
+    return replace(matched, plateau_patience=max(1, round(patience)))
+
+
+def _check_matchable(key: str, model: Model, base: Model, varies: str) -> None:
+    own, held = vars(model.training), vars(base.training)
+    others = [name for name in LENGTH if name != varies and own[name] != held[name]]
+    if others:
+        raise StudyError(
+            f"{key}: {model.name} differs from {base.name} in {' and '.join(others)} too, not in "
+            f"{varies} alone; leave that as the base has it, or move the model to another study."
+        )
+    patience = model.training.early_stopping_patience
+    if patience is not None:
+        raise StudyError(
+            f"{key}: {model.name} has early_stopping_patience {patience}, and a training that ends "
+            "early sees fewer patches than the base; set it to null in this sweep and its base."
+        )
+
+
+def check_model(model: Model, datasets: Mapping[str, Dataset]) -> None:
+    """Hold a model against the datasets that it is trained and tested on.
+
+    Raises
+    ------
+    StudyError
+        If a dataset does not exist, a patch does not fit the network, or axes differ.
+    """
+    named = [("trained_on", model.trained_on), *(("tested_on", d) for d in model.tested_on)]
+    for key, dataset in named:
+        if dataset not in datasets:
+            raise StudyError(
+                f"model {model.name}: {key} is {dataset}, which is no dataset; there are "
+                f"{', '.join(datasets)}."
+            )
+    trained_on = datasets[model.trained_on]
+    _check_patches(model, trained_on)
+    for name in model.tested_on:
+        if datasets[name].axes != trained_on.axes:
+            raise StudyError(
+                f"model {model.name}: trained on {trained_on.name} with axes {trained_on.axes}, "
+                f"it cannot be tested on {name} with axes {datasets[name].axes}."
+            )
+
+
+def _check_patches(model: Model, dataset: Dataset) -> None:
+    multiple = 2**model.training.depth
+    if any(size % multiple for size in dataset.patches.shape):
+        raise StudyError(
+            f"datasets.{dataset.name}.patches.shape is {list(dataset.patches.shape)}, but model "
+            f"{model.name} of depth {model.training.depth} needs every edge divisible by "
+            f"{multiple}."
+        )
+    if model.training.split == "by-volume" and dataset.patches.source == "npz":
+        raise StudyError(
+            f"model {model.name}: split is by-volume, but the published npz of {dataset.name} "
+            "does not tell the volumes of its patches: use tail or random."
+        )
+
+
+def check_sweep(sweep: Sweep, models: Mapping[str, Model]) -> None:
+    """Refuse a sweep whose models are tested on no dataset in common."""
+    tests = {model: list(models[model].tested_on) for model in sweep.models}
+    if not set.intersection(*map(set, tests.values())):
+        raise StudyError(
+            f"studies.{sweep.name} compares models that are tested on no dataset in common: "
+            f"{tests}."
+        )
+
+
+def check_run_names(models: Mapping[str, Model]) -> None:
+    """Refuse models whose seeds make a run or an ensemble with the name of another model."""
+    for model in models.values():
+        made = model.methods if len(model.seeds) > 1 else []
+        taken = [name for name in made if name in models]
+        if taken:
+            raise StudyError(
+                f"model {model.name}: its seeds {list(model.seeds)} make {taken[0]}, which is the "
+                "name of another model; rename one of the two."
+            )
