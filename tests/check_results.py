@@ -136,10 +136,10 @@ def not_ahead(
     paper = scores[(scores["protocol"] == "paper") & scores["metric"].isin(["nrmse", "ssim"])]
     means = paper.groupby(["tested_on", "metric", "condition", "output", "model"])["value"].mean()
     found = []
-    for model in study["studies"]["replication"]["models"]:
-        dataset = study["models"][model]["trained_on"]
+    for model in study.comparisons["replication"].models:
+        dataset = study.models[model].trained_on
         for metric, sign in (("nrmse", -1), ("ssim", 1)):
-            for condition in (each["name"] for each in study["datasets"][dataset]["conditions"]):
+            for condition in study.datasets[dataset].condition_names:
                 ours = means.get((dataset, metric, condition, "network", model), float("nan"))
                 for other in (name for name in others if name in ("input", *study.baselines)):
                     theirs = means.get((dataset, metric, condition, other, ""), float("nan"))

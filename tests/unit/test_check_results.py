@@ -1,34 +1,37 @@
 """The check that ends `make demo` fails where results are missing or wrong."""
 
+import copy
 import itertools
 import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-import check_results
+import check_results  # noqa: E402
+from denoising.study.config import resolve  # noqa: E402
 
-STUDY = {
+CONFIG = {
+    "title": "Worms",
     "datasets": {
-        "worms": {"conditions": [{"name": "1"}, {"name": "2"}], "simulate": {"test_volumes": 2}}
+        name: {
+            "simulate": {"species": "planaria", "test_volumes": 2},
+            "published": "planaria",
+            "conditions": [{"name": "1", "source": "a"}, {"name": "2", "source": "b"}],
+            "patches": {"shape": [16, 16, 16]},
+        }
+        for name in ("worms", "flies")
     },
-    "models": {
-        "worms-care": {"trained_on": "worms", "seeds": [3, 5]},
-        "worms-small": {"trained_on": "worms", "seeds": [0]},
-    },
-    "runs": {
-        "worms-care-seed3": {"model": "worms-care", "seed": 3},
-        "worms-care-seed5": {"model": "worms-care", "seed": 5},
-        "worms-small": {"model": "worms-small", "seed": 0},
-    },
-    "ensembles": {"worms-care-ensemble": "worms-care"},
-    "tests": {"worms-care": ["worms"], "worms-small": ["worms"]},
-    "studies": {"replication": {"models": ["worms-care"]}},
     "baselines": ["gaussian", "nlm"],
-    "evaluation": {"protocols": ["paper", "study2019"]},
+    "studies": {
+        "replication": {"models": {"worms-care": {"trained_on": "worms", "seeds": [3, 5]}}},
+        "small": {"models": {"worms-small": {"trained_on": "worms"}}},
+    },
 }
+SCHEMA = yaml.safe_load((check_results.ROOT / "workflow/schemas/config.schema.yaml").read_text())
+STUDY = resolve(CONFIG, SCHEMA)
 # NRMSE by output, model and seed: one run is no better than non-local means, the mean over runs is
 NRMSE = {
     ("input", "", ""): 0.3,
@@ -101,8 +104,9 @@ def test_missing_runs_and_ensembles_are_named(scores):
         scores.query("model != 'worms-care-ensemble'")
     )
     assert "gaussian on worms is missing" in said(scores.query("output != 'gaussian'"))
-    other = STUDY | {"tests": {"worms-care": ["worms"], "worms-small": ["worms", "flies"]}}
-    other["datasets"] = STUDY["datasets"] | {"flies": STUDY["datasets"]["worms"]}
+    config = copy.deepcopy(CONFIG)
+    config["studies"]["small"]["tested_on"] = ["worms", "flies"]
+    other = resolve(config, SCHEMA)
     assert check_results.incomplete(scores, other) == [
         f"scores.csv: {name} on flies is missing."
         for name in ("worms-small, seed 0,", "input", "gaussian", "nlm")

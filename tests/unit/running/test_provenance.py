@@ -21,7 +21,8 @@ CODE = {
     "denoising/__init__.py": "",
     "denoising/metrics.py": 'FACTOR = 2\n\n\ndef score(x):\n    """Score."""\n    from denoising import scale\n\n'
     "    return scale.scaled(x) * FACTOR\n",
-    "denoising/scale.py": "import denoising.limits\nfrom denoising.deep import floor\n\n\ndef scaled(x):\n    return min(x, denoising.limits.TOP)\n",
+    "denoising/scale.py": "import denoising.limits\nfrom denoising.deep import floor"
+    "\n\n\ndef scaled(x):\n    return min(x, denoising.limits.TOP)\n",
     "denoising/limits.py": "TOP = 10\n",
     "denoising/figures.py": "def draw():\n    pass\n",
     "denoising/deep/__init__.py": "",
@@ -140,7 +141,7 @@ def test_imports_in_the_library_are_such_as_versions_see():
 
 
 @pytest.fixture(scope="module")
-def study():
+def published():
     schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
     return resolve(yaml.safe_load((ROOT / "config/paper.yaml").read_text()), schema)
 
@@ -163,8 +164,8 @@ def inputs(tmp_path):
     return {"planaria": tmp_path / "planaria.json"}
 
 
-def test_record_holds_versions_inputs_and_seeds(study, inputs, repository):
-    entry = record(study, inputs, repository)
+def test_record_holds_versions_inputs_and_seeds(inputs, repository):
+    entry = record(inputs, {"planaria": None}, {"planaria": 0, "tribolium": 3}, repository)
     assert entry["packages"] == {
         "numpy": {"pinned": "1.0.0", "installed_here": np.__version__},
         "no-such-package": {"pinned": "3.2", "installed_here": "not installed"},
@@ -174,7 +175,7 @@ def test_record_holds_versions_inputs_and_seeds(study, inputs, repository):
         "sha256": "ab",
         "verified": False,
     }
-    assert entry["seeds"] == dict.fromkeys(study["models"], 0)
+    assert entry["seeds"] == {"planaria": 0, "tribolium": 3}
     assert entry["commit"] == "not a git checkout"
 
 
@@ -197,39 +198,35 @@ def checkout(repository):
     return repository
 
 
-def test_a_checksum_written_into_the_config_later_is_held_against_the_record(
-    study, inputs, repository
-):
-    study["datasets"]["planaria"] = {"archive": {"sha256": "ab"}}
-    assert record(study, inputs, repository)["inputs"]["planaria"]["verified"]
-    study["datasets"]["planaria"]["archive"]["sha256"] = "cd"
+def test_a_checksum_written_into_the_config_later_is_held_against_the_record(inputs, repository):
+    assert record(inputs, {"planaria": "ab"}, {}, repository)["inputs"]["planaria"]["verified"]
     with pytest.raises(ValueError, match="has sha256 ab, expected cd"):
-        record(study, inputs, repository)
+        record(inputs, {"planaria": "cd"}, {}, repository)
 
 
-def test_record_holds_the_commit(study, checkout):
-    entry = record(study, {}, checkout)
+def test_record_holds_the_commit(checkout):
+    entry = record({}, {}, {}, checkout)
     assert entry["commit"] == git(checkout, "rev-parse", "HEAD").strip()
     assert entry["uncommitted_changes"] == []
 
 
-def test_record_names_uncommitted_changes(study, checkout):
+def test_record_names_uncommitted_changes(checkout):
     (checkout / "envs" / "versions.txt").write_text("numpy==2.0.0\n")
-    assert record(study, {}, checkout)["uncommitted_changes"] == [" M envs/versions.txt"]
+    assert record({}, {}, {}, checkout)["uncommitted_changes"] == [" M envs/versions.txt"]
 
 
-def test_record_says_that_something_was_changed(study, checkout):
+def test_record_says_that_something_was_changed(checkout):
     (checkout / "envs" / "versions.txt").write_text("numpy==2.0.0\n")
-    (change,) = record(study, {}, checkout)["uncommitted_changes"]
+    (change,) = record({}, {}, {}, checkout)["uncommitted_changes"]
     assert change.endswith("envs/versions.txt")
 
 
-def test_write_record_writes_json_and_the_filled_in_config(study, tmp_path):
+def test_write_record_writes_json_and_the_filled_in_config(published, tmp_path):
     entry = {"commit": "abc", "seeds": {"planaria": 0}}
-    write_record(entry, study, tmp_path / "provenance.json", tmp_path / "config.yaml")
+    write_record(entry, published.config, tmp_path / "provenance.json", tmp_path / "config.yaml")
     assert json.loads((tmp_path / "provenance.json").read_text()) == entry
     written = yaml.safe_load((tmp_path / "config.yaml").read_text())
-    assert written["title"] == study["title"] == recorded_title(tmp_path / "config.yaml")
+    assert written["title"] == published.title == recorded_title(tmp_path / "config.yaml")
     assert written["validation_fraction"] == 0.2
     assert written["baselines"] == ["gaussian", "median", "tv", "wavelet", "nlm"]
     assert written["datasets"]["planaria"]["patches"]["axes"] == "SCZYX"

@@ -1,6 +1,7 @@
 """What a config means: the published study, what resolves by config alone, and what is refused in one sentence."""
 
 import copy
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import jsonschema
@@ -10,6 +11,7 @@ import yaml
 from denoising.study.config import resolve
 from denoising.study.datasets import SOURCES
 from denoising.study.products import figures, tables
+from denoising.study.study import Compute, Run
 from denoising.study.validation import StudyError, refuse_repeated_keys
 
 ROOT = Path(__file__).parents[3]
@@ -101,6 +103,10 @@ def default():
     return resolve(read("config/config.yaml"), copy.deepcopy(SCHEMA))
 
 
+def training(study, model):
+    return study.models[model].training
+
+
 def change(config, changes):
     """Set values by dotted path; None takes the key away."""
     for path, value in changes.items():
@@ -140,7 +146,8 @@ def test_strata_and_calibration_are_reported_where_there_are_any(published, conf
 
 def test_published_models_have_the_published_values(published):
     found = {
-        name: tuple(values[key] for key in VARIED) for name, values in published.models.items()
+        name: tuple(getattr(model.training, key) for key in VARIED)
+        for name, model in published.models.items()
     }
     assert found == PUBLISHED | MATCHED
 
@@ -150,36 +157,38 @@ def test_published_models_have_the_rest_in_common(published):
         "width": 32, "depth": 2, "kernel": 3, "residual": True, "last_activation": "linear", "loss": "laplace",
         "learning_rate": 4e-4, "schedule": "plateau", "plateau_factor": 0.5, "plateau_patience": 10,
         "plateau_min_delta": 0, "early_stopping_patience": None, "split": "tail", "validation_patches": None,
-        "augment": False, "precision": "auto", "seeds": [0],
+        "augment": False, "precision": "auto",
     }  # fmt: skip
     patience = {
         "planaria-steps25-matched": 160,
         "planaria-steps100-matched": 40,
     }  # as many patches as 10 epochs of 400
-    for name, values in published.models.items():
+    for name, model in published.models.items():
         expected = common | {"plateau_patience": patience.get(name, 10)}
-        assert {key: value for key, value in values.items() if key not in VARIED} == expected, name
+        settings = vars(model.training)
+        assert {k: settings[k] for k in settings if k not in VARIED} == expected, name
+        assert model.seeds == (0,)
     assert published.validation_fraction == 0.2
 
 
 def test_published_archives(published):
     planaria, tribolium = published.datasets.values()
-    assert planaria["archive"]["url"] == "https://edmond.mpg.de/api/access/datafile/264085"
-    assert planaria["archive"]["sha256"] is None
-    assert tribolium["archive"]["url"] == "https://edmond.mpg.de/api/access/datafile/264091"
+    assert planaria.source.url == "https://edmond.mpg.de/api/access/datafile/264085"
+    assert planaria.source.sha256 is None
+    assert tribolium.source.url == "https://edmond.mpg.de/api/access/datafile/264091"
     assert (
-        tribolium["archive"]["sha256"]
+        tribolium.source.sha256
         == "d6ae165eb94c68fdc4af16796fb12c4c36ad3c23afb3dd791e725069874b2e97"
     )
     for dataset in (planaria, tribolium):
-        assert dataset["patches"]["source"] == "npz"
-        assert dataset["patches"]["axes"] == "SCZYX"
-        assert dataset["patches"]["shape"] == [16, 64, 64]
+        assert dataset.patches.source == "npz"
+        assert dataset.patches.axes == "SCZYX"
+        assert dataset.patches.shape == (16, 64, 64)
 
 
 def test_published_protocols_and_baseline(published):
-    assert published["evaluation"]["protocols"] == ["paper", "study2019"]
-    assert published.baselines == ["gaussian", "median", "tv", "wavelet", "nlm"]
+    assert published.protocols == ("paper", "study2019")
+    assert published.baselines == ("gaussian", "median", "tv", "wavelet", "nlm")
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -187,12 +196,12 @@ def test_conditions_are_the_cleanest_first(name, schema):
     """Condition 1 is planaria's cleanest and tribolium's noisiest."""
     study = resolve(read(name), schema)
     planaria, tribolium = study.datasets.values()
-    assert (planaria["layout"], planaria["truth"]) == ("folders", "GT")
-    assert [(c["name"], c["source"]) for c in planaria["conditions"]] == [
+    assert (planaria.layout, planaria.truth) == ("folders", "GT")
+    assert [(c.name, c.source) for c in planaria.conditions] == [
         (n, f"condition_{n}") for n in "123"
     ]
-    assert (tribolium["layout"], tribolium["truth"]) == ("stacks", 3)
-    assert [(c["name"], c["source"]) for c in tribolium["conditions"]] == [
+    assert (tribolium.layout, tribolium.truth) == ("stacks", 3)
+    assert [(c.name, c.source) for c in tribolium.conditions] == [
         ("3", 2),
         ("2", 1),
         ("1", 0),
@@ -203,15 +212,15 @@ def test_conditions_are_the_cleanest_first(name, schema):
 @pytest.mark.parametrize("name", SHIPPED)
 def test_sweeps_stand_in_order_with_their_base(name, schema):
     study = resolve(read(name), schema)
-    assert study["studies"]["batch_size"]["models"] == BATCHES
-    assert study["studies"]["steps_per_epoch"]["models"] == STEPS
-    assert study["studies"]["batch_size"]["matched"] == [
+    assert list(study.sweeps["fig4_batch_size"].models) == BATCHES
+    assert list(study.sweeps["fig5_steps_per_epoch"].models) == STEPS
+    assert list(study.sweeps["fig4_batch_size"].matched) == [
         "planaria-batch8-matched", "planaria-100", "planaria-batch32-matched", "planaria-batch64-matched",
     ]  # fmt: skip
-    assert study["studies"]["steps_per_epoch"]["matched"] == [
+    assert list(study.sweeps["fig5_steps_per_epoch"].matched) == [
         "planaria-steps25-matched", "planaria-steps100-matched", "planaria-100",
     ]  # fmt: skip
-    assert sweeps(study) == {
+    assert {figure: sweep.name for figure, sweep in study.sweeps.items()} == {
         "fig4_batch_size": "batch_size",
         "fig5_steps_per_epoch": "steps_per_epoch",
     }
@@ -233,26 +242,27 @@ def test_every_organisms_models_meet_both_test_sets(name, schema):
 def test_default_study_keeps_the_published_ratios(default):
     """Batch 8:16:32:64, steps 25:100:400, epochs 100:200; one thing varies at a time."""
     models = default.models
-    batch, steps, epochs = (models["planaria-100"][key] for key in VARIED[1:])
+    batch, steps, epochs = (getattr(models["planaria-100"].training, key) for key in VARIED[1:])
     for name, (dataset, *values) in PUBLISHED.items():
         expected = [values[0] * batch / 16, values[1] * steps / 400, values[2] * epochs / 100]
-        assert [models[name][key] for key in VARIED] == [dataset, *expected], name
+        assert [getattr(models[name].training, key) for key in VARIED] == [dataset, *expected], name
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 @pytest.mark.parametrize("sweep", ["batch_size", "steps_per_epoch"])
 def test_second_arms_see_as_many_patches_as_their_base(name, sweep, schema):
     study = resolve(read(name), schema)
-    arms = study["studies"][sweep]["models"], study["studies"][sweep]["matched"]
-    values = [[study.models[model] for model in arm] for arm in arms]
-    seen = [[m["batch_size"] * m["steps_per_epoch"] * m["epochs"] for m in arm] for arm in values]
+    entry = next(entry for entry in study.sweeps.values() if entry.name == sweep)
+    arms = entry.models, entry.matched
+    values = [[study.models[model].training for model in arm] for arm in arms]
+    seen = [[training.patches_seen for training in arm] for arm in values]
     assert len(set(seen[0])) == len(arms[0])
     assert set(seen[1]) == {seen[0][arms[0].index("planaria-100")]}
-    assert [m[sweep] for m in values[1]] == [m[sweep] for m in values[0]]
+    assert [getattr(t, sweep) for t in values[1]] == [getattr(t, sweep) for t in values[0]]
 
 
 def test_default_study_needs_no_download(default):
-    assert all("simulate" in dataset for dataset in default.datasets.values())
+    assert all(dataset.is_simulated for dataset in default.datasets.values())
 
 
 # What resolves by config alone
@@ -284,16 +294,18 @@ def test_further_batch_size_takes_its_place_in_the_sweep(schema):
     }
     study = resolve(config, schema)
     expected = ["planaria-batch4", *BATCHES[:2], "planaria-batch20", *BATCHES[2:]]
-    assert study["studies"]["batch_size"]["models"] == expected
-    assert study.models["planaria-batch20"] == study.models["planaria-100"] | {"batch_size": 20}
-    assert study.models["planaria-batch20-matched"]["steps_per_epoch"] == 320
+    assert list(study.sweeps["fig4_batch_size"].models) == expected
+    assert training(study, "planaria-batch20") == replace(
+        training(study, "planaria-100"), batch_size=20
+    )
+    assert study.models["planaria-batch20-matched"].training.steps_per_epoch == 320
 
 
 def test_own_pairs_in_two_dimensions(config, schema):
     study = resolve(config, schema)
-    assert study.datasets["own"]["axes"] == "YX"
+    assert study.datasets["own"].axes == "YX"
     assert study.datasets["own"].condition_names == ["low"]
-    assert study.datasets["worms"]["axes"] == "ZYX"
+    assert study.datasets["worms"].axes == "ZYX"
 
 
 # Second arms
@@ -309,15 +321,18 @@ def matched(config, changes=None, **training):
 
 def test_steps_make_up_for_the_batch(config, schema):
     study = resolve(matched(config), schema)
-    assert study["studies"]["batches"]["models"] == ["worms-4", "worms", "worms-32"]
-    assert study["studies"]["batches"]["matched"] == [
+    assert list(study.sweeps["batches"].models) == ["worms-4", "worms", "worms-32"]
+    assert list(study.sweeps["batches"].matched) == [
         "worms-4-matched",
         "worms",
         "worms-32-matched",
     ]
-    models = study.models
-    assert models["worms-4-matched"] == models["worms-4"] | {"steps_per_epoch": 400}
-    assert models["worms-32-matched"] == models["worms-32"] | {"steps_per_epoch": 50}
+    assert training(study, "worms-4-matched") == replace(
+        training(study, "worms-4"), steps_per_epoch=400
+    )
+    assert training(study, "worms-32-matched") == replace(
+        training(study, "worms-32"), steps_per_epoch=50
+    )
 
 
 def test_epochs_make_up_for_the_steps(config, schema):
@@ -329,21 +344,18 @@ def test_epochs_make_up_for_the_steps(config, schema):
         },
     }
     study = resolve(matched(config, changes), schema)
-    assert study["studies"]["batches"]["matched"] == [
+    assert list(study.sweeps["batches"].matched) == [
         "worms-few-matched",
         "worms",
         "worms-many-matched",
     ]
-    models = study.models
-    assert models["worms"]["plateau_patience"] == 10
-    assert models["worms-few-matched"] == models["worms-few"] | {
-        "epochs": 40,
-        "plateau_patience": 40,
-    }
-    assert models["worms-many-matched"] == models["worms-many"] | {
-        "epochs": 2,
-        "plateau_patience": 2,
-    }
+    assert training(study, "worms").plateau_patience == 10
+    assert training(study, "worms-few-matched") == replace(
+        training(study, "worms-few"), epochs=40, plateau_patience=40
+    )
+    assert training(study, "worms-many-matched") == replace(
+        training(study, "worms-many"), epochs=2, plateau_patience=2
+    )
 
 
 def test_matched_models_are_models_like_any_other(config, schema):
@@ -365,19 +377,19 @@ def test_matched_models_are_models_like_any_other(config, schema):
         "later",
     ]
     assert list(study.models) == names
-    assert study.models["worms-4-matched"]["learning_rate"] == 0.01
+    assert study.models["worms-4-matched"].training.learning_rate == 0.01
     assert list(study.models["worms-4-matched"].tested_on) == ["worms", "beads"]
     assert study.models["worms-4-matched"].runs == [
         "worms-4-matched-seed7",
         "worms-4-matched-seed8",
     ]
     assert study.ensembles["worms-4-matched-ensemble"] == "worms-4-matched"
-    assert study.models["later"]["steps_per_epoch"] == 400
+    assert study.models["later"].training.steps_per_epoch == 400
 
 
 def test_without_sample_matched_there_is_no_second_arm(config, schema):
     study = resolve(config, schema)
-    assert [entry["matched"] for entry in study["studies"].values()] == [[], []]
+    assert [sweep.matched for sweep in study.sweeps.values()] == [()]
 
 
 def test_matched_models_are_no_part_of_the_config(config, schema):
@@ -453,8 +465,8 @@ def test_no_second_arm_where_patches_seen_cannot_be_held(changes, said, config, 
 
 def test_a_model_of_one_seed_has_one_run_of_its_own_name(config, schema):
     study = resolve(change(config, {"seed": 5, "studies.main.models.flies.seeds": [8]}), schema)
-    assert study.runs["worms"] == {"model": "worms", "seed": 5}
-    assert study.runs["flies"] == {"model": "flies", "seed": 8}
+    assert study.runs["worms"] == Run("worms", "worms", 5)
+    assert study.runs["flies"] == Run("flies", "flies", 8)
     assert list(study.runs) == list(study.models)
     assert study.ensembles == {}
 
@@ -469,7 +481,7 @@ def test_a_model_of_several_seeds_has_a_run_each_and_an_ensemble(config, schema)
         "worms-32",
         "worms-4",
     ]
-    assert study.runs["flies-seed3"] == {"model": "flies", "seed": 3}
+    assert study.runs["flies-seed3"] == Run("flies-seed3", "flies", 3)
     assert study.models["flies"].runs == ["flies-seed7", "flies-seed3"]
     assert study.ensembles == {"flies-ensemble": "flies"}
     assert "flies" in study.models
@@ -483,7 +495,7 @@ def test_models_take_the_seeds_of_training_or_their_base_over(config, schema):
         "studies.batches.models.worms-4.seeds": [3],
     }
     study = resolve(change(config, changes), schema)
-    seeds = {name: values["seeds"] for name, values in study.models.items()}
+    seeds = {name: list(model.seeds) for name, model in study.models.items()}
     assert seeds == {
         "worms": [1, 2],
         "flies": [9],
@@ -496,14 +508,13 @@ def test_models_take_the_seeds_of_training_or_their_base_over(config, schema):
 def test_null_seeds_of_a_model_take_the_studys(config, schema):
     config["studies"]["main"]["models"]["flies"]["seeds"] = None
     study = resolve(change(config, {"seed": 5, "training.seeds": [1, 2]}), schema)
-    assert study.models["flies"]["seeds"] == [5]
+    assert study.models["flies"].seeds == (5,)
 
 
 def test_seeds_are_not_written_into_the_config(config, schema):
     study = resolve(config, schema)
-    study.models["worms"]["seeds"].append(1)
     assert study.config["training"]["seeds"] is None
-    assert study.models["worms-4"]["seeds"] == [0]
+    assert study.models["worms-4"].seeds == (0,)
 
 
 @pytest.mark.parametrize("other", ["worms-seed2", "worms-ensemble"])
@@ -515,9 +526,7 @@ def test_what_seeds_make_may_not_be_named_as_another_model(other, seeds, config,
         StudyError, match=rf"^model worms: .* make {other}, .*; rename one of the two\.$"
     ):
         resolve(config, schema)
-    assert (
-        other in resolve(change(config, {"studies.main.models.worms.seeds": [2]}), schema)["models"]
-    )
+    assert other in resolve(change(config, {"studies.main.models.worms.seeds": [2]}), schema).models
 
 
 # How values are found
@@ -527,28 +536,27 @@ def test_model_starts_from_training_or_base_and_changes_what_it_names(config, sc
     change(
         config, {"training.epochs": 7, "training.width": 16, "studies.main.models.worms.width": 4}
     )
-    models = resolve(config, schema)["models"]
-    assert (models["flies"]["epochs"], models["flies"]["width"]) == (7, 16)
-    assert (
-        models["worms-4"]["epochs"],
-        models["worms-4"]["width"],
-        models["worms-4"]["batch_size"],
-    ) == (7, 4, 4)
-    assert models["worms-4"]["trained_on"] == "worms"
+    models = resolve(config, schema).models
+    flies, worms_4 = models["flies"].training, models["worms-4"].training
+    assert (flies.epochs, flies.width) == (7, 16)
+    assert (worms_4.epochs, worms_4.width, worms_4.batch_size) == (7, 4, 4)
+    assert worms_4.trained_on == "worms"
 
 
 def test_names_default_to_the_datasets_and_the_studys(config, schema):
     study = resolve(config, schema)
-    assert (study.datasets["worms"]["label"], study.datasets["worms"]["table"]) == (
+    assert (study.datasets["worms"].label, study.datasets["worms"].table) == (
         "worms",
         "table_worms",
     )
-    assert sweeps(study) == {"batches": "batches"}
+    assert [(sweep.figure, sweep.name) for sweep in study.sweeps.values()] == [
+        ("batches", "batches")
+    ]
 
 
 def test_models_are_tested_where_they_were_trained_by_default(config, schema):
     study = resolve(config, schema)
-    assert study["tests"] == {
+    assert {name: list(model.tested_on) for name, model in study.models.items()} == {
         "worms": ["worms"], "flies": ["flies"], "own": ["own"], "worms-32": ["worms"], "worms-4": ["worms"],
     }  # fmt: skip
     assert not study.is_cross_tested
@@ -569,35 +577,46 @@ def test_resolving_twice_gives_the_same(config, schema):
     assert resolve(config, schema) == resolve(config, schema)
 
 
-def test_defaults_do_not_leak_between_datasets(config, schema):
-    config["datasets"]["more"] = copy.deepcopy(config["datasets"]["beads"])
-    config["datasets"]["others"] = copy.deepcopy(config["datasets"]["own"])
-    datasets = resolve(config, schema)["datasets"]
-    datasets["beads"]["simulate"]["shape"][0] = 99
-    datasets["own"]["conditions"].append("changed")
-    datasets["worms"]["archive"]["sha256"] = "changed"
-    assert datasets["more"]["simulate"]["shape"] == [16, 128, 128]
-    assert len(datasets["others"]["conditions"]) == 1
-    assert datasets["flies"]["archive"]["sha256"] is None
+def test_nothing_of_a_study_can_be_changed(config, schema):
+    study = resolve(config, schema)
+    for entry in (study, study.datasets["worms"], study.models["worms"].training, study.compute):
+        with pytest.raises(FrozenInstanceError):
+            setattr(entry, next(iter(vars(entry))), "changed")
 
 
 def test_defaults_do_not_leak_into_the_next_study(config, schema):
     study = resolve(config, schema)
-    study["evaluation"]["protocols"].append("changed")
-    study["training"]["epochs"] = "changed"
-    study["compute"]["xla"] = "changed"
+    study.config["training"]["epochs"] = "changed"
+    study.config["compute"]["xla"] = "changed"
     again = resolve(config, schema)
-    assert again["evaluation"]["protocols"] == ["paper", "study2019"]
-    assert again["training"]["epochs"] == 100
-    assert again["compute"] == {"xla": "auto", "resident": "auto", "memory_growth": True}
+    assert again.models["flies"].training.epochs == 100
+    assert again.compute == Compute(xla="auto", resident="auto", memory_growth=True)
+
+
+def test_the_2019_protocol_scores_where_there_are_published_numbers(config, schema):
+    assert resolve(config, schema).protocols == ("paper",)
+    published = change(copy.deepcopy(config), {"datasets.worms.published": "planaria"})
+    assert resolve(published, schema).protocols == ("paper", "study2019")
+    asked = change(config, {"evaluation.protocols": ["study2019"]})
+    assert resolve(asked, schema).protocols == ("study2019",)
+
+
+def test_the_digest_follows_what_tables_speak_of(config, schema):
+    def digest(changes):
+        return resolve(change(copy.deepcopy(config), changes), schema).digest
+
+    same = [{}, {"device": "cpu"}, {"datasets.worms.archive.path": "elsewhere.tar.gz"}]
+    assert len({digest(changes) for changes in same}) == 1
+    other = [{"note": "new"}, {"training.epochs": 3}, {"datasets.worms.label": "Worms"}]
+    assert len({digest(changes) for changes in [{}, *other]}) == 4
 
 
 def test_datasets_may_repeat_one_another_by_yaml_anchors(schema):
     text = SMALL.replace("  worms:\n", "  worms: &same\n").replace(
         "  flies:\n", "  again: *same\n  flies:\n"
     )
-    datasets = resolve(yaml.safe_load(text), schema)["datasets"]
-    assert (datasets["worms"]["table"], datasets["again"]["table"]) == (
+    datasets = resolve(yaml.safe_load(text), schema).datasets
+    assert (datasets["worms"].table, datasets["again"].table) == (
         "table_worms",
         "table_again",
     )
@@ -1010,7 +1029,7 @@ def test_refused_before_anything_runs(changes, said, config, schema):
 def test_whole_number_written_with_a_point_is_an_integer(config, schema):
     """JSON schema takes 8.0 for an integer; numpy and range() do not."""
     study = resolve(change(config, {"training.batch_size": 8.0}), schema)
-    assert isinstance(study.models["worms"]["batch_size"], int)
+    assert isinstance(study.models["worms"].training.batch_size, int)
 
 
 def test_date_is_refused_as_any_other_wrong_type(schema):
