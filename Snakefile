@@ -8,7 +8,7 @@ min_version("9.25")
 # Studies are self-contained: Snakemake would merge `--configfile` over this one.
 if not workflow.overwrite_configfiles:
 
-    configfile: f"{workflow.basedir}/config/config.yaml"
+    configfile: f"{workflow.current_basedir.get_path_or_uri(secret_free=True)}/config/config.yaml"
 
 
 # `--resources gpu=1` serialises GPU jobs on a workstation and does not throttle a cluster.

@@ -77,16 +77,16 @@ rule simulate:
     output:
         archive="results/archives/{dataset}.tar.gz",
         record="results/archives/{dataset}.json",
-    wildcard_constraints:
-        dataset=one_of(datasets_from("simulation")),
     log:
         "logs/simulate/{dataset}.log",
     benchmark:
         "benchmarks/simulate/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(datasets_from("simulation")),
+    priority: 10
     conda:
         "../../envs/data.yaml"
     threads: 1
-    priority: 10
     resources:
         mem_mb=growing(2000),
     params:
@@ -105,20 +105,20 @@ rule download:
     output:
         archive="results/archives/{dataset}.tar.gz",
         record="results/archives/{dataset}.json",
-    wildcard_constraints:
-        dataset=one_of(datasets_from("archive")),
     log:
         "logs/download/{dataset}.log",
     benchmark:
         "benchmarks/download/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(datasets_from("archive")),
+    priority: 10
+    retries: 1
+    localrule: True  # a cluster's nodes seldom reach the internet
     conda:
         "../../envs/data.yaml"
     threads: 1
-    priority: 10
     resources:
         mem_mb=growing(500),
-    retries: 1
-    localrule: True  # a cluster's nodes seldom reach the internet
     params:
         # No code version: a download is for good
         url=lambda wildcards: dataset_of(wildcards).source.url,
@@ -134,16 +134,16 @@ rule unpack:
         archive="results/archives/{dataset}.tar.gz",
     output:
         volumes=directory("results/volumes/{dataset}"),
-    wildcard_constraints:
-        dataset=one_of(datasets_from("simulation", "archive")),
     log:
         "logs/unpack/{dataset}.log",
     benchmark:
         "benchmarks/unpack/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(datasets_from("simulation", "archive")),
+    priority: 10
     conda:
         "../../envs/data.yaml"
     threads: 1
-    priority: 10
     resources:
         mem_mb=growing(2000),
     params:
@@ -166,16 +166,16 @@ rule bring_in:
     output:
         volumes=directory("results/volumes/{dataset}"),
         record="results/archives/{dataset}.json",
-    wildcard_constraints:
-        dataset=one_of(datasets_from("pairs")),
     log:
         "logs/bring_in/{dataset}.log",
     benchmark:
         "benchmarks/bring_in/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(datasets_from("pairs")),
+    priority: 10
     conda:
         "../../envs/data.yaml"
     threads: 1
-    priority: 10
     resources:
         mem_mb=growing(2000),
     params:
@@ -201,10 +201,10 @@ rule patches:
         "logs/patches/{dataset}.log",
     benchmark:
         "benchmarks/patches/{dataset}.tsv"
+    priority: 10
     conda:
         "../../envs/data.yaml"
     threads: 1
-    priority: 10
     resources:
         mem_mb=growing(4000),
     params:
@@ -225,10 +225,10 @@ rule split:
         "logs/split/{dataset}/{split}.log",
     benchmark:
         "benchmarks/split/{dataset}/{split}.tsv"
+    priority: 10
     conda:
         "../../envs/data.yaml"
     threads: 1
-    priority: 10
     resources:
         mem_mb=growing(500),
     params:

@@ -110,12 +110,12 @@ rule calibrate:
         restored="results/restored/{run}/{dataset}",
     output:
         calibration="results/calibration/{run}/{dataset}.csv",
-    wildcard_constraints:
-        run=one_of(STUDY.probabilistic_runs),
     log:
         "logs/calibrate/{run}/{dataset}.log",
     benchmark:
         "benchmarks/calibrate/{run}/{dataset}.tsv"
+    wildcard_constraints:
+        run=one_of(STUDY.probabilistic_runs),
     conda:
         "../../envs/analysis.yaml"
     threads: scoring_threads

@@ -76,12 +76,12 @@ rule score_table:
     output:
         csv=reported("results/tables/{table}.csv", "score_table", "Tables", "Scores"),
         markdown="results/tables/{table}.md",
-    wildcard_constraints:
-        table=one_of(dataset.table for dataset in STUDY.datasets.values()),
     log:
         "logs/score_table/{table}.log",
     benchmark:
         "benchmarks/score_table/{table}.tsv"
+    wildcard_constraints:
+        table=one_of(dataset.table for dataset in STUDY.datasets.values()),
     conda:
         "../../envs/analysis.yaml"
     threads: 1
@@ -407,12 +407,12 @@ rule sweep_figure:
         png=reported(
             "results/figures/{figure}.png", "sweep_figure", "Figures", "Scores"
         ),
-    wildcard_constraints:
-        figure=one_of(STUDY.sweeps),
     log:
         "logs/sweep_figure/{figure}.log",
     benchmark:
         "benchmarks/sweep_figure/{figure}.tsv"
+    wildcard_constraints:
+        figure=one_of(STUDY.sweeps),
     conda:
         "../../envs/analysis.yaml"
     threads: 1

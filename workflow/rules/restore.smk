@@ -93,12 +93,12 @@ rule restore:
     output:
         restored=keep_if_asked(directory("results/restored/{run}/{dataset}")),
         runtime="results/runtimes/{run}/{dataset}.json",
-    wildcard_constraints:
-        run=one_of([] if in_slabs() else STUDY.runs),
     log:
         "logs/restore/{run}/{dataset}.log",
     benchmark:
         "benchmarks/restore/{run}/{dataset}.tsv"
+    wildcard_constraints:
+        run=one_of([] if in_slabs() else STUDY.runs),
     conda:
         "../../envs/care.yaml"
     threads: 8
@@ -122,12 +122,12 @@ use rule restore as restore_truth with:
     output:
         restored=keep_if_asked(directory("results/restored_truth/{run}/{dataset}")),
         runtime=temp("results/restored_truth/{run}/{dataset}.json"),
-    wildcard_constraints:
-        dataset=one_of(SWAPPED_IN_2019),
     log:
         "logs/restore_truth/{run}/{dataset}.log",
     benchmark:
         "benchmarks/restore_truth/{run}/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(SWAPPED_IN_2019),
     params:
         conditions=["truth"],
 
@@ -137,12 +137,12 @@ use rule restore as restore_slab with:
     output:
         restored=temp(directory("results/slabs/{run}/{dataset}/{scatteritem}")),
         runtime=temp("results/slabs/{run}/{dataset}/{scatteritem}.json"),
-    wildcard_constraints:
-        run=one_of(STUDY.runs),
     log:
         "logs/restore_slab/{run}/{dataset}/{scatteritem}.log",
     benchmark:
         "benchmarks/restore_slab/{run}/{dataset}/{scatteritem}.tsv"
+    wildcard_constraints:
+        run=one_of(STUDY.runs),
     params:
         # As they are computed, and mapped into memory by the rule below
         storage={"format": "tiff", "dtype": "float32"},
@@ -158,12 +158,12 @@ rule gather_slabs:
     output:
         restored=keep_if_asked(directory("results/restored/{run}/{dataset}")),
         runtime="results/runtimes/{run}/{dataset}.json",
-    wildcard_constraints:
-        run=one_of(STUDY.runs if in_slabs() else []),
     log:
         "logs/gather_slabs/{run}/{dataset}.log",
     benchmark:
         "benchmarks/gather_slabs/{run}/{dataset}.tsv"
+    wildcard_constraints:
+        run=one_of(STUDY.runs if in_slabs() else []),
     conda:
         "../../envs/data.yaml"
     threads: 4

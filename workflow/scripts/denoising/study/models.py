@@ -90,7 +90,7 @@ def _add_comparison(name: str, entry: dict[str, Any], resolved: Models) -> None:
             f"studies.{name}.figure is given, but the study varies no value: give varies too."
         )
     if entry["sample_matched"]:
-        _refuse_matching(f"studies.{name}.sample_matched", entry)
+        raise _unmatchable(f"studies.{name}.sample_matched", entry)
     resolved.comparisons[name] = Comparison(name, tuple(entry["models"]))
 
 
@@ -129,8 +129,8 @@ def _setting(model: Model, name: str) -> Any:
     return list(model.seeds) if name == "seeds" else getattr(model.training, name)
 
 
-def _refuse_matching(key: str, entry: dict[str, Any]) -> None:
-    raise StudyError(
+def _unmatchable(key: str, entry: dict[str, Any]) -> StudyError:
+    return StudyError(
         f"{key} is given, but base is {entry['base']} and varies is {entry['varies']}: give the "
         "base whose number of patches is held, and let the study vary "
         f"{' or '.join(MATCHED_BY)}."
@@ -141,7 +141,7 @@ def _with_matched_arm(sweep: Sweep, entry: dict[str, Any], resolved: Models) -> 
     """Add the second arm of a sweep: its models again, each seeing as many patches as the base."""
     key = f"studies.{sweep.name}.sample_matched"
     if sweep.base is None or sweep.varies not in MATCHED_BY:
-        _refuse_matching(key, entry)
+        raise _unmatchable(key, entry)
     arm = []
     for model in sweep.models:
         if model == sweep.base:

@@ -43,7 +43,7 @@ def refuse_repeated_keys(path: Path) -> None:
 
 
 def _refuse_repeated(mapping: yaml.MappingNode, path: Path) -> None:
-    first = {}
+    first: dict[tuple[str, str], int] = {}
     for key, _ in mapping.value:
         if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
             continue
