@@ -1,0 +1,69 @@
+"""Calibrations of all runs, in curves and in three numbers."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_up import study_of
+
+from denoising.evaluation.calibration_summary import (
+    CALIBRATION_COLUMNS,
+    calibration_means,
+    calibration_scores,
+    read_calibration,
+)
+from denoising.evaluation.scores import summarise
+
+MODELS = {
+    "one": {"trained_on": "planaria", "seeds": [5]},
+    "two": {"trained_on": "planaria", "seeds": [1, 2]},
+}
+STUDY = study_of({"a": {"models": MODELS}})
+
+
+@pytest.fixture
+def calibrated(tmp_path):
+    """Calibrations of three runs: perfect for `one`; `two` errs twice as much as predicted."""
+    paths = {}
+    for run, factor in (("one", 1.0), ("two-seed1", 2.0), ("two-seed2", 2.0)):
+        rows = []
+        for volume, level in itertools.product(("v0", "v1"), (0.05, 0.5, 0.95)):
+            inside = 1 - (1 - level) ** (1 / factor)
+            rows.append(("coverage", "1", volume, level, level, inside, 9))
+        for volume, (level, count) in itertools.product(("v0", "v1"), ((0, 4), (1, 5))):
+            scale = 0.01 * (level + 1)
+            rows.append(("scale", "1", volume, level, scale, factor * scale, count))
+        paths[run, "planaria"] = tmp_path / f"{run}.csv"
+        pd.DataFrame(rows, columns=CALIBRATION_COLUMNS).to_csv(paths[run, "planaria"], index=False)
+    return paths
+
+
+def test_calibration_in_three_numbers(calibrated):
+    table = summarise(calibration_scores(read_calibration(calibrated, STUDY)))
+    found = table.set_index(["model", "metric"])[["mean", "n", "seeds"]]
+    assert found.loc[("one", "ece")].tolist() == pytest.approx([0.0, 2, 1])
+    assert found.loc[("one", "inside"), "mean"] == pytest.approx(0.95)
+    assert found.loc[("one", "ratio"), "mean"] == pytest.approx(1.0)
+    gaps = [level - 1 + np.sqrt(1 - level) for level in (0.05, 0.5, 0.95)]
+    assert found.loc[("two", "ece")].tolist() == pytest.approx([np.mean(gaps), 2, 2])
+    assert found.loc[("two", "inside"), "mean"] == pytest.approx(1 - np.sqrt(0.05))
+    assert found.loc[("two", "ratio"), "mean"] == pytest.approx(2.0)
+
+
+def test_calibration_curves_survive_an_empty_bin(calibrated):
+    path = calibrated["two-seed2", "planaria"]
+    table = pd.read_csv(path)
+    table[(table["kind"] != "scale") | (table["level"] < 1)].to_csv(path, index=False)
+    means = calibration_means(read_calibration(calibrated, STUDY))
+    two = means[(means["model"] == "two") & (means["kind"] == "scale")]
+    assert two["expected"].tolist() == pytest.approx([0.01, 0.02])
+    assert two["mean"].tolist() == pytest.approx([0.02, 0.04])
+    assert two["n"].tolist() == [2, 2]
+
+
+def test_calibrations_of_another_form_are_refused(calibrated):
+    path = calibrated["one", "planaria"]
+    pd.read_csv(path).drop(columns="observed").to_csv(path, index=False)
+    with pytest.raises(ValueError, match="one.csv: found no columns .'observed'.*calibrate anew"):
+        read_calibration(calibrated, STUDY)

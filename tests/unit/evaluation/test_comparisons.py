@@ -1,0 +1,60 @@
+"""Which methods are compared with which."""
+
+import pandas as pd
+from made_up import scores_of, study_of
+
+from denoising.evaluation.comparisons import comparison_pairs, relative_difference, scored_models
+from denoising.evaluation.scores import references
+
+
+def test_what_is_compared():
+    trained_on = {"trained_on": "planaria"}
+    study = study_of(
+        {
+            "a": {
+                "models": {
+                    "base": trained_on | {"seeds": [1, 2]},
+                    "other": {"trained_on": "tribolium"},
+                }
+            },
+            "b": {
+                "base": "base",
+                "varies": "batch_size",
+                "sample_matched": True,
+                "models": {"swept": {"batch_size": 2, "seeds": [1]}},
+            },
+        },
+        baselines=["median", "nlm"],
+    )
+    assert references(study) == {"input": "input", "median": "median", "nlm": "non-local means"}
+    pairs = comparison_pairs(study)
+    assert pairs[:3] == [("base", "input"), ("base", "median"), ("base", "nlm")]
+    own = [
+        ("swept", "base"),
+        ("swept-matched", "base"),
+        ("other", "base"),
+        ("base-ensemble", "base"),
+    ]
+    assert [pair for pair in pairs if pair[1] == "base"] == own
+    assert len(pairs) == 12 + len(own)
+
+
+def test_relative_difference_is_in_percent():
+    assert relative_difference(1.5, 1.0) == 50
+    assert relative_difference(0.5, 1.0) == -50
+
+
+def test_compared_models_are_those_of_comparisons_or_cross_tested():
+    def study(**tests):
+        models = {"base": {}, "unscored": {}}
+        sweep = {"base": "base", "varies": "epochs", "models": {"swept": {"epochs": 3}}}
+        studies = {
+            "a": {"models": {name: {"trained_on": "planaria"} for name in models}},
+            "b": sweep | tests,
+        }
+        return study_of(studies)
+
+    table = pd.concat([scores_of([1.0], model=model) for model in ("base", "swept")])
+    assert scored_models(table, study()) == ["base"]
+    crossed = study(tested_on=["planaria", "tribolium"])
+    assert scored_models(table, crossed) == ["base", "swept"]

@@ -1,0 +1,38 @@
+"""Which methods are compared with which."""
+
+import itertools
+from typing import Any
+
+import pandas as pd
+
+from denoising.evaluation.scores import references
+from denoising.study.study import Study
+
+
+def comparison_pairs(study: Study) -> list[tuple[str, str]]:
+    """Pairs of method and reference.
+
+    Models are compared with the input and baselines, with models that the same comparison trains on
+    another dataset, and those of a sweep with its base; ensembles with their model.
+    """
+    models = study.models
+    pairs = [(model, reference) for model in models for reference in references(study)]
+    for sweep in study.sweeps.values():
+        swept = [*sweep.models, *sweep.matched] if sweep.base else []
+        pairs += [(model, sweep.base) for model in swept if model != sweep.base]
+    for comparison in study.comparisons.values():
+        for first, second in itertools.combinations(comparison.models, 2):
+            if models[first].trained_on != models[second].trained_on:
+                pairs.append((second, first))
+    return list(dict.fromkeys([*pairs, *study.ensembles.items()]))
+
+
+def scored_models(scores: pd.DataFrame, study: Study) -> list[str]:
+    """The models to compare between test sets that have scores, in the study's order."""
+    scored = set(scores.loc[scores["output"] == "network", "model"])
+    return [model for model in study.compared_models if model in scored]
+
+
+def relative_difference(value: Any, reference: Any) -> Any:
+    """Difference of `value` from `reference`, in percent of `reference` (numbers or arrays)."""
+    return 100.0 * (value - reference) / reference
