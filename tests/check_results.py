@@ -1,4 +1,5 @@
-"""Check the results of a study: all there, complete, and the replication models ahead of input and non-local means.
+"""Check the results of a study: all there, complete, and the replication models ahead of input and
+non-local means.
 
 Usage: python tests/check_results.py RESULTS
 """
@@ -42,7 +43,9 @@ def problems(results: Path) -> list[str]:
 
 
 def _read(results: Path) -> tuple[Study, pd.DataFrame | None]:
-    """The study that made the results, by the config beside them, and its scores, where there are any."""
+    """The study that made the results, by the config beside them, and its scores, where there are
+    any.
+    """
     config = yaml.safe_load((results / "config.yaml").read_text())
     study = resolve(
         config, yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
@@ -81,7 +84,9 @@ def _filled(path: Path) -> bool:
 
 
 def incomplete(scores: pd.DataFrame, study: Study) -> list[str]:
-    """Every run and ensemble in every condition on the same volumes, under every protocol, finite, once."""
+    """Every run and ensemble in every condition on the same volumes, under every protocol, finite,
+    once.
+    """
     twice = int(scores.duplicated(KEYS).sum())
     found = [f"scores.csv: {twice} values stand twice."] if twice else []
     if not scores["value"].map(lambda value: abs(value) < float("inf")).all():
@@ -99,8 +104,8 @@ def incomplete(scores: pd.DataFrame, study: Study) -> list[str]:
         for (model, seed, output), mine in rows.groupby(["model", "seed", "output"]):
             if len(mine) != volumes * conditions * values:
                 found.append(
-                    f"scores.csv: {_named(model or output, seed)} on {tested_on} has {len(mine)} values, "
-                    f"expected {volumes * conditions * values}."
+                    f"scores.csv: {_named(model or output, seed)} on {tested_on} has {len(mine)}"
+                    f" values, expected {volumes * conditions * values}."
                 )
     known = scores["model"].where(scores["model"] != "", scores["output"])
     scored = set(zip(known, scores["seed"], scores["tested_on"], strict=True))
@@ -132,7 +137,9 @@ def _named(model: str, seed: str) -> str:
 def not_ahead(
     scores: pd.DataFrame, study: Study, others: tuple[str, ...] = ("input", "nlm")
 ) -> list[str]:
-    """Where a replication model does not beat input and non-local means on its own organism's test volumes."""
+    """Where a replication model does not beat input and non-local means on its own organism's test
+    volumes.
+    """
     paper = scores[(scores["protocol"] == "paper") & scores["metric"].isin(["nrmse", "ssim"])]
     means = paper.groupby(["tested_on", "metric", "condition", "output", "model"])["value"].mean()
     found = []
@@ -150,7 +157,9 @@ def not_ahead(
 
 
 def overtaken(results: Path) -> list[str]:
-    """Where another tuned baseline leads: no fault of a study, which is trained far less than a published one."""
+    """Where another tuned baseline leads: no fault of a study, which is trained far less than a
+    published one.
+    """
     study, scores = _read(results)
     return not_ahead(scores, study, tuple(name for name in study.baselines if name != "nlm"))
 

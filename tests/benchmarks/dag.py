@@ -2,16 +2,18 @@
 
 Usage: python tests/benchmarks/dag.py [--models N] [--repeats N]
 
-Dry runs, in an empty folder, of a study of 1,000 models on 10 simulated datasets. Of each dataset's 100 models 40
-differ in width, one of them with three seeds; 30 are a sweep of the learning rate, and 30 the two arms of a sweep of
-the batch size. Once each model is tested on the dataset that it was trained on, once on all of them: 1,020 and 10,200
-restorations, as many calibrations and scores, and what ensembles, baselines, tables and figures take; by the default
-profile and by that for Slurm, which groups jobs. Then the start of one job of the default study, a process that reads
-the workflow anew, against that of a workflow with one empty rule, which is Snakemake's own.
+Dry runs, in an empty folder, of a study of 1,000 models on 10 simulated datasets. Of each dataset's
+100 models 40 differ in width, one of them with three seeds; 30 are a sweep of the learning rate,
+and 30 the two arms of a sweep of the batch size. Once each model is tested on the dataset that it
+was trained on, once on all of them: 1,020 and 10,200 restorations, as many calibrations and scores,
+and what ensembles, baselines, tables and figures take; by the default profile and by that for
+Slurm, which groups jobs. Then the start of one job of the default study, a process that reads the
+workflow anew, against that of a workflow with one empty rule, which is Snakemake's own.
 
-Prints a table, and JSON lines {"what", "seconds", "processor", "limit", "ratio"}, where a ratio above 1 means less
-seconds than the limit, and {"what", "ours", "stock", "ratio"} in processor seconds, of which the fewest count. What is
-called the building of the graph ends where Snakemake tells its jobs, so its checks of them are part of it.
+Prints a table, and JSON lines {"what", "seconds", "processor", "limit", "ratio"}, where a ratio
+above 1 means less seconds than the limit, and {"what", "ours", "stock", "ratio"} in processor
+seconds, of which the fewest count. What is called the building of the graph ends where Snakemake
+tells its jobs, so its checks of them are part of it.
 """
 
 import argparse
@@ -70,7 +72,8 @@ def study(models: int, where: str) -> dict:
     }
     each = models // DATASETS
     arm = 15 * each // 100
-    # With the base's 16 patches a step and 400 steps an epoch, what divides 6,400 has a matched model
+    # With the base's 16 patches a step and 400 steps an epoch, what divides 6,400 has a matched
+    # model
     batches = [size for size in range(1, 6401) if 6400 % size == 0 and size != 16][:arm]
     studies = {}
     for name in names:
@@ -109,7 +112,9 @@ def snakemake(folder: str | Path, *arguments: str | Path) -> subprocess.Popen:
 
 
 def dry_run(folder: Path, config: Path, profile: str) -> dict:
-    """Seconds and processor seconds of the parts of a dry run, by the lines that Snakemake writes; how many jobs."""
+    """Seconds and processor seconds of the parts of a dry run, by the lines that Snakemake writes;
+    how many jobs.
+    """
     before, start, lines, at = children_seconds(), time.perf_counter(), [], {}
     how = ["--workflow-profile", ROOT / "profiles" / profile, "--configfile", config]
     process = snakemake(folder, "-n", "--quiet=rules", "--snakefile", ROOT / "Snakefile", *how)
@@ -157,7 +162,8 @@ def report(models: int, runs: dict, starts: dict) -> None:
             print("{:24}{:10.1f}{:12.1f}{:>8}".format(what, *run[what], LIMITS.get(what, "")))
         print()
     print(
-        f"start of a job: {starts['ours']:.2f} processor seconds, Snakemake alone {starts['stock']:.2f}\n"
+        f"start of a job: {starts['ours']:.2f} processor seconds, Snakemake alone"
+        f" {starts['stock']:.2f}\n"
     )
     for where, run in runs.items():
         for what, limit in LIMITS.items():

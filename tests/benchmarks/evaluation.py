@@ -1,12 +1,14 @@
-"""Scoring a restoration under both protocols, against the same by csbdeep and scikit-image, in one run.
+"""Scoring a restoration under both protocols, against the same by csbdeep and scikit-image, in one
+run.
 
 Usage: python tests/benchmarks/evaluation.py [--repeats N] [--threads N]
 
-Each scoring, from two TIFF files to the scores, is a process of its own, ours and the stock calls' in turn. Prints a
-table, and JSON lines {"what", "ours", "stock", "ratio"}, where a ratio above 1 means that ours is better. Of the times
-the fastest counts, which other work on the machine disturbs least; of memory, anonymous and above what the imports
-take, the median. The stock calls work in float32, as they do by default. Then says what a published planaria volume,
-95 x 1024 x 1024, takes of ours.
+Each scoring, from two TIFF files to the scores, is a process of its own, ours and the stock calls'
+in turn. Prints a table, and JSON lines {"what", "ours", "stock", "ratio"}, where a ratio above 1
+means that ours is better. Of the times the fastest counts, which other work on the machine disturbs
+least; of memory, anonymous and above what the imports take, the median. The stock calls work in
+float32, as they do by default. Then says what a published planaria volume, 95 x 1024 x 1024, takes
+of ours.
 """
 
 import argparse
@@ -97,7 +99,8 @@ def report(runs: dict, published: dict, threads: int) -> None:
     print(f"{'':22}{'ours':>10}{'stock':>10}{'':>5}{'ratio':>8}")
     for each, unit in zip(rows, ["s", "MB"], strict=True):
         print(
-            f"{each['what']:22}{each['ours']:10.4g}{each['stock']:10.4g} {unit:<4}{each['ratio']:8.2f}"
+            f"{each['what']:22}{each['ours']:10.4g}{each['stock']:10.4g}"
+            f" {unit:<4}{each['ratio']:8.2f}"
         )
     ours, stock = (runs[kind][0]["scores"] for kind in ("ours", "stock"))
     apart = {name: abs(ours[name] - stock[name]) for name in ours}

@@ -1,17 +1,20 @@
-"""Restoration against stock csbdeep's `predict`, in one piece and with n_tiles (1, 4, 4), in one run.
+"""Restoration against stock csbdeep's `predict`, in one piece and with n_tiles (1, 4, 4), in one
+run.
 
 Usage: python tests/benchmarks/restoration.py [--device auto|cpu|gpu] [--repeats N] [--width N]
 
-Each kind is a process of its own, in turn, that restores the volume twice: graphs are traced but once for all volumes
-of a shape. The fastest counts, which other work on the machine disturbs least, and of memory the median. Ours is told
-to take a quarter of the memory that csbdeep takes in one piece. Memory is all that is resident, of files too, above
-what the imports take. Then ours and csbdeep in one piece go from file to files: reading, percentiles, restoring, and
-writing of mean and scale, uncompressed. Prints a table, and JSON lines {"what", "ours", "stock", "ratio"}, where a
-ratio above 1 means that ours is better: voxels per second against csbdeep tiled and in one piece, and memory against
-csbdeep in one piece. Weights are random: the time does not depend on them.
+Each kind is a process of its own, in turn, that restores the volume twice: graphs are traced but
+once for all volumes of a shape. The fastest counts, which other work on the machine disturbs least,
+and of memory the median. Ours is told to take a quarter of the memory that csbdeep takes in one
+piece. Memory is all that is resident, of files too, above what the imports take. Then ours and
+csbdeep in one piece go from file to files: reading, percentiles, restoring, and writing of mean and
+scale, uncompressed. Prints a table, and JSON lines {"what", "ours", "stock", "ratio"}, where a
+ratio above 1 means that ours is better: voxels per second against csbdeep tiled and in one piece,
+and memory against csbdeep in one piece. Weights are random: the time does not depend on them.
 
-The network has the published width, 32. A process of each kind then takes about 3 minutes on two quiet cores, by the
-arithmetic that width 16 took; more of them (--repeats 3 --width 16) say how much the figures vary.
+The network has the published width, 32. A process of each kind then takes about 3 minutes on two
+quiet cores, by the arithmetic that width 16 took; more of them (--repeats 3 --width 16) say how
+much the figures vary.
 """
 
 import argparse
@@ -86,10 +89,12 @@ def report(runs: dict, width: int) -> None:
     told = runs["ours"][0]
     size = " x ".join(map(str, SHAPE))
     print(
-        f"{told['device']}; width {width}, probabilistic, volume of {size}; {len(runs['ours'])} processes each"
+        f"{told['device']}; width {width}, probabilistic, volume of {size}; {len(runs['ours'])}"
+        " processes each"
     )
     print(
-        f"ours: tiles of {told['tile']} for cores of {told['core']}; largest difference from csbdeep in one piece"
+        f"ours: tiles of {told['tile']} for cores of {told['core']}; largest difference from"
+        " csbdeep in one piece"
     )
     print(f"{max(run['difference'] for run in runs['ours']):.1e} of the range\n")
     rows = [
@@ -101,7 +106,8 @@ def report(runs: dict, width: int) -> None:
     print(f"{'':24}{'ours':>12}{'csbdeep':>12}{'':>5}{'ratio':>8}")
     for each, unit in zip(rows, ("1/s", "1/s", "1/s", "MB"), strict=True):
         print(
-            f"{each['what']:24}{each['ours']:12.0f}{each['stock']:12.0f} {unit:<4}{each['ratio']:8.2f}"
+            f"{each['what']:24}{each['ours']:12.0f}{each['stock']:12.0f}"
+            f" {unit:<4}{each['ratio']:8.2f}"
         )
     print()
     for each in rows:

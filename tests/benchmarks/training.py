@@ -1,13 +1,15 @@
-"""Training against stock csbdeep's `CARE.train`: the same network, patches, batch, steps and validation, in one run.
+"""Training against stock csbdeep's `CARE.train`: the same network, patches, batch, steps and
+validation, in one run.
 
 Usage: python tests/benchmarks/training.py [--device auto|cpu|gpu] [--repeats N] [--published-sizes]
 
 Each training is a process of its own, ours and csbdeep's in turn. Prints a table, and JSON lines
-{"what", "ours", "stock", "ratio"}, where a ratio above 1 means that ours is better. The first epoch of each process,
-in which graphs are traced, counts only for the time to the first step; of the others the fastest counts, which other
-work on the machine disturbs least; of memory and first steps, the median. Patches are noise: the time does not depend
-on what they show. Then says how anonymous memory grows from a training set of 0.1 GB to one of 9 GB. With the reduced
-sizes a GPU mostly waits: there, --published-sizes tells more (27 GB on disk while it runs).
+{"what", "ours", "stock", "ratio"}, where a ratio above 1 means that ours is better. The first epoch
+of each process, in which graphs are traced, counts only for the time to the first step; of the
+others the fastest counts, which other work on the machine disturbs least; of memory and first
+steps, the median. Patches are noise: the time does not depend on what they show. Then says how
+anonymous memory grows from a training set of 0.1 GB to one of 9 GB. With the reduced sizes a GPU
+mostly waits: there, --published-sizes tells more (27 GB on disk while it runs).
 """
 
 import argparse
@@ -26,15 +28,17 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
-# 3,401 pairs validate, a fifth, as of the published planaria set; a smaller network and smaller patches
+# 3,401 pairs validate, a fifth, as of the published planaria set; a smaller network and smaller
+# patches
 PAIRS, BATCH, STEPS, EPOCHS = 17_005, 16, 25, 4
 SHAPE, WIDTH = ((16, 64, 64), 32) if "--published-sizes" in sys.argv else ((8, 16, 16), 16)
 SUBSET = 340
 VALUES = {
-    "width": WIDTH, "depth": 2, "kernel": 3, "residual": True, "last_activation": "linear", "loss": "laplace",
-    "epochs": EPOCHS, "steps_per_epoch": STEPS, "batch_size": BATCH, "learning_rate": 4e-4, "plateau_factor": 0.5,
-    "plateau_patience": 10, "plateau_min_delta": 0, "precision": "auto", "augment": False, "schedule": "plateau",
-    "early_stopping_patience": None, "validation_patches": None, "seed": 0,
+    "width": WIDTH, "depth": 2, "kernel": 3, "residual": True, "last_activation": "linear",
+    "loss": "laplace", "epochs": EPOCHS, "steps_per_epoch": STEPS, "batch_size": BATCH,
+    "learning_rate": 4e-4, "plateau_factor": 0.5, "plateau_patience": 10, "plateau_min_delta": 0,
+    "precision": "auto", "augment": False, "schedule": "plateau", "early_stopping_patience": None,
+    "validation_patches": None, "seed": 0,
 }  # fmt: skip
 COMPUTE = {"xla": "auto", "resident": "auto"}
 LARGE = (16, 64, 64)  # a published patch: 9 GB are 17,166 pairs of them
@@ -97,7 +101,9 @@ def worker(kind: str, folder: str, device: str) -> dict:
 
 
 def grown_memory(folder: Path, gigabytes: float, device: str) -> float:
-    """Anonymous memory, in MB, at the peak of a training on a memory map of so many gigabytes, X and Y together."""
+    """Anonymous memory, in MB, at the peak of a training on a memory map of so many gigabytes, X
+    and Y together.
+    """
     from numpy.lib.format import open_memmap
 
     pairs = round(gigabytes * 1e9 / 2 / 4 / (LARGE[0] * LARGE[1] * LARGE[2]))
@@ -110,13 +116,16 @@ def report(runs: dict, small: float, large: float) -> None:
     told = runs["ours"][0]
     size = "patches of {} x {} x {}".format(*SHAPE)
     print(
-        f"{told['device']}; width {WIDTH}, {size}, batch {BATCH}, {STEPS} steps an epoch, {PAIRS} pairs, of which"
+        f"{told['device']}; width {WIDTH}, {size}, batch {BATCH}, {STEPS} steps an epoch, {PAIRS}"
+        " pairs, of which"
     )
     print(
-        f"{PAIRS // 5} validate ({SUBSET} in the subset); {len(runs['ours'])} processes each of {EPOCHS} epochs"
+        f"{PAIRS // 5} validate ({SUBSET} in the subset); {len(runs['ours'])} processes each of"
+        f" {EPOCHS} epochs"
     )
     print(
-        f"ours: precision {told['precision']}, XLA {told['xla']}, patches on the device: {told['resident']}\n"
+        f"ours: precision {told['precision']}, XLA {told['xla']}, patches on the device:"
+        f" {told['resident']}\n"
     )
     rows = [
         row("steps per second", runs["ours"], runs["stock"], "steps_per_second", max),
@@ -135,7 +144,8 @@ def report(runs: dict, small: float, large: float) -> None:
     print(f"{'':38}{'ours':>10}{'csbdeep':>10}{'':>5}{'ratio':>8}")
     for each, unit in zip(rows, units, strict=True):
         print(
-            f"{each['what']:38}{each['ours']:10.4g}{each['stock']:10.4g} {unit:<4}{each['ratio']:8.2f}"
+            f"{each['what']:38}{each['ours']:10.4g}{each['stock']:10.4g}"
+            f" {unit:<4}{each['ratio']:8.2f}"
         )
     losses = [
         statistics.median(run["val_loss"] for run in runs[kind]) for kind in ("ours", "stock")
@@ -145,7 +155,8 @@ def report(runs: dict, small: float, large: float) -> None:
         print(f"\npeak of the GPU's memory: {peaks[0]:.0f} MB, csbdeep's {peaks[1]:.0f} MB")
     print(f"\nvalidation loss after {EPOCHS} epochs: {losses[0]:.4f}, csbdeep's {losses[1]:.4f}")
     print(
-        f"anonymous memory on 0.1 GB of patches {small:.0f} MB, on 9 GB {large:.0f} MB: {large - small:+.0f} MB\n"
+        f"anonymous memory on 0.1 GB of patches {small:.0f} MB, on 9 GB {large:.0f} MB:"
+        f" {large - small:+.0f} MB\n"
     )
     for each in rows:
         print(json.dumps(each))

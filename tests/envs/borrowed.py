@@ -1,7 +1,8 @@
-"""Loaded at the start of every Python of a test's environment: each job leaves a record of what it took from another.
+"""Loaded at the start of every Python of a test's environment: each job leaves a record of what it
+took from another.
 
-Snakemake puts its own packages behind those of a job's environment, so that a package that the environment lacks may
-come from there without a word.
+Snakemake puts its own packages behind those of a job's environment, so that a package that the
+environment lacks may come from there without a word.
 """
 
 import atexit

@@ -1,4 +1,6 @@
-"""A study whose rules run in the environments that they name, started by a Snakemake that has nothing but itself."""
+"""A study whose rules run in the environments that they name, started by a Snakemake that has
+nothing but itself.
+"""
 
 import os
 import re
@@ -31,7 +33,10 @@ def pytest_report_header():
         subprocess.run([stand_in.python(each), "-V"], capture_output=True, text=True).stdout
         for each in asked
     ]
-    return f"environments ask for Python {', '.join(asked)}, and are made with {', '.join(found).strip()}"
+    return (
+        f"environments ask for Python {', '.join(asked)}, and are made with"
+        f" {', '.join(found).strip()}"
+    )
 
 
 def closure(packages, asked, **python):
@@ -126,7 +131,9 @@ class Study:
 
 @pytest.fixture(scope="session")
 def snakemake_alone(tmp_path_factory):
-    """An environment of Snakemake, what it requires, and what starts jobs on Kubernetes, from their lock."""
+    """An environment of Snakemake, what it requires, and what starts jobs on Kubernetes, from their
+    lock.
+    """
     folder = tmp_path_factory.mktemp("snakemake")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     into = [sys.executable, "-m", "pip", "--python", folder / "bin" / "python", "install", "-qq"]
@@ -149,8 +156,8 @@ def conda(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def study(snakemake_alone, conda, tmp_path_factory):
-    """The miniature study, cut down, from end to end; the other ways in, an archive at hand and image pairs; and a
-    restoration that two jobs share."""
+    """The miniature study, cut down, from end to end; the other ways in, an archive at hand and
+    image pairs; and a restoration that two jobs share."""
     root = tmp_path_factory.mktemp("study")
     study = Study(root, root / "envs", snakemake_alone, conda)
     study.config = root / "study.yaml"

@@ -1,4 +1,5 @@
-"""Run every import of the scripts that are named, and of the library behind them, wherever it stands in the code.
+"""Run every import of the scripts that are named, and of the library behind them, wherever it
+stands in the code.
 
 For an environment's own `python -I`: prints one line for each import that fails.
 """

@@ -1,7 +1,8 @@
 """A stand-in for conda, where no channel is at hand: an environment's pins are installed by pip.
 
-It knows the commands that Snakemake 9 gives, and no others. What the pins bring along has the versions of the lock. Of
-Python it takes the release that is asked for where there is one, whatever its patches, else the one it runs in.
+It knows the commands that Snakemake 9 gives, and no others. What the pins bring along has the
+versions of the lock. Of Python it takes the release that is asked for where there is one, whatever
+its patches, else the one it runs in.
 """
 
 import json
@@ -56,7 +57,8 @@ def create(file, prefix):
     subprocess.run([python(pins.pop("python")), "-m", "venv", "--without-pip", prefix], check=True)
     constraints = prefix.with_suffix(".constraints.txt")
     constraints.write_text("\n".join(re.findall(r"^\w.*==[^\\\n]*", LOCK.read_text(), re.M)))
-    # Bytecode is written for what is imported, as it is imported: all of TensorFlow's would take longer
+    # Bytecode is written for what is imported, as it is imported: all of TensorFlow's would take
+    # longer
     into = [
         sys.executable,
         "-m",

@@ -1,6 +1,7 @@
 """Every rule runs in the environment that it names, which has all that it needs, and nothing else.
 
-By Snakemake's own way with conda; a stand-in takes conda's place, which makes the environments of the same pins by pip.
+By Snakemake's own way with conda; a stand-in takes conda's place, which makes the environments of
+the same pins by pip.
 """
 
 import json

@@ -9,7 +9,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from conftest import ROOT
 
-EMPTY = b'<?xml version="1.0"?><ListBucketResult><KeyCount>0</KeyCount><IsTruncated>false</IsTruncated></ListBucketResult>'
+EMPTY = (
+    b"<?xml"
+    b' version="1.0"?><ListBucketResult><KeyCount>0</KeyCount>'
+    b"<IsTruncated>false</IsTruncated></ListBucketResult>"
+)
 
 
 @pytest.fixture

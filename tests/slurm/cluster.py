@@ -1,9 +1,10 @@
-"""A Slurm of three nodes on one machine, for tests: a munged, a slurmctld and a slurmd a node, ended by their ids.
+"""A Slurm of three nodes on one machine, for tests: a munged, a slurmctld and a slurmd a node,
+ended by their ids.
 
-Each node says that it has 32 CPUs, 48 GB and a GPU, the third two, which are /dev/null and /dev/zero, and has leases
-of its own, as machines do. Partitions: `main` has all nodes, `gpu` only the first, and so has `urgent`, whose jobs
-preempt others; `pair` has the third. There is no accounting; Slurm's records are those of its controller and a text
-file of completed jobs.
+Each node says that it has 32 CPUs, 48 GB and a GPU, the third two, which are /dev/null and
+/dev/zero, and has leases of its own, as machines do. Partitions: `main` has all nodes, `gpu` only
+the first, and so has `urgent`, whose jobs preempt others; `pair` has the third. There is no
+accounting; Slurm's records are those of its controller and a text file of completed jobs.
 """
 
 import os
@@ -72,8 +73,8 @@ GRES_CONF = """\
 NodeName=n[1-3] Name=gpu Type=a100 File=/dev/null
 NodeName=n3 Name=gpu Type=a100 File=/dev/zero
 """
-PROLOG = (
-    '#!/bin/sh\necho "export DENOISING_LEASES={root}/leases.$SLURMD_NODENAME"\n'  # of every task
+PROLOG = (  # of every task
+    '#!/bin/sh\necho "export DENOISING_LEASES={root}/leases.$SLURMD_NODENAME"\n'
 )
 
 
@@ -165,7 +166,9 @@ class Cluster:
         return int((self.root / f"{daemon}.pid").read_text())
 
     def lose(self, node):
-        """End a node as when its power fails: its slurmd, what watches its jobs, and its jobs, without a word."""
+        """End a node as when its power fails: its slurmd, what watches its jobs, and its jobs,
+        without a word.
+        """
         jobs = [
             each
             for each in processes()
@@ -187,7 +190,9 @@ class Cluster:
         return set(subprocess.run(command, text=True, capture_output=True).stdout.split())
 
     def jobs(self, run):
-        """Every job of a run of Snakemake in this folder, by Slurm's id, as the controller remembers it."""
+        """Every job of a run of Snakemake in this folder, by Slurm's id, as the controller
+        remembers it.
+        """
         rows = map(fields, said("scontrol", "--oneliner", "show", "job").splitlines())
         return {row["JobId"]: row for row in rows if row.get("WorkDir") == str(run)}
 
@@ -209,7 +214,9 @@ class Cluster:
         }
 
     def completed(self, jobs):
-        """(start, end, state, node) of each time that one of the jobs ran, from the file of completed jobs."""
+        """(start, end, state, node) of each time that one of the jobs ran, from the file of
+        completed jobs.
+        """
         found = []
         for line in (self.root / "completed.txt").read_text().splitlines():
             row = fields(line)

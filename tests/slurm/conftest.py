@@ -109,7 +109,9 @@ class Study(workflow_tests.Workflow):
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory):
-    """A Slurm of three nodes with GPUs; on a machine for continuous integration there has to be one."""
+    """A Slurm of three nodes with GPUs; on a machine for continuous integration there has to be
+    one.
+    """
     if why := slurm.obstacle():
         (pytest.fail if "CI" in os.environ else pytest.skip)(why)
     cluster = slurm.Cluster(tmp_path_factory.mktemp("slurm"))
@@ -138,7 +140,9 @@ def new_study(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def prepared(new_study):
-    """A study of three models that take a while, of which only the patches are made, and not by Slurm."""
+    """A study of three models that take a while, of which only the patches are made, and not by
+    Slurm.
+    """
     config = yaml.safe_load(MINIATURE.read_text())
     del config["datasets"]["tribolium"]
     config["training"] |= {"epochs": 20, "steps_per_epoch": 60}

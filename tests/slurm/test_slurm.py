@@ -1,4 +1,6 @@
-"""The study on a real Slurm, run by profiles/slurm; when a job ran, and where, is from Slurm's own records."""
+"""The study on a real Slurm, run by profiles/slurm; when a job ran, and where, is from Slurm's own
+records.
+"""
 
 import itertools
 import json
@@ -74,8 +76,8 @@ def test_only_training_and_restoration_ask_for_a_gpu(cluster, on_slurm):
 def test_small_jobs_share_a_place_in_the_queue(cluster, on_slurm):
     jobs = cluster.jobs(on_slurm.root).values()
     assert Counter(job["Comment"].split("_")[1] for job in jobs) == {
-        "data": 2, "train": 5, "restore": 9, "ensemble": 2, "baselines": 2, "evaluate": 14, "calibrate": 8,
-        "explain": 2, "restoration": 2, "report": 1,
+        "data": 2, "train": 5, "restore": 9, "ensemble": 2, "baselines": 2, "evaluate": 14,
+        "calibrate": 8, "explain": 2, "restoration": 2, "report": 1,
     }  # fmt: skip
     assert {job["JobState"] for job in jobs} == {"COMPLETED"}
 

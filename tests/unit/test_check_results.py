@@ -11,6 +11,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import check_results  # noqa: E402
+
 from denoising.study.config import resolve  # noqa: E402
 
 CONFIG = {

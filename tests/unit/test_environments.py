@@ -1,4 +1,6 @@
-"""One table of versions: pip locks and conda environments repeat it, and no environment lacks or spares a package."""
+"""One table of versions: pip locks and conda environments repeat it, and no environment lacks or
+spares a package.
+"""
 
 import ast
 import re
@@ -114,7 +116,9 @@ def test_conda_environments_have_one_python_and_no_other_channels():
 
 @pytest.mark.parametrize("env", ENVS)
 def test_no_pin_file_hides_what_pip_would_install(env):
-    """Where a pin file stands beside an environment, Snakemake installs that alone: the section `pip:` is not read."""
+    """Where a pin file stands beside an environment, Snakemake installs that alone: the section
+    `pip:` is not read.
+    """
     by_pip = [
         entry for entry in yaml.safe_load(read(env))["dependencies"] if isinstance(entry, dict)
     ]
@@ -160,7 +164,9 @@ RULES = list(rules())
 
 @cache
 def needs(path):
-    """Third-party packages that a file needs, by itself and through the modules of `denoising` that it imports."""
+    """Third-party packages that a file needs, by itself and through the modules of `denoising` that
+    it imports.
+    """
     return needs_of(path.read_text())
 
 
@@ -208,7 +214,9 @@ def test_environment_has_nothing_that_no_script_imports(env):
 
 
 def test_what_snakemake_itself_imports_comes_with_snakemake():
-    """The rules' own Python runs wherever Snakemake is installed, which may be without any of the environments."""
+    """The rules' own Python runs wherever Snakemake is installed, which may be without any of the
+    environments.
+    """
     files = [ROOT / "Snakefile", *(ROOT / "workflow" / "rules").glob("*.smk")]
     lines = [
         re.findall(r"^\s*((?:from \S+ )?import .+)$", path.read_text(), re.M) for path in files

@@ -1,4 +1,6 @@
-"""Steps take as much memory for a large volume as for a small one: volumes are memory maps, from files to scores."""
+"""Steps take as much memory for a large volume as for a small one: volumes are memory maps, from
+files to scores.
+"""
 
 import multiprocessing
 import tarfile
@@ -20,7 +22,9 @@ SHAPE = (48, 1024, 1024)  # 100 MB
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory):
-    """Two volumes of 100 MB: a pair to train on and to test, a restoration and a file of others, an archive of both."""
+    """Two volumes of 100 MB: a pair to train on and to test, a restoration and a file of others, an
+    archive of both.
+    """
     folder, rows = tmp_path_factory.mktemp("large"), []
     planes = np.random.default_rng(0).poisson(20, (4, *SHAPE[1:])).astype(np.uint16)
     planes[:, ::64, ::64] += 3000

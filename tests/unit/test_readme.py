@@ -1,4 +1,6 @@
-"""README holds together: its links lead somewhere, its commands exist, nothing in it is left to be filled in."""
+"""README holds together: its links lead somewhere, its commands exist, nothing in it is left to be
+filled in.
+"""
 
 import re
 from pathlib import Path

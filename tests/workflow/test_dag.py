@@ -5,13 +5,14 @@ import re
 import pytest
 
 STUDY = {
-    "unpack": 2, "patches": 2, "split": 2, "train": 14, "restore": 18, "tune_baseline": 10, "baseline": 10,
-    "restore_truth": 1, "evaluate": 30, "calibrate": 18, "explain": 2, "gather_explanations": 1, "gather_scores": 1,
-    "comparisons": 1, "strata": 1, "restoration_runtimes": 1, "calibration_table": 1, "calibration_figure": 1,
-    "explanation_table": 1, "explanation_figure": 1,
-    "score_table": 2, "generalization": 1, "hyperparameters": 1, "runtimes": 1,
-    "patch_examples": 2, "restoration_examples": 2, "fig1_patches": 1, "fig2_restoration": 1,
-    "fig3_generalization": 1, "sweep_figure": 2, "learning_curves": 1, "runtimes_figure": 1, "provenance": 1, "all": 1,
+    "unpack": 2, "patches": 2, "split": 2, "train": 14, "restore": 18, "tune_baseline": 10,
+    "baseline": 10, "restore_truth": 1, "evaluate": 30, "calibrate": 18, "explain": 2,
+    "gather_explanations": 1, "gather_scores": 1, "comparisons": 1, "strata": 1,
+    "restoration_runtimes": 1, "calibration_table": 1, "calibration_figure": 1,
+    "explanation_table": 1, "explanation_figure": 1, "score_table": 2, "generalization": 1,
+    "hyperparameters": 1, "runtimes": 1, "patch_examples": 2, "restoration_examples": 2,
+    "fig1_patches": 1, "fig2_restoration": 1, "fig3_generalization": 1, "sweep_figure": 2,
+    "learning_curves": 1, "runtimes_figure": 1, "provenance": 1, "all": 1,
 }  # fmt: skip
 
 
@@ -52,7 +53,10 @@ def test_a_folder_with_the_results_of_another_study_is_warned_of(
 ):
     config, recorded = workflow.write_config(miniature_config), tmp_path / "results/config.yaml"
     arguments = ["-n", "--quiet=rules", "--directory", tmp_path, "--configfile", config]
-    warning = 'results/ holds the study "Another": results of the same name will be replaced by those of "Miniature'
+    warning = (
+        'results/ holds the study "Another": results of the same name will be replaced by those of'
+        ' "Miniature'
+    )
     assert "results/ holds" not in workflow.run(*arguments).said
     recorded.parent.mkdir()
     recorded.write_text("title: Another\n")
@@ -78,7 +82,8 @@ def test_seeds_are_trainings_and_an_ensemble(workflow, miniature_config):
         models["tribolium-100"]["seeds"] = list(range(count))
         jobs = workflow.jobs("--configfile", workflow.write_config(miniature_config))
         found[count] = [jobs[rule] for rule in ("train", "restore", "ensemble", "evaluate")]
-    # on two test sets: 4 restorations of other runs, 12 scores of other runs, input and three baselines
+    # on two test sets: 4 restorations of other runs, 12 scores of other runs, input and three
+    # baselines
     assert found == {1: [4, 6, 0, 14], 2: [5, 8, 2, 18], 3: [6, 10, 2, 20]}
 
 

@@ -33,7 +33,8 @@ def test_scores_are_tidy_and_complete(miniature):
     )
     assert list(scores.columns) == COLUMNS
     assert set(scores["output"]) == {"input", "network", "gaussian", "wavelet", "nlm"}
-    # 2 volumes, 3 conditions, 3 + 2 values; 8 tests of runs; an ensemble, input and three baselines on both test sets
+    # 2 volumes, 3 conditions, 3 + 2 values; 8 tests of runs; an ensemble, input and three baselines
+    # on both test sets
     assert len(scores) == 2 * 3 * 5 * (8 + 2 + 2 + 6)
     assert not scores.duplicated(COLUMNS[:-1]).any()
     unnamed = scores[scores["output"] != "network"]
@@ -59,7 +60,9 @@ def test_scores_tell_runs_and_ensembles_apart(miniature):
 
 
 def test_an_ensemble_is_never_worse_than_the_worst_of_its_runs(miniature):
-    """Nor could it be: a mean correlates with the truth at least as well as the worst of what it is the mean of."""
+    """Nor could it be: a mean correlates with the truth at least as well as the worst of what it is
+    the mean of.
+    """
     scores = pd.read_csv(miniature.root / "results/scores.csv", dtype=str, keep_default_na=False)
     ours = scores.query("protocol == 'paper' and metric == 'nrmse' and trained_on == 'tribolium'")
     nrmse = ours.pivot(
@@ -218,7 +221,9 @@ def test_baselines_are_tuned_and_timed(miniature, baseline):
 
 
 def test_never_two_gpu_jobs_at_once(miniature):
-    """Trainings and restorations, one after another, with `--resources gpu=1`, though each takes one of four cores."""
+    """Trainings and restorations, one after another, with `--resources gpu=1`, though each takes
+    one of four cores.
+    """
     running, most = set(), 0
     events = re.findall(
         r"^(?:local)?rule (\w+):|^ +jobid: (\d+)|^Finished jobid: (\d+)", miniature.first.said, re.M
@@ -238,7 +243,9 @@ def test_nothing_runs_twice(miniature):
 
 
 def test_one_seed_more_is_one_training_more(miniature, miniature_config):
-    """And another ensemble, for which the restorations of the other runs, which were temporary, are made again."""
+    """And another ensemble, for which the restorations of the other runs, which were temporary, are
+    made again.
+    """
     miniature_config["studies"]["generalization"]["models"]["tribolium-100"]["seeds"] = [1, 2, 5]
     jobs = miniature.jobs("--cores", "2", "--configfile", miniature.write_config(miniature_config))
     assert [jobs[rule] for rule in ("train", "restore", "ensemble")] == [1, 6, 2]
@@ -258,12 +265,12 @@ def edited(miniature, module, before, after):
 
 
 TABLES = {
-    "score_table", "generalization", "hyperparameters", "runtimes", "comparisons", "strata", "restoration_runtimes",
-    "calibration_table", "explanation_table",
+    "score_table", "generalization", "hyperparameters", "runtimes", "comparisons", "strata",
+    "restoration_runtimes", "calibration_table", "explanation_table",
 }  # fmt: skip
 FIGURES = {
-    "fig1_patches", "fig2_restoration", "fig3_generalization", "sweep_figure", "learning_curves", "runtimes_figure",
-    "calibration_figure", "explanation_figure",
+    "fig1_patches", "fig2_restoration", "fig3_generalization", "sweep_figure", "learning_curves",
+    "runtimes_figure", "calibration_figure", "explanation_figure",
 }  # fmt: skip
 LAST = {"provenance", "all"}
 

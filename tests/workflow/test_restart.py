@@ -1,4 +1,6 @@
-"""A training that is killed under Snakemake goes on with the next run, and ends as if it had not been."""
+"""A training that is killed under Snakemake goes on with the next run, and ends as if it had not
+been.
+"""
 
 import os
 import shutil
@@ -12,7 +14,8 @@ import pandas as pd
 import pytest
 
 MEASURED = [
-    "seconds", "training_seconds", "samples_per_second", "voxels_per_second", "matmul_share", "host_memory_mb"
+    "seconds", "training_seconds", "samples_per_second", "voxels_per_second", "matmul_share",
+    "host_memory_mb"
 ]  # fmt: skip
 MODEL = "results/models/planaria-100"
 
@@ -82,7 +85,8 @@ def test_a_killed_training_goes_on_with_the_next_run(workflow, miniature_config,
         assert not (tmp_path / MODEL / "weights_best.h5").exists()
     assert "stopped by SIGTERM after" in said  # on the console
 
-    # As when the machine goes down: Snakemake has no time to clean up, and part of a model folder may lie there
+    # As when the machine goes down: Snakemake has no time to clean up, and part of a model folder
+    # may lie there
     snakemake = workflow.start(*arguments)
     wait_for_epoch(tmp_path, 20)
     os.kill(snakemake.pid, signal.SIGKILL)

@@ -1,4 +1,6 @@
-"""However Snakemake is called, and how often at once: never two trainings on one device, and none left idle."""
+"""However Snakemake is called, and how often at once: never two trainings on one device, and none
+left idle.
+"""
 
 import re
 import shutil
@@ -8,7 +10,10 @@ from itertools import pairwise
 import pytest
 
 WEIGHTS = "results/models/worm-seed{}/weights_best.h5"
-LEASED = r"^(\S+ \S+) INFO training of \S+: leased (\S+) after.*^(\S+ \S+) INFO training of \S+: released \2$"
+LEASED = (
+    r"^(\S+ \S+) INFO training of \S+: leased (\S+) after.*^(\S+ \S+) INFO training of \S+:"
+    r" released \2$"
+)
 
 
 @pytest.fixture(scope="module")

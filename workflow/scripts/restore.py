@@ -1,4 +1,6 @@
-"""Restore every test volume of a dataset, in all its conditions, with the model of one run; or a slab of each."""
+"""Restore every test volume of a dataset, in all its conditions, with the model of one run; or a
+slab of each.
+"""
 
 from pathlib import Path
 
@@ -10,7 +12,8 @@ with (
     open_log(snakemake.log[0]),
     lease(snakemake.params.device, f"restoration of {dataset} by {run}"),
 ):
-    # Here, so that TensorFlow sees the leased device alone, and what it says when it is loaded is in the log
+    # Here, so that TensorFlow sees the leased device alone, and what it says when it is loaded is
+    # in the log
     import tensorflow as tf
 
     from denoising.images.volumes import paired
@@ -26,7 +29,8 @@ with (
     device = use_device(snakemake.params.device, snakemake.threads, snakemake.params.memory_growth)
     # Float32 as csbdeep's results on a CPU have it, not the 10 bits of a GPU's TF32
     tf.config.experimental.enable_tensor_float_32_execution(False)
-    # Before TensorFlow takes any of it; a GPU that does not tell is taken to have as much as the job
+    # Before TensorFlow takes any of it; a GPU that does not tell is taken to have as much as the
+    # job
     free = Gpu(device.on_gpu).free_memory() or (snakemake.resources.mem_mb - host_memory()) * 1e6
     model = load_model(Path(snakemake.input.config).parent)
     part, parts = map(int, snakemake.wildcards.get("scatteritem", "1-of-1").split("-of-"))

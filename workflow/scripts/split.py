@@ -1,4 +1,6 @@
-"""Part the patches into training and validation, and check what is to be trained and tested on the dataset."""
+"""Part the patches into training and validation, and check what is to be trained and tested on the
+dataset.
+"""
 
 from pathlib import Path
 

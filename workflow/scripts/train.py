@@ -7,7 +7,8 @@ from denoising.running.logs import open_log
 
 device, run = snakemake.params.device, snakemake.wildcards.run
 with open_log(snakemake.log[0]), lease(device, f"training of {run}"):
-    # Here, so that TensorFlow sees the leased device alone, and what it says when it is loaded is in the log
+    # Here, so that TensorFlow sees the leased device alone, and what it says when it is loaded is
+    # in the log
     import pandas as pd
 
     from denoising.training.checks import check_batch

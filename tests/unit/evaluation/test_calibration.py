@@ -1,4 +1,6 @@
-"""Calibration: known answers for errors of a known law, and the definition written out voxel by voxel."""
+"""Calibration: known answers for errors of a known law, and the definition written out voxel by
+voxel.
+"""
 
 import shutil
 import tracemalloc
@@ -17,10 +19,12 @@ def values(rows, kind, name):
 
 
 def predicted(shape, told=1.0, seed=0):
-    """Truth in camera counts, a mean with Laplace errors, and the scale of those errors times `told`.
+    """Truth in camera counts, a mean with Laplace errors, and the scale of those errors times
+    `told`.
 
-    The truth lies between 0 and 1 with a thousandth of it at either end, so its normalisation changes nothing but
-    units; and with errors this small the fit shrinks nothing (least squares shrink a noisy image).
+    The truth lies between 0 and 1 with a thousandth of it at either end, so its normalisation
+    changes nothing but units; and with errors this small the fit shrinks nothing (least squares
+    shrink a noisy image).
     """
     rng = np.random.default_rng(seed)
     truth = np.clip(rng.uniform(-0.01, 1.01, shape), 0, 1)

@@ -1,4 +1,6 @@
-"""The steps from the 2019 study's numbers to the paper's: its ends are the two protocols, its steps the formulas."""
+"""The steps from the 2019 study's numbers to the paper's: its ends are the two protocols, its steps
+the formulas.
+"""
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from denoising.images.volumes import Pair, write_volume
 
 @pytest.fixture(params=[(8, 30, 31), (40, 41)], ids=str)
 def images(request):
-    """Truth and noisy stack in camera counts; restorations of the noisy stack and of the clean one."""
+    """Truth and noisy stack in camera counts; restorations of the noisy and of the clean stack."""
     rng = np.random.default_rng(0)
     smooth = gaussian_filter(rng.normal(size=request.param), 2)
     truth = (200 + 3000 * (smooth - smooth.min()) / np.ptp(smooth)).astype(np.uint16)
@@ -21,8 +23,8 @@ def images(request):
         "truth": truth,
         "noisy": rng.poisson(truth / 100).astype(np.uint16),
         "network": (0.2 + 0.5 * truth / 3200 + rng.normal(0, 0.05, truth.shape)).astype(np.float32),
-        "of_clean": (0.1 + 0.9 * truth / 3200 + rng.normal(0, 0.02, truth.shape)).astype(
-            np.float32
+        "of_clean": (
+            (0.1 + 0.9 * truth / 3200 + rng.normal(0, 0.02, truth.shape)).astype(np.float32)
         ),
     }
 
@@ -85,7 +87,9 @@ def test_ends_are_the_two_protocols_exactly(explained, images, output):
 
 
 def test_the_first_step_swaps_the_roles(explained, images):
-    """As the 2019 script has it: the noisy stack in the place of the truth, the clean one in that of the input."""
+    """As the 2019 script has it: the noisy stack in the place of the truth, the clean one in that
+    of the input.
+    """
     found = explained(swapped=True)
     y, x = n(images["noisy"], 0.1, 99.9), n(images["truth"], 3, 99.8)
     assert of_step(found, "input", 0) == pytest.approx(compared(y, x, 2), rel=1e-5)

@@ -48,7 +48,7 @@ def n(image, low, high):
 
 
 def windowed_ssim(a, b, data_range):
-    """Every window of 7 voxels that fits, so the mean leaves out a border of 3; sample covariance."""
+    """Every window of 7 voxels that fits: the mean leaves out a border of 3; sample covariance."""
     c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
     values = []
     for corner in itertools.product(*(range(size - 6) for size in a.shape)):

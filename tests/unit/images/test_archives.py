@@ -1,4 +1,6 @@
-"""Fetching archives over a bad network, unpacking them safely, and reading npz files block by block."""
+"""Fetching archives over a bad network, unpacking them safely, and reading npz files block by
+block.
+"""
 
 import gzip
 import hashlib
@@ -25,7 +27,9 @@ MIB = 1 << 20
 
 @pytest.fixture
 def server(monkeypatch):
-    """A file server on this machine: what it serves, how it misbehaves, and which ranges it was asked for."""
+    """A file server on this machine: what it serves, how it misbehaves, and which ranges it was
+    asked for.
+    """
     state = SimpleNamespace(
         body=np.random.default_rng(0).bytes(3 * MIB),
         version=("ETag", '"one"'),

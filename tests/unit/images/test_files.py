@@ -1,4 +1,6 @@
-"""Image files: values, axes and the size of a voxel survive in TIFF and OME-Zarr, whoever wrote them."""
+"""Image files: values, axes and the size of a voxel survive in TIFF and OME-Zarr, whoever wrote
+them.
+"""
 
 import numpy as np
 import pytest

@@ -201,7 +201,9 @@ def test_faulty_volumes_are_named(faulty, said):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Test volumes "NA" and "b", and a training volume, in conditions 1, 2 and ground truth, listed in disorder."""
+    """Test volumes "NA" and "b", and a training volume, in conditions 1, 2 and ground truth, listed
+    in disorder.
+    """
     rows = []
     for i, (part, name) in enumerate([("test", "b"), ("train", "c"), ("test", "NA")]):
         for j, condition in enumerate(("2", TRUTH, "1")):

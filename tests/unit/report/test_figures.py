@@ -175,7 +175,9 @@ def with_baselines(study):
 
 
 def make_calibration(folder, study=STUDY):
-    """Calibrations of every run on its own dataset and of the plain models on both, three volumes each."""
+    """Calibrations of every run on its own dataset and of the plain models on both, three volumes
+    each.
+    """
     paths = {}
     for (i, run), dataset in itertools.product(enumerate(study["runs"]), study["datasets"]):
         model = study["runs"][run]["model"]
@@ -288,7 +290,9 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def drawn(folder, scores, coarse):
-    """Every figure, drawn once, by name; the files of `SAVED` are <name>.pdf and <name>.png in `folder`."""
+    """Every figure, drawn once, by name; the files of `SAVED` are <name>.pdf and <name>.png in
+    `folder`.
+    """
     published = read_tidy(RESOURCES / "published_runtimes.csv")
     patches = {name: make_patches(folder / f"{name}.npz") for name in STUDY["datasets"]}
     sections = {
@@ -407,7 +411,9 @@ def assert_legible(figure):
 
 
 def spread_over(table, column, low, high):
-    """The table with the errors of `column` from `low` to `high`, in equal ratios, and similarities to match."""
+    """The table with the errors of `column` from `low` to `high`, in equal ratios, and similarities
+    to match.
+    """
     share = table[column].where(table["metric"] != "ssim", 1 - table[column])
     share = (share - share.min()) / (share.max() - share.min())
     error = low * (high / low) ** share
@@ -855,7 +861,8 @@ def test_runtimes_have_a_row_a_model_and_a_point_a_run(drawn):
     assert rows[:8] == [*MODELS, *MATCHED]
     places = [float(line.get_ydata()[0]) for line in hours.lines if line.get_fillstyle() == "full"]
     assert sorted(places) == sorted([*range(8)] * 3)
-    # Epochs of 96 make a group of one number of steps: no line; the arms of the batch size make one each
+    # Epochs of 96 make a group of one number of steps: no line; the arms of the batch size make one
+    # each
     names = [text.get_text().split(":")[0] for text in ours.get_legend().get_texts()]
     assert names == ["batch size 2", "batch size 4", "batch size 16"]
 

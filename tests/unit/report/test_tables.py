@@ -59,7 +59,7 @@ NRMSE = {"input": 0.2, "nlm": 0.1, "planaria": 0.03, "planaria-100": 0.04, "trib
 
 
 def our_scores(volumes=(0.9, 1.1)):
-    """NRMSE of `NRMSE` and SSIM of one less, spread over two volumes; the same for all conditions."""
+    """NRMSE of `NRMSE` and SSIM of one less, spread over two volumes; alike for all conditions."""
     parts = [
         method_scores(name, "0" if name in MODELS else "", nrmse, volumes)
         for name, nrmse in NRMSE.items()
@@ -344,8 +344,8 @@ def test_the_steps_between_the_protocols_in_order(tmp_path):
     assert table[["tested_on", "method", "step"]].to_numpy().tolist() == [
         ["planaria", "input", 1], ["planaria", "input", 2], ["planaria", "planaria-100", 1],
         ["planaria", "planaria-100", 2], ["tribolium", "input", 0], ["tribolium", "input", 1],
-        ["tribolium", "input", 2], ["tribolium", "tribolium-100", 0], ["tribolium", "tribolium-100", 1],
-        ["tribolium", "tribolium-100", 2],
+        ["tribolium", "input", 2], ["tribolium", "tribolium-100", 0], ["tribolium",
+        "tribolium-100", 1], ["tribolium", "tribolium-100", 2],
     ]  # fmt: skip
     row = one(table, tested_on="tribolium", method="input", step=2)
     assert (row["c1_nrmse_mean"], row["c1_nrmse_change"]) == pytest.approx((0.15, -0.15))

@@ -1,4 +1,6 @@
-"""Classical baselines: what each filter does, that strengths follow the noise, and how they are tuned."""
+"""Classical baselines: what each filter does, that strengths follow the noise, and how they are
+tuned.
+"""
 
 import json
 import logging
@@ -248,7 +250,9 @@ def test_tiles_of_non_local_means_do_not_show(noisy, monkeypatch):
 
 
 def test_similar_structure_is_found_in_other_planes():
-    """In a stack of one plane repeated under independent noise, the search along Z averages the planes."""
+    """In a stack of one plane repeated under independent noise, the search along Z averages the
+    planes.
+    """
     plane = blobs((24, 24))
     noisy = with_noise(np.stack([plane] * 9))
     across_planes = non_local_means(noisy, everything(noisy), 0.08, patch_distance=3)[4]
@@ -412,7 +416,8 @@ def test_every_condition_of_every_test_volume_is_restored(tmp_path, baseline):
             np.testing.assert_allclose(tif.asarray(), expected, atol=2e-4)
     assert runtime["seconds"] > 0
     assert {key: runtime[key] for key in ("method", "voxels", "threads", "device", "strength")} == {
-        "method": baseline, "voxels": 4 * 8 * 16 * 16, "threads": 2, "device": "CPU", "strength": STRENGTHS[baseline],
+        "method": baseline, "voxels": 4 * 8 * 16 * 16, "threads": 2, "device": "CPU",
+        "strength": STRENGTHS[baseline],
     }  # fmt: skip
 
 

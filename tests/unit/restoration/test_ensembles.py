@@ -1,4 +1,6 @@
-"""An ensemble is the mean of its runs' restorations, volume by volume, and of nothing that does not belong together."""
+"""An ensemble is the mean of its runs' restorations, volume by volume, and of nothing that does not
+belong together.
+"""
 
 import tracemalloc
 from fractions import Fraction

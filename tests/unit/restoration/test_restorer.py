@@ -1,4 +1,6 @@
-"""Restoration tile by tile: the same as csbdeep's prediction in one piece, at the least recomputation that fits."""
+"""Restoration tile by tile: the same as csbdeep's prediction in one piece, at the least
+recomputation that fits.
+"""
 
 import itertools
 import json
@@ -36,7 +38,9 @@ DATA = Path(__file__).parents[3] / "../shared/data"
 
 
 def random_network(axes, depth, kernel, probabilistic, channels=1, width=2):
-    """A CARE network with random weights, all paths open and of equal weight, so that context counts."""
+    """A CARE network with random weights, all paths open and of equal weight, so that context
+    counts.
+    """
     sizes = {"unet_n_depth": depth, "unet_kern_size": kernel, "unet_n_first": width}
     config = Config(
         axes, n_channel_in=channels, n_channel_out=channels, probabilistic=probabilistic, **sizes
@@ -77,7 +81,8 @@ def assert_restored_as_by_csbdeep(model, noisy, axes, max_tile_voxels):
 
 
 CASES = {
-    # axes, depth, kernel, probabilistic, shape, core of the largest tile that fits (None: the whole axis)
+    # axes, depth, kernel, probabilistic, shape, core of the largest tile that fits (None: the whole
+    # axis)
     "2D": ("YX", 2, 3, False, (101, 203), (24, 24)),
     "2D-shallow": ("YX", 1, 3, True, (45, 38), (8, 6)),
     "2D-wide-kernel": ("YX", 1, 5, True, (60, 77), (12, 12)),
@@ -235,7 +240,8 @@ def in_slabs(restorer, noisy, axes, parts):
 
 
 SHARED = {
-    # axes, depth, kernel, probabilistic, shape, jobs, most voxels of a tile (None: a slab and its halo is one tile)
+    # axes, depth, kernel, probabilistic, shape, jobs, most voxels of a tile (None: a slab and its
+    # halo is one tile)
     "YX": ("YX", 2, 3, False, (101, 203), 3, None),
     "YX-tiles": ("YX", 2, 3, True, (101, 203), 3, 80 * 80),
     "YX-wide-kernel": ("YX", 1, 5, True, (60, 77), 5, 40 * 60),
@@ -326,7 +332,9 @@ def test_slabs_follow_one_another_on_the_grid_along_the_longest_axis(shape, part
 
 
 class OutOfMemory:
-    """A restorer's forward pass on a device that holds no more than so many voxels, and says so by an error."""
+    """A restorer's forward pass on a device that holds no more than so many voxels, and says so by
+    an error.
+    """
 
     def __init__(
         self,
@@ -365,7 +373,10 @@ def test_out_of_memory_on_the_device_takes_smaller_tiles_and_says_so(caplog):
 def test_a_device_without_memory_for_the_smallest_tile_ends_with_one_message():
     restorer = Restorer(random_network("YX", 1, 3, False), 12_000, tiles_a_batch=8)
     device = OutOfMemory(restorer, 0)
-    said = "the smallest tile of a volume of .* more memory.* The device said: ResourceExhaustedError: OOM when alloc"
+    said = (
+        "the smallest tile of a volume of .* more memory.* The device said: ResourceExhaustedError:"
+        " OOM when alloc"
+    )
     with pytest.raises(ValueError, match=said):
         restored(restorer, image((64, 80)), "YX")
     # in batches and then alone, and then smaller each time

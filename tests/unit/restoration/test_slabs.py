@@ -30,7 +30,9 @@ class Network:
 
 
 def saved(folder, shapes=((9, 21, 30), (30, 5, 6), (1, 3, 2))):
-    """Stacks of several shapes, in one condition: the longest axis is X, Z, and Y of too few voxels for three jobs."""
+    """Stacks of several shapes, in one condition: the longest axis is X, Z, and Y of too few voxels
+    for three jobs.
+    """
     pairs = []
     for name, shape in zip("abc", shapes, strict=False):
         stack, path = (
@@ -59,7 +61,9 @@ def restored_by(jobs, network, pairs, folder):
 )
 @pytest.mark.parametrize("probabilistic", [True, False])
 def test_the_files_are_those_of_one_job(tmp_path, jobs, file_format, dtype, probabilistic):
-    """Values, axes, size of a voxel; also the gain of whole numbers, which is that of the whole volume."""
+    """Values, axes, size of a voxel; also the gain of whole numbers, which is that of the whole
+    volume.
+    """
     network, pairs = Network(probabilistic), saved(tmp_path)
     settings = {"format": file_format, "dtype": dtype, "compression": True}
     restore_all(network, pairs, tmp_path / "one", settings, 1, tmp_path / "one.json", {})

@@ -19,7 +19,8 @@ from denoising.running.devices import lease, own_folder, visible_gpus
 HOLD = """
 import logging, signal, subprocess, sys, time
 from denoising.running.devices import lease
-signal.signal(signal.SIGINT, signal.default_int_handler)  # which what runs in the background ignores
+# which what runs in the background ignores
+signal.signal(signal.SIGINT, signal.default_int_handler)
 logging.basicConfig(level=logging.INFO, stream=sys.stdout)
 with lease(sys.argv[1], sys.argv[2]) as device:
     print("holds", device, flush=True)
@@ -39,7 +40,9 @@ def machine(monkeypatch, tmp_path):
 
 
 class FakeNvml:
-    """Cards by UUID, in the order of the bus; a list of UUIDs is a card split into MIG devices, None another job's."""
+    """Cards by UUID, in the order of the bus; a list of UUIDs is a card split into MIG devices,
+    None another job's.
+    """
 
     NVML_DEVICE_MIG_ENABLE = 1
     NVMLError = RuntimeError
@@ -207,7 +210,10 @@ def test_the_one_that_waits_says_for_whom_and_goes_on_when_the_lease_is_free(hol
     first = hold("cpu", "training of worm")
     first.wait_for("holds")
     second = hold("cpu", "restoration of beetle")
-    waits = f"restoration of beetle: waiting for a device, leased: CPU by process {first.process.pid}, training of worm"
+    waits = (
+        f"restoration of beetle: waiting for a device, leased: CPU by process {first.process.pid},"
+        " training of worm"
+    )
     assert waits in second.wait_for("waiting")
     first.end()
     assert "restoration of beetle: leased CPU after" in second.wait_for("leased")

@@ -18,8 +18,9 @@ def matched(names):
 @pytest.mark.parametrize(
     "names",
     [
-        ["a"], ["a", "b"], ["a", "ab", "abb"], ["ab", "b"], ["aab", "bab"], ["a-", "b-", "b.", "-a-"],
-        ["aa", "ab", "ba", "bb"], ["a.b", "a-b", "a"], ["ab-a", "ab-b", "bb-a", "bb-b", "bb-", "ab-"],
+        ["a"], ["a", "b"], ["a", "ab", "abb"], ["ab", "b"], ["aab", "bab"], ["a-", "b-", "b.",
+        "-a-"], ["aa", "ab", "ba", "bb"], ["a.b", "a-b", "a"], ["ab-a", "ab-b", "bb-a", "bb-b",
+        "bb-", "ab-"],
     ],
 )  # fmt: skip
 def test_it_matches_the_names_and_nothing_else(names):

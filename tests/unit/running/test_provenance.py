@@ -19,10 +19,14 @@ SCRIPTS = ROOT / "workflow" / "scripts"
 CODE = {
     "score.py": "from denoising.metrics import score\n\nprint(score(3))\n",
     "denoising/__init__.py": "",
-    "denoising/metrics.py": 'FACTOR = 2\n\n\ndef score(x):\n    """Score."""\n    from denoising import scale\n\n'
-    "    return scale.scaled(x) * FACTOR\n",
-    "denoising/scale.py": "import denoising.limits\nfrom denoising.deep import floor"
-    "\n\n\ndef scaled(x):\n    return min(x, denoising.limits.TOP)\n",
+    "denoising/metrics.py": (
+        'FACTOR = 2\n\n\ndef score(x):\n    """Score."""\n    from denoising import scale\n\n'
+        "    return scale.scaled(x) * FACTOR\n"
+    ),
+    "denoising/scale.py": (
+        "import denoising.limits\nfrom denoising.deep import floor"
+        "\n\n\ndef scaled(x):\n    return min(x, denoising.limits.TOP)\n"
+    ),
     "denoising/limits.py": "TOP = 10\n",
     "denoising/figures.py": "def draw():\n    pass\n",
     "denoising/deep/__init__.py": "",
@@ -86,17 +90,18 @@ def test_code_that_the_script_runs_changes_its_version(change, version):
     "change",
     [
         edited("denoising/metrics.py", "Score.", "Score one image against another."),
-        edited("denoising/metrics.py", "FACTOR = 2\n", '"""A module."""\nFACTOR = 2  # dimensionless\n'),
-        edited("denoising/metrics.py", '    """Score."""\n', ""),
-        edited("denoising/limits.py", "TOP = 10\n", "# brightest\n\n\nTOP   =   (\n    10\n)\n"),
-        edited("score.py", "\n\n", "\n\n\n# print the score\n"),
-        edited("denoising/figures.py", "pass", "return 1"),
+        edited("denoising/metrics.py", "FACTOR = 2\n",
+        '"""A module."""\nFACTOR = 2  # dimensionless\n'), edited("denoising/metrics.py",
+        '    """Score."""\n', ""), edited("denoising/limits.py", "TOP = 10\n",
+        "# brightest\n\n\nTOP   =   (\n    10\n)\n"), edited("score.py", "\n\n",
+        "\n\n\n# print the score\n"), edited("denoising/figures.py", "pass", "return 1"),
         edited("denoising/score.py", "True", "False"),
         {"train.py": "import denoising.figures\n"},
     ],
     ids=[
-        "docstring", "module docstring and comment", "docstring removed", "layout", "comment in the script",
-        "unrelated module", "unrelated module of the script's name", "another script",
+        "docstring", "module docstring and comment", "docstring removed", "layout",
+        "comment in the script", "unrelated module", "unrelated module of the script's name",
+        "another script",
     ],
 )  # fmt: skip
 def test_text_and_unrelated_code_do_not(change, version):

@@ -1,4 +1,6 @@
-"""Simulated specimens, microscopes and archives: physics against known answers, layout as published."""
+"""Simulated specimens, microscopes and archives: physics against known answers, layout as
+published.
+"""
 
 import tarfile
 import zipfile
@@ -23,7 +25,7 @@ FOLDERS = ("GT", "condition_1", "condition_2", "condition_3")
 
 
 def unpacked(folder, species, **changes):
-    """Write an archive, unpack it and return the names of its files in order, and its top folder."""
+    """Write and unpack an archive; return the names of its files in order, and its top folder."""
     simulate_archive(folder / "a.tar.gz", species=species, **(SMALL | changes))
     with tarfile.open(folder / "a.tar.gz") as tar:
         names = [entry.name for entry in tar if entry.isfile()]

@@ -1,4 +1,6 @@
-"""What a config means: the published study, what resolves by config alone, and what is refused in one sentence."""
+"""What a config means: the published study, what resolves by config alone, and what is refused in
+one sentence.
+"""
 
 import copy
 from dataclasses import FrozenInstanceError, replace
@@ -154,10 +156,10 @@ def test_published_models_have_the_published_values(published):
 
 def test_published_models_have_the_rest_in_common(published):
     common = {
-        "width": 32, "depth": 2, "kernel": 3, "residual": True, "last_activation": "linear", "loss": "laplace",
-        "learning_rate": 4e-4, "schedule": "plateau", "plateau_factor": 0.5, "plateau_patience": 10,
-        "plateau_min_delta": 0, "early_stopping_patience": None, "split": "tail", "validation_patches": None,
-        "augment": False, "precision": "auto",
+        "width": 32, "depth": 2, "kernel": 3, "residual": True, "last_activation": "linear",
+        "loss": "laplace", "learning_rate": 4e-4, "schedule": "plateau", "plateau_factor": 0.5,
+        "plateau_patience": 10, "plateau_min_delta": 0, "early_stopping_patience": None,
+        "split": "tail", "validation_patches": None, "augment": False, "precision": "auto",
     }  # fmt: skip
     patience = {
         "planaria-steps25-matched": 160,
@@ -215,7 +217,8 @@ def test_sweeps_stand_in_order_with_their_base(name, schema):
     assert list(study.sweeps["fig4_batch_size"].models) == BATCHES
     assert list(study.sweeps["fig5_steps_per_epoch"].models) == STEPS
     assert list(study.sweeps["fig4_batch_size"].matched) == [
-        "planaria-batch8-matched", "planaria-100", "planaria-batch32-matched", "planaria-batch64-matched",
+        "planaria-batch8-matched", "planaria-100", "planaria-batch32-matched",
+        "planaria-batch64-matched",
     ]  # fmt: skip
     assert list(study.sweeps["fig5_steps_per_epoch"].matched) == [
         "planaria-steps25-matched", "planaria-steps100-matched", "planaria-100",
@@ -359,7 +362,9 @@ def test_epochs_make_up_for_the_steps(config, schema):
 
 
 def test_matched_models_are_models_like_any_other(config, schema):
-    """Their model's other values, seeds and test sets; after the sweep's own, before those of later studies."""
+    """Their model's other values, seeds and test sets; after the sweep's own, before those of later
+    studies.
+    """
     config["studies"]["later"] = {"base": "worms-4-matched", "models": {"later": {"epochs": 3}}}
     changes = {
         "studies.batches.models.worms-4": {"batch_size": 4, "learning_rate": 0.01, "seeds": [7, 8]},
@@ -557,7 +562,8 @@ def test_names_default_to_the_datasets_and_the_studys(config, schema):
 def test_models_are_tested_where_they_were_trained_by_default(config, schema):
     study = resolve(config, schema)
     assert {name: list(model.tested_on) for name, model in study.models.items()} == {
-        "worms": ["worms"], "flies": ["flies"], "own": ["own"], "worms-32": ["worms"], "worms-4": ["worms"],
+        "worms": ["worms"], "flies": ["flies"], "own": ["own"], "worms-32": ["worms"],
+        "worms-4": ["worms"],
     }  # fmt: skip
     assert not study.is_cross_tested
     assert [model.name for model in study.models_trained_on("worms")] == [
@@ -835,13 +841,15 @@ REFUSED = {
     "dataset no file can be named for": (
         {"datasets.my data": {}},
         [
-            "datasets: found 'my data', expected a name that begins with a letter and holds only letters, digits,"
+            "datasets: found 'my data', expected a name that begins with a letter and holds only"
+            " letters, digits,"
         ],
     ),
     "condition no folder can be named for": (
         {"datasets.worms.conditions.0.name": "10 %"},
         [
-            "datasets.worms.conditions.0.name: found '10 %', expected a name that begins with a letter or digit"
+            "datasets.worms.conditions.0.name: found '10 %', expected a name that begins with a"
+            " letter or digit"
         ],
     ),
     "condition named truth": (
@@ -921,7 +929,8 @@ REFUSED = {
     "two tables of one name": (
         {"datasets.flies.table": "table_worms"},
         [
-            "datasets.worms.table and datasets.flies.table share the name table_worms; set one to another"
+            "datasets.worms.table and datasets.flies.table share the name table_worms; set one to"
+            " another"
         ],
     ),
     "table named as a fixed one": (
@@ -938,7 +947,8 @@ REFUSED = {
             }
         },
         [
-            "studies.batches.figure and studies.more.figure share the name batches; set one to another"
+            "studies.batches.figure and studies.more.figure share the name batches; set one to"
+            " another"
         ],
     ),
     "figure named as a fixed one": (

@@ -1,4 +1,6 @@
-"""Batches: every patch equally often, in an order and orientation that the batch's number tells, and no copies."""
+"""Batches: every patch equally often, in an order and orientation that the batch's number tells,
+and no copies.
+"""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""What only the data can tell is refused before training, in a sentence that names file or model."""
+"""Data that cannot serve are refused before training; the sentence names file or model."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,6 @@
-"""Training: csbdeep's, on patches that stay on disk, the same twice, killed or not, with a history that says it all."""
+"""Training: csbdeep's, on patches that stay on disk, the same twice, killed or not, with a history
+that says it all.
+"""
 
 import itertools
 import json
@@ -58,7 +60,8 @@ COMPUTE = {"xla": "auto", "resident": "auto"}
 CPU = Device("CPU", "CPU, 1 threads")
 TRAIN, VALIDATION = 8, 5
 MEASURED = [
-    "seconds", "training_seconds", "samples_per_second", "voxels_per_second", "matmul_share", "host_memory_mb"
+    "seconds", "training_seconds", "samples_per_second", "voxels_per_second", "matmul_share",
+    "host_memory_mb"
 ]  # fmt: skip
 
 
@@ -220,7 +223,9 @@ def evaluate(folder, X, Y):
     ("loss", "shape", "off"), [("laplace", (8, 12), 0.4), ("mae", (4, 8, 6), 2)]
 )
 def test_best_weights_are_those_of_the_least_validation_loss(tmp_path, untraced, loss, shape, off):
-    """The network learns what is wrong for the patches that validate, so that its first epoch is its best."""
+    """The network learns what is wrong for the patches that validate, so that its first epoch is
+    its best.
+    """
     X, Y = write_patches(tmp_path / "patches", shape)
     Y[:TRAIN], Y[TRAIN:] = X[:TRAIN] - off, X[TRAIN:] + off
     np.save(tmp_path / "patches/Y.npy", Y)
@@ -246,7 +251,9 @@ def test_stock_csbdeep_opens_the_folder_and_restores(worm, patches):
 
 
 def test_training_is_csbdeeps(patches, models, untraced):
-    """On batches of the whole training set, where the order counts for nothing, CARE.train does the same."""
+    """On batches of the whole training set, where the order counts for nothing, CARE.train does the
+    same.
+    """
     values = VALUES | {
         "batch_size": TRAIN,
         "steps_per_epoch": 1,
@@ -284,7 +291,9 @@ def test_epochs_go_on_where_the_last_one_ended(patches, models, untraced):
 
 
 def test_learning_rate_falls_on_a_plateau(patches, models, untraced):
-    """Only the first epoch counts as better, so each second epoch after it halves the next one's rate."""
+    """Only the first epoch counts as better, so each second epoch after it halves the next one's
+    rate.
+    """
     changes = {"plateau_patience": 2, "plateau_min_delta": 1e9, "epochs": 6, "steps_per_epoch": 1}
     history = train_model(patches, models / "plateau", **changes)
     np.testing.assert_allclose(
@@ -315,7 +324,9 @@ def test_a_subset_validates_and_the_best_weights_are_judged_on_all(patches, mode
 
 
 def test_augmentation_turns_input_and_target_alike(tmp_path, untraced):
-    """A network that adds nothing to its input is off by what target and input differ, however both are turned."""
+    """A network that adds nothing to its input is off by what target and input differ, however both
+    are turned.
+    """
     X, Y = write_patches(tmp_path / "patches", (8, 8))
     changes = {
         "learning_rate": 1e-30,
@@ -429,7 +440,9 @@ class Interrupted(Exception):
 
 @pytest.fixture
 def forecasts(monkeypatch, caplog, untraced):
-    """Train with a clock that tells 100 s for the first step and 10 s for each other; gives what was foretold."""
+    """Train with a clock that tells 100 s for the first step and 10 s for each other; gives what
+    was foretold.
+    """
 
     def trained(patches, folder, interrupt_at=None, **changes):
         now, steps, land = [0.0], itertools.count(1), training.Training._land
@@ -455,7 +468,10 @@ def forecasts(monkeypatch, caplog, untraced):
 def test_a_long_first_epoch_says_once_how_long_it_will_all_take(patches, tmp_path, forecasts):
     (said,) = forecasts(patches, tmp_path / "worm", epochs=2, steps_per_epoch=36)
     # 36 steps of 10 s, and 5 patches to validate on, as many as 5 / 9 of a step; 7 steps are taken
-    about = r"worm: 10 s a step: an epoch takes about 6\.1 min, the training 11 min \(epochs left: 2\), done about "
+    about = (
+        r"worm: 10 s a step: an epoch takes about 6\.1 min, the training 11 min \(epochs left: 2\),"
+        r" done about "
+    )
     assert re.fullmatch(about + r"\w{3} \d\d \w{3} \d\d:\d\d", said)
 
 
@@ -495,7 +511,8 @@ def test_another_seed_gives_another_model(worm, patches, models, untraced):
     assert max(np.abs(a - b).max() for a, b in pairs) > 0.1
 
 
-# Killed, and gone on with. Each training below is a process of its own; those that are killed get a real SIGKILL.
+# Killed, and gone on with. Each training below is a process of its own; those that are killed get a
+# real SIGKILL.
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tensorflow", "csbdeep.models", "pandas"])
@@ -509,7 +526,9 @@ LONG = {
 
 
 def process(patches, folder, signal_at=None, number=signal.SIGKILL, changes=LONG):
-    """Train in a process that gets signal `number` at a place in the code: (when, function, after so many calls)."""
+    """Train in a process that gets signal `number` at a place in the code: (when, function, after
+    so many calls).
+    """
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     child = PROCESSES.Process(
         target=_train_in_process, args=(patches, folder, signal_at, number, changes)
@@ -649,7 +668,8 @@ def test_it_ends_within_seconds_of_being_asked(patches, tmp_path):
 
 
 EVERY_OTHER = {
-    "precision": "bfloat16", "schedule": "cosine", "early_stopping_patience": 4, "validation_patches": 3,
+    "precision": "bfloat16", "schedule": "cosine", "early_stopping_patience": 4,
+    "validation_patches": 3,
 }  # fmt: skip
 
 

@@ -1,4 +1,6 @@
-"""The network: csbdeep's CARE U-Net as published, its context measured, its folder readable by stock csbdeep."""
+"""The network: csbdeep's CARE U-Net as published, its context measured, its folder readable by
+stock csbdeep.
+"""
 
 import json
 from pathlib import Path
@@ -104,10 +106,11 @@ def test_halo_of_the_published_network_is_24():
 
 
 def reach(depth, kernel):
-    """Voxels beyond a core on the network's grid that change its output, measured on a real random network.
+    """Voxels beyond a core on the network's grid that change its output, measured on a real random
+    network.
 
-    Weights are positive and there is no bias, so every path through the network counts and none cancels:
-    a single lit column lights exactly the outputs that it can reach.
+    Weights are positive and there is no bias, so every path through the network counts and none
+    cancels: a single lit column lights exactly the outputs that it can reach.
     """
     values = {
         "depth": depth,

@@ -1,4 +1,6 @@
-"""Training patches: csbdeep's choice and normalisation of patches, published patches as they are, and the split."""
+"""Training patches: csbdeep's choice and normalisation of patches, published patches as they are,
+and the split.
+"""
 
 import json
 from functools import partial
@@ -43,7 +45,9 @@ def spots(*seed, shape=SHAPE):
 
 
 def distinct(*seed, shape=SHAPE):
-    """Every value from 0 to size - 1 once: a value tells its place, and percentile p is p / 100 * (size - 1)."""
+    """Every value from 0 to size - 1 once: a value tells its place, and percentile p is p / 100 *
+    (size - 1).
+    """
     return rng(*seed).permutation(int(np.prod(shape))).reshape(shape).astype(np.uint16)
 
 
@@ -56,7 +60,9 @@ def unnormalised(patch, low, high):
 
 @pytest.fixture(params=["whole", "in blocks"])
 def blocks(request, monkeypatch):
-    """Foreground is looked for in the volume as a whole, or in blocks of a patch, which cut rows too."""
+    """Foreground is looked for in the volume as a whole, or in blocks of a patch, which cut rows
+    too.
+    """
     if request.param == "in blocks":
         monkeypatch.setattr(patches, "BLOCK", 1)
         monkeypatch.setattr(formats, "SLAB_BYTES", 1)
@@ -113,7 +119,7 @@ def test_foreground_around_one_voxel_is_half_a_patch():
 
 @pytest.mark.parametrize(("shape", "patch"), [(SHAPE, PATCH), ((30, 32), (8, 12))])
 def test_normalisation_is_csbdeeps(shape, patch, monkeypatch):
-    """The same places, cut from the raw images and normalised by csbdeep with the same percentiles."""
+    """The same places, cut from the raw images, normalised by csbdeep with these percentiles."""
     monkeypatch.setattr(patches, "LOW_PERCENTILES", (2.0, 2.0))
     monkeypatch.setattr(patches, "HIGH_PERCENTILES", (99.7, 99.7))
     truth, image = distinct(3, shape=shape), distinct(4, shape=shape)
@@ -202,7 +208,9 @@ def test_what_cannot_be_cut_is_refused(truth, image, patch, said):
 
 @pytest.fixture
 def volumes(tmp_path):
-    """A folder of three training volumes and one test volume in two conditions, all of them distinct."""
+    """A folder of three training volumes and one test volume in two conditions, all of them
+    distinct.
+    """
     folder, rows = tmp_path / "volumes", []
     for i, (part, name) in enumerate(
         [("train", "NA"), ("train", "002"), ("train", "b"), ("test", "t")]
@@ -225,7 +233,9 @@ def cut(volumes, tmp_path):
 
 
 def standard(patches):
-    """Patches as vectors of mean 0 and length 1: equal ones before any normalisation have the product 1."""
+    """Patches as vectors of mean 0 and length 1: equal ones before any normalisation have the
+    product 1.
+    """
     vectors = patches.reshape(-1, np.prod(PATCH)).astype(np.float64)
     vectors = vectors - vectors.mean(axis=1, keepdims=True)
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -316,7 +326,9 @@ def test_patches_take_their_names_only_when_all_are_written(cut, tmp_path, monke
 
 @pytest.fixture
 def published(tmp_path, monkeypatch):
-    """Write an npz of published patches, as X and Y or as arrays given, and copy it in blocks of three patches."""
+    """Write an npz of published patches, as X and Y or as arrays given, and copy it in blocks of
+    three patches.
+    """
     monkeypatch.setattr(
         patches, "npz_blocks", partial(npz_blocks, block_bytes=3 * 4 * int(np.prod(PATCH)))
     )

@@ -1,18 +1,19 @@
-"""Whether a network knows its error: the Laplace scale that it predicts for each voxel against the error it makes.
+"""Whether a network knows its error: the Laplace scale that it predicts for each voxel against the
+error it makes.
 
-A network trained with the Laplace loss gives a mean p and a scale s for every voxel, which say of the error e that
-P(|e| <= t) = 1 - exp(-t / s), so that the mean of |e| is s. Both are in the units of the network's input; to meet the
-truth y' = N(y; 0.1, 99.9), the restoration is fitted by least squares, a p + b, and the scale becomes |a| s.
+A network trained with the Laplace loss gives a mean p and a scale s for every voxel, which say of
+the error e that P(|e| <= t) = 1 - exp(-t / s), so that the mean of |e| is s. Both are in the units
+of the network's input; to meet the truth y' = N(y; 0.1, 99.9), the restoration is fitted by least
+squares, a p + b, and the scale becomes |a| s.
 
 The table of calibration of one run on one test set is tidy, a row a value:
 
-    kind       coverage, or scale
-    condition, volume
-    level      coverage: the share of voxels whose error the interval around p should hold; scale: a bin, 0 to 9, each
+    kind       coverage, or scale condition, volume level      coverage: the share of voxels whose
+    error the interval around p should hold; scale: a bin, 0 to 9, each
                with a tenth of the volume's voxels, in the order of the predicted scale
-    expected   coverage: the level again; scale: mean predicted scale, in units of the normalised truth
-    observed   coverage: the share of voxels with |e| <= -s ln(1 - level); scale: mean |e|, in the same units
-    count      voxels
+    expected   coverage: the level again; scale: mean predicted scale, in units of the normalised
+    truth observed   coverage: the share of voxels with |e| <= -s ln(1 - level); scale: mean |e|, in
+    the same units count      voxels
 
 A network is calibrated where observed is expected. Arithmetic is float64, block by block.
 """
@@ -34,14 +35,16 @@ COLUMNS = ["kind", "condition", "volume", "level", "expected", "observed", "coun
 def calibrate_pair(
     pair: Pair, restored: Path, threads: int = 1, scratch: Path | None = None
 ) -> list[dict]:
-    """The rows of one volume in one condition: `restored` holds {condition}/{volume} and scale/{condition}/{volume}.
+    """The rows of one volume in one condition: `restored` holds {condition}/{volume} and
+    scale/{condition}/{volume}.
 
     `scratch` is a folder for what must be decoded, as `open_volume` has it.
 
     Raises
     ------
     ValueError
-        If the volume cannot be compared with its truth, or no scale was written for it; names the file.
+        If the volume cannot be compared with its truth, or no scale was written for it; names the
+        file.
     """
     path, scale = (
         folder / pair.condition / f"{pair.volume}.tif" for folder in (restored, restored / "scale")
@@ -68,15 +71,16 @@ def calibrate_volume(
     truth : ndarray
         Ground truth as acquired, any shape, arbitrary units.
     restored, scale : ndarray of float
-        The network's mean and its Laplace scale, of the truth's shape, in units of the normalised input.
+        The network's mean and its Laplace scale, of the truth's shape, in units of the normalised
+        input.
     threads : int
         Blocks done at a time; the rows are the same for any number.
 
     Returns
     -------
     list of dict
-        kind, level, expected, observed and count; a row for each of `LEVELS`, and one for each bin of scale that has
-        voxels (all have, but where many voxels share one scale).
+        kind, level, expected, observed and count; a row for each of `LEVELS`, and one for each bin
+        of scale that has voxels (all have, but where many voxels share one scale).
 
     Raises
     ------
@@ -85,7 +89,8 @@ def calibrate_volume(
     """
     if not truth.shape == restored.shape == scale.shape:
         raise ValueError(
-            f"truth is {truth.shape}, image {restored.shape}, scale {scale.shape}, expected one shape."
+            f"truth is {truth.shape}, image {restored.shape}, scale {scale.shape}, expected one"
+            " shape."
         )
     gain, a, rest = _fit(truth, restored, threads)
     edges = percentiles(scale, [100 * i / BINS for i in range(1, BINS)])
@@ -95,7 +100,8 @@ def calibrate_volume(
         y, q, s = (np.array(image[block], np.float64).ravel() for image in (truth, restored, scale))
         if not (np.isfinite(s) & (s >= 0)).all():
             raise ValueError(
-                "the scale holds negative, NaN or infinite values, which no Laplace law has; restore again."
+                "the scale holds negative, NaN or infinite values, which no Laplace law has;"
+                " restore again."
             )
         error, width = np.abs(gain * y - a * q + rest), abs(a) * s
         covered = np.array(
@@ -125,7 +131,9 @@ def _row(kind: str, level: float, expected: float, observed: float, count: float
 
 
 def _fit(truth: np.ndarray, restored: np.ndarray, threads: int) -> tuple[float, float, float]:
-    """Normalise the truth y and fit the restoration q to it: g, a and r, such that the error is g y - a q + r."""
+    """Normalise the truth y and fit the restoration q to it: g, a and r, such that the error is g y
+    - a q + r.
+    """
     moments = moments_of(truth, restored, threads)
     gain, offset = normalisation(truth, *TRUTH_PERCENTILES, "the ground truth")
     match = fitted(moments.mapped((gain, 1.0), (offset, 0.0)))

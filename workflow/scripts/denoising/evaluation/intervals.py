@@ -11,17 +11,19 @@ SEED = 20190  # of the bootstrap: the same scores give the same intervals
 
 
 def interval(values: np.ndarray, reference: np.ndarray | None = None) -> tuple[float, float]:
-    """Bootstrap interval of a mean over volumes and trainings, or of its difference from `reference`.
+    """Bootstrap interval of a mean over volumes and trainings, or of its difference from
+    `reference`.
 
-    The means of volumes are one level; those of trainings, where there are several, another; those of the
-    reference's a third. The levels' intervals (see `_reaches`) add in squares about the mean, below and
-    above it apart (Howe, JRSS B 36, 123, 1974; Zou and Donner, Statistics in Medicine 27, 1693, 2008), so
-    that two trainings that agree by chance do not pass for many. Of one training it is the interval for that
-    training: how others would score is not in it.
+    The means of volumes are one level; those of trainings, where there are several, another; those
+    of the reference's a third. The levels' intervals (see `_reaches`) add in squares about the
+    mean, below and above it apart (Howe, JRSS B 36, 123, 1974; Zou and Donner, Statistics in
+    Medicine 27, 1693, 2008), so that two trainings that agree by chance do not pass for many. Of
+    one training it is the interval for that training: how others would score is not in it.
 
-    In simulation, of normal values, 4 to 20 volumes and one training, 94 to 95 % of the intervals hold the true
-    mean; of two, three and five trainings 95 to 99 %, and of differences between two such models up to 99.9 %.
-    Skewed values (gamma of shape 2) take up to 3 percentage points off, long tails (log-normal, sigma 0.8) 7.
+    In simulation, of normal values, 4 to 20 volumes and one training, 94 to 95 % of the intervals
+    hold the true mean; of two, three and five trainings 95 to 99 %, and of differences between two
+    such models up to 99.9 %. Skewed values (gamma of shape 2) take up to 3 percentage points off,
+    long tails (log-normal, sigma 0.8) 7.
 
     Parameters
     ----------
@@ -32,8 +34,8 @@ def interval(values: np.ndarray, reference: np.ndarray | None = None) -> tuple[f
     Returns
     -------
     low, high : float
-        In the unit of `values`, beyond what scores can be where volumes are few and differ. nan for one
-        volume, or where a value is not finite (the PSNR of equal images).
+        In the unit of `values`, beyond what scores can be where volumes are few and differ. nan for
+        one volume, or where a value is not finite (the PSNR of equal images).
     """
     others = np.zeros((1, values.shape[1])) if reference is None else reference
     if values.shape[1] < 2 or not (np.isfinite(values).all() and np.isfinite(others).all()):
@@ -47,9 +49,10 @@ def interval(values: np.ndarray, reference: np.ndarray | None = None) -> tuple[f
 def _reaches(values: np.ndarray) -> tuple[float, float]:
     """How far the interval of a mean reaches below and above it, of independent values.
 
-    It is as wide as Student's, and lies about the mean as the percentiles of bootstrapped means do: these alone
-    are too narrow for few values, by (n - 1) / n of the variance and by normal instead of Student's quantiles
-    (Hesterberg, American Statistician 69, 371, 2015), and farther ones end at the smallest and largest value.
+    It is as wide as Student's, and lies about the mean as the percentiles of bootstrapped means do:
+    these alone are too narrow for few values, by (n - 1) / n of the variance and by normal instead
+    of Student's quantiles (Hesterberg, American Statistician 69, 371, 2015), and farther ones end
+    at the smallest and largest value.
     """
     count, mean = len(values), values.mean()
     width = 2 * stdtrit(count - 1, (1 + CONFIDENCE) / 2) * values.std(ddof=1) / np.sqrt(count)
@@ -61,7 +64,9 @@ def _reaches(values: np.ndarray) -> tuple[float, float]:
 
 @cache
 def _weights(count: int) -> np.ndarray:
-    """How much each of `count` weighs in each resample, (RESAMPLES, count): the same draws for every score."""
+    """How much each of `count` weighs in each resample, (RESAMPLES, count): the same draws for
+    every score.
+    """
     return (
         np.random.default_rng([SEED, count]).multinomial(
             count, np.full(count, 1 / count), RESAMPLES

@@ -1,14 +1,16 @@
-"""Why the 2019 study's numbers differ from the CARE paper's: from one to the other, one change a step.
+"""Why the 2019 study's numbers differ from the CARE paper's: from one to the other, one change a
+step.
 
-0. As the 2019 study ran on tribolium: truth and input in swapped order, so the CLEAN stack was restored and scored
+0. As the 2019 study ran on tribolium: truth and input in swapped order, so the CLEAN stack was
+restored and scored
    against the NOISY one. Other datasets begin with the next step.
 1. The roles right: the 2019 study's protocol.
 2. The input fitted to the truth by least squares, like any other image.
 3. SSIM with data_range 1 instead of 2, what scikit-image 0.15 took for float images.
 4. Means subtracted and images scaled by cov / var: the paper's protocol.
 
-The table is tidy, a row a value: dataset, model, condition, volume, output (input or network), step, label, metric
-(nrmse or ssim), value. What a step does not touch keeps its value.
+The table is tidy, a row a value: dataset, model, condition, volume, output (input or network),
+step, label, metric (nrmse or ssim), value. What a step does not touch keeps its value.
 """
 
 from pathlib import Path
@@ -47,7 +49,8 @@ def explain_pair(
     restored : Path
         Folder of restorations, {condition}/{volume}.tif.
     restored_truth : Path, optional
-        Folder of restorations of the ground truth, truth/{volume}.tif; without it there is no step 0.
+        Folder of restorations of the ground truth, truth/{volume}.tif; without it there is no step
+        0.
     threads : int
     scratch : Path, optional
         A folder for what must be decoded, as `open_volume` has it.
@@ -76,7 +79,7 @@ def explain_pair(
 def _steps(
     truth: np.ndarray, low: np.ndarray, network: np.ndarray, steps: dict, threads: int
 ) -> list[dict]:
-    """Scores of the input and of its restoration under each protocol of `steps`, label to protocol."""
+    """Scores of the input and of its restoration under each protocol of `steps`, by label."""
     return [
         {"output": output, "step": LABELS.index(row["protocol"]), "label": row["protocol"]}
         | {key: row[key] for key in ("metric", "value")}

@@ -1,16 +1,19 @@
 """Scores of a restoration against its ground truth, under two protocols that are never mixed.
 
-`paper`      the CARE paper's: both images mean-subtracted, the image scaled to the truth; PSNR and SSIM with
+`paper`      the CARE paper's: both images mean-subtracted, the image scaled to the truth; PSNR and
+SSIM with
              data_range 1. Recovered from public copies of the authors' code (Weigert et al. 2018).
-`study2019`  the 2019 replication's: the input as it is, a restoration fitted to the truth by least squares;
+`study2019`  the 2019 replication's: the input as it is, a restoration fitted to the truth by least
+squares;
              SSIM with data_range 2, what scikit-image 0.15 took for float images.
 
-In both, `y' = N(y; 0.1, 99.9)` is the truth that is compared with, and `x' = N(x; 3, 99.8)` the input that
-every method restores.
+In both, `y' = N(y; 0.1, 99.9)` is the truth that is compared with, and `x' = N(x; 3, 99.8)` the
+input that every method restores.
 
-All that is ever compared are affine images of the same two volumes. So the volumes are read slab by slab: for their
-percentiles, for their moments, which give every fit, NRMSE and PSNR, and for their local moments, which give the SSIM
-of every protocol. Arithmetic is float64 throughout, on blocks small enough for the processor's cache.
+All that is ever compared are affine images of the same two volumes. So the volumes are read slab by
+slab: for their percentiles, for their moments, which give every fit, NRMSE and PSNR, and for their
+local moments, which give the SSIM of every protocol. Arithmetic is float64 throughout, on blocks
+small enough for the processor's cache.
 """
 
 import logging
@@ -39,8 +42,8 @@ SSIM_STRIP = (
 K1, K2 = 0.01, 0.03
 # The tidy table of scores: a value a row
 COLUMNS = [
-    "model", "seed", "trained_on", "tested_on", "condition", "volume", "stratum", "output", "protocol", "metric",
-    "value",
+    "model", "seed", "trained_on", "tested_on", "condition", "volume", "stratum", "output",
+    "protocol", "metric", "value",
 ]  # fmt: skip
 
 
@@ -51,8 +54,8 @@ COLUMNS = [
 class Moments:
     """Of a truth y (first) and an image q (second), over `count` voxels, in float64.
 
-    `lowest`, `highest` and `mean` have a value for each; `scatter` (2 x 2) holds the sums of products of deviations
-    from the means.
+    `lowest`, `highest` and `mean` have a value for each; `scatter` (2 x 2) holds the sums of
+    products of deviations from the means.
     """
 
     count: int
@@ -62,7 +65,9 @@ class Moments:
     scatter: np.ndarray
 
     def __add__(self, other: "Moments") -> "Moments":
-        """Moments of both parts together (Chan, Golub and LeVeque 1983), without the cancellation of plain sums."""
+        """Moments of both parts together (Chan, Golub and LeVeque 1983), without the cancellation
+        of plain sums.
+        """
         count, apart = self.count + other.count, other.mean - self.mean
         return Moments(
             count,
@@ -84,7 +89,9 @@ class Moments:
 
 
 def moments_of(truth: np.ndarray, image: np.ndarray, threads: int = 1) -> Moments:
-    """Moments of two images of one shape, block by block on `threads` threads; equal for any number of them."""
+    """Moments of two images of one shape, block by block on `threads` threads; equal for any number
+    of them.
+    """
     with ThreadPoolExecutor(threads) as pool:
         parts = pool.map(lambda block: _moments_of_block(truth[block], image[block]), blocks(truth))
         return reduce(Moments.__add__, parts)
@@ -120,15 +127,17 @@ def unchanged(moments: Moments) -> Match:
 
 
 def fitted(moments: Moments) -> Match:
-    """The truth, and the affine image `a q + b` of least squared error against it (csbdeep's `normalize_minmse`)."""
+    """The truth, and the affine image `a q + b` of least squared error against it (csbdeep's
+    `normalize_minmse`).
+    """
     _refuse_constant(moments)
     gain = moments.scatter[0, 1] / moments.scatter[1, 1]
     return Match(0.0, gain, moments.mean[0] - gain * moments.mean[1])
 
 
 def scaled(moments: Moments) -> Match:
-    """`y - mean(y)` and `a (q - mean(q))` with a = cov(q, y) / var(q), as the CARE paper's code has them: the sample
-    covariance (n - 1) over the population variance (n), numpy's defaults for both.
+    """`y - mean(y)` and `a (q - mean(q))` with a = cov(q, y) / var(q), as the CARE paper's code has
+    them: the sample covariance (n - 1) over the population variance (n), numpy's defaults for both.
     """
     _refuse_constant(moments)
     gain = moments.scatter[0, 1] / (moments.count - 1) / (moments.scatter[1, 1] / moments.count)
@@ -138,8 +147,8 @@ def scaled(moments: Moments) -> Match:
 def _refuse_constant(moments: Moments) -> None:
     if moments.lowest[1] == moments.highest[1]:
         raise ValueError(
-            f"the image is constant ({moments.lowest[1]:g} everywhere), so it cannot be scaled to the ground truth; "
-            "train the model anew, or leave it out."
+            f"the image is constant ({moments.lowest[1]:g} everywhere), so it cannot be scaled to"
+            " the ground truth; train the model anew, or leave it out."
         )
 
 
@@ -174,8 +183,8 @@ def _psnr(mse: float, data_range: float) -> float:
 
 
 def ssim(target: np.ndarray, image: np.ndarray, data_range: float, threads: int = 1) -> float:
-    """Structural similarity: uniform window of 7 along every axis, sample covariance, K1 0.01, K2 0.03,
-    mean over the image less a border of 3 (scikit-image's defaults; Wang et al. 2004).
+    """Structural similarity: uniform window of 7 along every axis, sample covariance, K1 0.01, K2
+    0.03, mean over the image less a border of 3 (scikit-image's defaults; Wang et al. 2004).
     """
     _check_shapes(target, image)
     centre = [float(np.mean(each, dtype=np.float64)) for each in (target, image)]
@@ -209,7 +218,8 @@ def mean_ssims(
     truth, image : ndarray, one shape, (Z, Y, X) or (Y, X)
         As acquired; slabs of `SSIM_SLAB` planes and the windows' reach are converted at a time.
     centre : pair of float
-        Subtracted from the two first: near their means, so that squares of large offsets do not cancel.
+        Subtracted from the two first: near their means, so that squares of large offsets do not
+        cancel.
     looks : sequence of Look
     threads : int
         Slabs done at a time; the result is the same for any number.
@@ -238,7 +248,9 @@ def mean_ssims(
 def _ssim_sums(
     truth: np.ndarray, image: np.ndarray, thick: int, centre: Sequence[float], looks: Sequence[Look]
 ) -> np.ndarray:
-    """Sum, over every window in a slab, of the SSIM of each look; by strips of rows and the windows' reach."""
+    """Sum, over every window in a slab, of the SSIM of each look; by strips of rows and the
+    windows' reach.
+    """
     total = np.zeros(len(looks))
     reach, height = SSIM_WINDOW - 1, truth.shape[1]
     rows = max(2 * SSIM_WINDOW, SSIM_STRIP // truth.shape[2])  # fewer would be mostly reach
@@ -254,7 +266,9 @@ def _ssim_sums(
 
 
 def _window_sums(y: np.ndarray, q: np.ndarray, thick: int) -> Iterator[np.ndarray]:
-    """Sums of y, q, y y, q q and y q over the windows that end in each plane: (5, Y - 6, X - 6), float64."""
+    """Sums of y, q, y y, q q and y q over the windows that end in each plane: (5, Y - 6, X - 6),
+    float64.
+    """
     running = np.zeros((5, *y.shape[1:]))
     products = np.empty_like(running)
     for plane in range(len(y)):
@@ -273,7 +287,7 @@ def _products(y: np.ndarray, q: np.ndarray, out: np.ndarray) -> np.ndarray:
 
 
 def _sums_of_seven(values: np.ndarray, axis: int) -> np.ndarray:
-    """Sums over every window of 7 along an axis, 6 shorter: of two, of four, and of what is left."""
+    """Sums over every window of 7 along an axis, 6 shorter: of two, of four, and of the rest."""
 
     def from_to(array: np.ndarray, start: int, stop: int) -> np.ndarray:
         return array[(slice(None),) * axis + (slice(start, stop),)]
@@ -287,7 +301,7 @@ def _sums_of_seven(values: np.ndarray, axis: int) -> np.ndarray:
 
 
 def _ssims(sums: np.ndarray, voxels: int, looks: Sequence[Look]) -> np.ndarray:
-    """The SSIM of each look, summed over the windows whose sums these are; `sums` is overwritten."""
+    """SSIM of each look, summed over the windows whose sums these are; overwrites `sums`."""
     y, q, yy, qq, yq = sums
     for squares, a, b in ((yy, y, y), (qq, q, q), (yq, y, q)):
         squares -= a * b / voxels
@@ -315,7 +329,8 @@ def _ssim_sum(local: np.ndarray, look: Look) -> float:
 class Protocol:
     """How images are brought to the truth before they are compared, and what is then measured.
 
-    `match` is for restorations, and for the input where `rescales_input`; `data_range` is of PSNR and SSIM.
+    `match` is for restorations, and for the input where `rescales_input`; `data_range` is of PSNR
+    and SSIM.
     """
 
     match: Callable[[Moments], Match]
@@ -355,14 +370,15 @@ def score_volume(
     Returns
     -------
     list of dict
-        A row a value: protocol, metric, value. NRMSE and SSIM have no unit, PSNR is in dB. An image that does not
-        correlate with the truth, or inversely, has scores too, as the fits scale it by nothing or invert it: a
-        warning in the log says so.
+        A row a value: protocol, metric, value. NRMSE and SSIM have no unit, PSNR is in dB. An image
+        that does not correlate with the truth, or inversely, has scores too, as the fits scale it
+        by nothing or invert it: a warning in the log says so.
 
     Raises
     ------
     ValueError
-        If shapes differ, an image is constant or not finite, or an axis is shorter than SSIM's window of 7.
+        If shapes differ, an image is constant or not finite, or an axis is shorter than SSIM's
+        window of 7.
     """
     _check_shapes(truth, image)
     if not isinstance(protocols, Mapping):
@@ -373,14 +389,17 @@ def score_volume(
     gain, offset = zip(y, q, strict=True)
     moments = raw.mapped(gain, offset)
     matches = {
-        name: unchanged(moments)
-        if is_input and not protocol.rescales_input
-        else protocol.match(moments)
+        name: (
+            unchanged(moments)
+            if is_input and not protocol.rescales_input
+            else protocol.match(moments)
+        )
         for name, protocol in protocols.items()
     }
     if moments.scatter[0, 1] <= 0:
         log.warning(
-            "the image correlates negatively or not at all with the ground truth; it is scored all the same"
+            "the image correlates negatively or not at all with the ground truth; it is scored all"
+            " the same"
         )
     looks = [
         _look(gain, moments, matches[name], protocol.data_range)
@@ -401,17 +420,21 @@ def score_volume(
 def _check_shapes(truth: np.ndarray, image: np.ndarray) -> None:
     if truth.shape != image.shape:
         raise ValueError(
-            f"ground truth is {truth.shape} and the image {image.shape}, expected one shape; make the image again."
+            f"ground truth is {truth.shape} and the image {image.shape}, expected one shape; make"
+            " the image again."
         )
     if min(truth.shape) < SSIM_WINDOW:
         raise ValueError(
-            f"the image is {truth.shape}, but SSIM's window needs {SSIM_WINDOW} along every axis; leave the volume "
-            "out, or give its planes as images of their own, which are scored in 2D."
+            f"the image is {truth.shape}, but SSIM's window needs {SSIM_WINDOW} along every axis;"
+            " leave the volume out, or give its planes as images of their own, which are scored"
+            " in 2D."
         )
 
 
 def _look(gain: Sequence[float], moments: Moments, match: Match, data_range: float) -> Look:
-    """How SSIM sees the images as acquired, less their means, once normalised by `gain` and matched."""
+    """How SSIM sees the images as acquired, less their means, once normalised by `gain` and
+    matched.
+    """
     means = moments.mean[0] + match.shift, match.gain * moments.mean[1] + match.offset
     return Look((gain[0], match.gain * gain[1]), means, data_range)
 
@@ -424,11 +447,12 @@ def score_pair(
     threads: int = 1,
     scratch: Path | None = None,
 ) -> list[dict]:
-    """Score one volume in one condition: the restoration under `restored`, or the input where that is None.
+    """Score one volume in one condition: the restoration under `restored`, or the input where that
+    is None.
 
-    `stratum` is a regular expression whose group, searched in the volume's name, is its stratum; `scratch` is a folder
-    for what must be decoded, as `open_volume` has it. Returns rows with condition, volume, stratum, protocol, metric
-    and value; errors name the file.
+    `stratum` is a regular expression whose group, searched in the volume's name, is its stratum;
+    `scratch` is a folder for what must be decoded, as `open_volume` has it. Returns rows with
+    condition, volume, stratum, protocol, metric and value; errors name the file.
     """
     path = pair.image if restored is None else restored / pair.condition / f"{pair.volume}.tif"
     truth, image = (open_volume(each, pair.axes, scratch) for each in (pair.truth, path))

@@ -1,11 +1,14 @@
 """Archives of the published form: unpacking safely into a folder of volumes, reading their npz.
 
-An archive is a tar file with one top folder that holds `test_data/` and `train_data/` in one of two layouts:
+An archive is a tar file with one top folder that holds `test_data/` and `train_data/` in one of two
+layouts:
 
-    folders   test_data/{truth folder, a folder a condition}/NAME.tif, each ZYX, the same names in every folder
-    stacks    test_data/NAME.tif, each CZYX, a channel a condition and one for the ground truth
+    folders   test_data/{truth folder, a folder a condition}/NAME.tif, each ZYX, the same names in
+    every folder stacks    test_data/NAME.tif, each CZYX, a channel a condition and one for the
+    ground truth
 
-`train_data/` may hold `data_label.npz` (X and Y, published patches) and, in the folders layout, volumes of its own.
+`train_data/` may hold `data_label.npz` (X and Y, published patches) and, in the folders layout,
+volumes of its own.
 """
 
 import bz2
@@ -53,8 +56,9 @@ def unpack(archive: Path, layout: str, truth, conditions: dict, folder: Path) ->
     Raises
     ------
     ValueError
-        Naming archive and entry: an entry that would leave the folder, a volume that lacks its counterpart in
-        a condition, an array of another shape, other axes, not finite; no test volumes at all.
+        Naming archive and entry: an entry that would leave the folder, a volume that lacks its
+        counterpart in a condition, an array of another shape, other axes, not finite; no test
+        volumes at all.
     """
     sources = {TRUTH: truth, **conditions}
     folder.mkdir(parents=True, exist_ok=True)
@@ -67,8 +71,9 @@ def unpack(archive: Path, layout: str, truth, conditions: dict, folder: Path) ->
         ]
         if not any(row["part"] == "test" for row in rows):
             raise ValueError(
-                f"{archive}: no test volumes found for layout {layout} (test_data/...tif), entries begin with "
-                f"{sorted(files)[:3]}; correct the dataset's layout, truth or conditions."
+                f"{archive}: no test volumes found for layout {layout} (test_data/...tif), entries"
+                f" begin with {sorted(files)[:3]}; correct the dataset's layout, truth or"
+                " conditions."
             )
         if NPZ in files:
             target = folder / "train" / "data_label.npz"
@@ -109,14 +114,16 @@ def _safe(archive: Path, member: tarfile.TarInfo, scratch: Path) -> tarfile.TarI
         safe = None
     if safe is None or not (safe.isfile() or safe.isdir()):
         raise ValueError(
-            f"{archive}: entry {member.name} would leave the folder it is unpacked to, or is a link or device, "
-            "expected plain files below it; do not use this archive."
+            f"{archive}: entry {member.name} would leave the folder it is unpacked to, or is a link"
+            " or device, expected plain files below it; do not use this archive."
         )
     return safe
 
 
 class _decompressed:
-    """An archive's decompressed bytes, read once; tarfile by itself compares no checksum and misses no end."""
+    """An archive's decompressed bytes, read once; tarfile by itself compares no checksum and misses
+    no end.
+    """
 
     OPENERS: ClassVar = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
 
@@ -139,7 +146,9 @@ class _decompressed:
         return data
 
     def check_end(self, end: int) -> None:
-        """Read on to where decompressors compare checksums; all after `end` of the last entry must be empty."""
+        """Read on to where decompressors compare checksums; all after `end` of the last entry must
+        be empty.
+        """
         after = self.recent[end - self.count :] if self.count > end else b""
         empty = len(after)
         while not any(after):
@@ -176,8 +185,9 @@ def _folder_rows(archive, files, part, sources, folder) -> Iterator[dict]:
         for condition, source in sources.items():
             if volume not in by_condition[condition]:
                 raise ValueError(
-                    f"{archive}: {part}_data/{source}/{volume}.tif is missing, but other conditions have that "
-                    "volume; fetch the archive again or correct the dataset's conditions."
+                    f"{archive}: {part}_data/{source}/{volume}.tif is missing, but other conditions"
+                    " have that volume; fetch the archive again or correct the dataset's"
+                    " conditions."
                 )
             name = by_condition[condition][volume]
             image = _checked(files[name], "ZYX", archive, name)
@@ -202,13 +212,14 @@ def _stack_rows(archive, files, part, sources, folder) -> Iterator[dict]:
         stack = _checked(path, "CZYX", archive, name)
         if len(stack) > stack.shape[1]:
             raise ValueError(
-                f"{archive}: {name} has shape {stack.shape}, more channels than planes, expected axes CZYX; "
-                "store the channel axis first."
+                f"{archive}: {name} has shape {stack.shape}, more channels than planes, expected"
+                " axes CZYX; store the channel axis first."
             )
         if max(sources.values()) >= len(stack):
             raise ValueError(
-                f"{archive}: {name} has {len(stack)} channels of shape {stack.shape[1:]}, expected at least "
-                f"{max(sources.values()) + 1}; correct the dataset's truth and conditions."
+                f"{archive}: {name} has {len(stack)} channels of shape {stack.shape[1:]}, expected"
+                f" at least {max(sources.values()) + 1}; correct the dataset's truth and"
+                " conditions."
             )
         for condition, channel in sources.items():
             row = listing_row(part, entry.stem, condition, stack[channel], "ZYX")
@@ -233,7 +244,8 @@ def _one_shape(archive: Path, shapes: dict[str, tuple]) -> None:
     if len(set(shapes.values())) > 1:
         listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
         raise ValueError(
-            f"{archive}: files of one volume differ in shape ({listed}), expected one; fetch it again."
+            f"{archive}: files of one volume differ in shape ({listed}), expected one; fetch it"
+            " again."
         )
 
 
@@ -288,7 +300,8 @@ def _opened(path: Path) -> zipfile.ZipFile:
 def _open_entry(archive: zipfile.ZipFile, path: Path, name: str):
     if f"{name}.npy" not in archive.namelist():
         raise ValueError(
-            f"{path}: holds {archive.namelist()}, expected an array {name}; fetch the archive again."
+            f"{path}: holds {archive.namelist()}, expected an array {name}; fetch the archive"
+            " again."
         )
     return archive.open(f"{name}.npy")
 

@@ -1,11 +1,14 @@
-"""Image files: TIFF and OME-Zarr, with axes, size of a voxel, and the scale of what is stored as whole numbers.
+"""Image files: TIFF and OME-Zarr, with axes, size of a voxel, and the scale of what is stored as
+whole numbers.
 
-TIFF files are tifffile's own: the first page's description is JSON with `shape` and `axes`, and where they are known
-`spacing` (between planes) and `unit`, as ImageJ names them, and `gain` and `offset`; the XY size of a voxel is in the
-resolution tags. Planes follow one another, so that uncompressed files can be memory-mapped; BigTIFF from 4 GB.
+TIFF files are tifffile's own: the first page's description is JSON with `shape` and `axes`, and
+where they are known `spacing` (between planes) and `unit`, as ImageJ names them, and `gain` and
+`offset`; the XY size of a voxel is in the resolution tags. Planes follow one another, so that
+uncompressed files can be memory-mapped; BigTIFF from 4 GB.
 
-OME-Zarr groups are version 0.5 (Zarr format 3): one level, `0`, a chunk a plane; `gain` and `offset` in attributes.
-Those of others are read from version 0.4 on, of several levels the first, which is the full resolution.
+OME-Zarr groups are version 0.5 (Zarr format 3): one level, `0`, a chunk a plane; `gain` and
+`offset` in attributes. Those of others are read from version 0.4 on, of several levels the first,
+which is the full resolution.
 
 Whole numbers n with a gain and an offset stand for the values gain n + offset.
 """
@@ -29,14 +32,17 @@ LARGEST_TIFF = 2**32 - 2**25  # bytes, with some room for what is not pixels
 SLAB_BYTES = 1 << 23
 # Micrometres in the units that microscopes' files are written in
 MICROMETRES = {
-    "µm": 1, "μm": 1, "um": 1, "micron": 1, "microns": 1, "micrometer": 1, "micrometre": 1, "nm": 1e-3,
-    "nanometer": 1e-3, "mm": 1e3, "millimeter": 1e3, "cm": 1e4, "centimeter": 1e4, "m": 1e6, "inch": 25400.0,
+    "µm": 1, "μm": 1, "um": 1, "micron": 1, "microns": 1, "micrometer": 1, "micrometre": 1,
+    "nm": 1e-3, "nanometer": 1e-3, "mm": 1e3, "millimeter": 1e3, "cm": 1e4, "centimeter": 1e4,
+    "m": 1e6, "inch": 25400.0,
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of its image: `voxel_size` in micrometres (Z, Y, X), None where it is not said."""
+    """What a file says of its image: `voxel_size` in micrometres (Z, Y, X), None where it is not
+    said.
+    """
 
     axes: str
     shape: tuple[int, ...]
@@ -52,7 +58,9 @@ class Header:
 
 @dataclass(frozen=True)
 class Storage:
-    """How images are written: `format` tiff or ome-zarr, `dtype` a numpy dtype or None for the image's own."""
+    """How images are written: `format` tiff or ome-zarr, `dtype` a numpy dtype or None for the
+    image's own.
+    """
 
     format: str = "tiff"
     dtype: str | None = None
@@ -66,13 +74,16 @@ class Storage:
             np.dtype(dtype).itemsize > 4
         ):  # float64 cannot tell the numbers of a 64-bit integer apart
             raise ValueError(
-                f"restoration.dtype is input, and the input is {dtype}: set it to float32 or float16."
+                f"restoration.dtype is input, and the input is {dtype}: set it to float32 or"
+                " float16."
             )
         return cls(settings["format"], dtype, settings["compression"])
 
 
 def find(path: Path) -> Path:
-    """The file of an image that is known by its TIFF name: that file, or the OME-Zarr group in its place."""
+    """The file of an image that is known by its TIFF name: that file, or the OME-Zarr group in its
+    place.
+    """
     zarr = path.with_suffix(ZARR)
     return zarr if not path.exists() and zarr.is_dir() else path
 
@@ -96,8 +107,9 @@ def load(path: Path) -> tuple[np.ndarray, Header]:
 def map_file(path: Path, scratch: Path | None = None) -> tuple[np.ndarray, Header]:
     """The image as a read-only memory map: of the file itself, or where that cannot be of a copy.
 
-    What is compressed, in chunks or stored with a gain is decoded once, in parts, to a file
-    without a name in `scratch` (by default the image's own folder), which is gone when nothing refers to the map.
+    What is compressed, in chunks or stored with a gain is decoded once, in parts, to a file without
+    a name in `scratch` (by default the image's own folder), which is gone when nothing refers to
+    the map.
     """
     return _load(path, scratch or path.parent)
 
@@ -137,7 +149,9 @@ def _decoded(stored, header: Header, scratch: Path | None) -> np.ndarray:
 
 
 def scratch_array(folder: Path, shape: Sequence[int], dtype) -> np.memmap:
-    """Zeros in a file of `folder` that has no name, and so is gone with the array however the process ends."""
+    """Zeros in a file of `folder` that has no name, and so is gone with the array however the
+    process ends.
+    """
     shape = tuple(shape)
     with tempfile.TemporaryFile(dir=folder) as file:
         if hasattr(
@@ -150,10 +164,11 @@ def scratch_array(folder: Path, shape: Sequence[int], dtype) -> np.memmap:
 def slabs(
     shape: Sequence[int], itemsize: int, chunk: Sequence[int] | None = None, most: int | None = None
 ) -> Iterator[tuple[slice, ...]]:
-    """Slices of every axis that together are the image, each of whole chunks and of at most about `most` bytes, by
-    default `SLAB_BYTES`.
+    """Slices of every axis that together are the image, each of whole chunks and of at most about
+    `most` bytes, by default `SLAB_BYTES`.
 
-    Without chunks they follow one another in the order of a file. A chunk larger than that is a slab by itself.
+    Without chunks they follow one another in the order of a file. A chunk larger than that is a
+    slab by itself.
     """
     steps = list(chunk or [1] * len(shape))
     for axis in reversed(range(len(shape))):
@@ -253,7 +268,8 @@ def _stored(path: Path, part: np.ndarray, header: Header) -> np.ndarray:
         )
     elif header.dtype == np.float16 and np.abs(part).max() > np.finfo(np.float16).max:
         raise ValueError(
-            f"{path} would hold {np.abs(part).max():g}, too much for float16; set restoration.dtype to float32."
+            f"{path} would hold {np.abs(part).max():g}, too much for float16; set restoration.dtype"
+            " to float32."
         )
     return np.ascontiguousarray(part, header.dtype)
 
@@ -372,7 +388,7 @@ def _micrometres(unit: str | None) -> float | None:
 
 
 def _from_resolution(tags, name: str, unit: float | None) -> float | None:
-    """Size of a pixel, from pixels per unit; 1 and 72 per inch are what writers put who know none."""
+    """Size of a pixel, from pixels per unit; writers that know none put 1 or 72 per inch."""
     if name not in tags or unit is None:
         return None
     numerator, denominator = tags[name].value
@@ -419,7 +435,8 @@ def _open_zarr(path: Path) -> tuple:
         FileNotFoundError,
     ) as error:
         raise ValueError(
-            f"{path}: not a readable OME-Zarr group ({type(error).__name__}: {error}); save it again as OME-Zarr 0.5."
+            f"{path}: not a readable OME-Zarr group ({type(error).__name__}: {error}); save it"
+            " again as OME-Zarr 0.5."
         ) from None
 
 

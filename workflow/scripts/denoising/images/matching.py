@@ -1,6 +1,7 @@
 """Which low-SNR file belongs to which high-SNR file.
 
-Snakemake itself matches them, to know the inputs of `bring_in`: nothing here needs a package that Snakemake lacks.
+Snakemake itself matches them, to know the inputs of `bring_in`: nothing here needs a package that
+Snakemake lacks.
 """
 
 import glob
@@ -12,8 +13,8 @@ from pathlib import Path
 def match_pairs(low: str, high: str) -> list[tuple[str, Path, Path]]:
     """Pair the files of two glob patterns by what their wildcards match.
 
-    `low` "raw/*_noisy.tif" and `high` "clean/*_gt.tif" pair raw/fish_noisy.tif with clean/fish_gt.tif under
-    the name "fish".
+    `low` "raw/*_noisy.tif" and `high` "clean/*_gt.tif" pair raw/fish_noisy.tif with
+    clean/fish_gt.tif under the name "fish".
 
     Returns
     -------
@@ -28,11 +29,13 @@ def match_pairs(low: str, high: str) -> list[tuple[str, Path, Path]]:
     for key, pattern, files in (("low", low, lows), ("high", high, highs)):
         if not files:
             raise ValueError(
-                f"pairs.{key}: {pattern} matches no file; correct the pattern (paths start at the working directory)."
+                f"pairs.{key}: {pattern} matches no file; correct the pattern (paths start at the"
+                " working directory)."
             )
     if set(lows.values()) & set(highs.values()):
         raise ValueError(
-            f"pairs: {low} and {high} match the same files, expected low-SNR and high-SNR images apart."
+            f"pairs: {low} and {high} match the same files, expected low-SNR and high-SNR images"
+            " apart."
         )
     alone = sorted(set(lows) ^ set(highs))
     if alone:
@@ -40,13 +43,15 @@ def match_pairs(low: str, high: str) -> list[tuple[str, Path, Path]]:
             f"{_name(key)} (only in {'low' if key in lows else 'high'})" for key in alone
         )
         raise ValueError(
-            f"pairs: {low} and {high} do not pair up: {listed}; what * matches must be the same in both names."
+            f"pairs: {low} and {high} do not pair up: {listed}; what * matches must be the same in"
+            " both names."
         )
     names = [_name(key) for key in sorted(lows)]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise ValueError(
-            f"pairs: several files of {low} would be called {', '.join(sorted(twice))}; rename them."
+            f"pairs: several files of {low} would be called {', '.join(sorted(twice))}; rename"
+            " them."
         )
     return [(_name(key), lows[key], highs[key]) for key in sorted(lows)]
 

@@ -23,8 +23,9 @@ from denoising.images.volumes import (
 
 progress = logging.getLogger("progress")  # said on the console too
 
-# Of the truth's noise, a low-SNR image has two to five times as much; less than this only if the two are swapped, for
-# even images binned by 2 and enlarged again have 0.84 at least, on real and on simulated pairs
+# Of the truth's noise, a low-SNR image has two to five times as much; less than this only if the
+# two are swapped, for even images binned by 2 and enlarged again have 0.84 at least, on real and on
+# simulated pairs
 LEAST_NOISE = 0.75
 
 
@@ -32,7 +33,8 @@ def held_out(names: list[str], fraction: float, seed: int) -> set[str]:
     """Whole images kept for testing: at least one, `fraction` of them, drawn with `seed`."""
     if len(names) < 2:
         raise ValueError(
-            f"pairs: {len(names)} pair found ({', '.join(names)}), expected two or more: one to train on, one to test."
+            f"pairs: {len(names)} pair found ({', '.join(names)}), expected two or more: one to"
+            " train on, one to test."
         )
     count = min(len(names) - 1, max(1, round(fraction * len(names))))
     return set(np.random.default_rng([seed, 3]).permutation(sorted(names))[:count].tolist())
@@ -48,7 +50,8 @@ def bring_in(
 ) -> None:
     """Write a folder of volumes from image pairs; `fraction` of them test, the others train.
 
-    Where the low-SNR images are less noisy than their partners, the pairs seem swapped, and a warning says so.
+    Where the low-SNR images are less noisy than their partners, the pairs seem swapped, and a
+    warning says so.
 
     Parameters
     ----------
@@ -85,7 +88,8 @@ def bring_in(
     write_listing(folder, rows)
     if swapped > len(pairs) / 2:
         progress.warning(
-            "%s: in %d of %d pairs the low-SNR image is less noisy than its ground truth: see whether "
+            "%s: in %d of %d pairs the low-SNR image is less noisy than its ground truth: see "
+            "whether "
             "datasets.%s.pairs.low and high are swapped",
             folder.name, swapped, len(pairs), folder.name,
         )  # fmt: skip
@@ -102,9 +106,9 @@ def noise(image: np.ndarray) -> float:
     Returns
     -------
     float
-        Standard deviation of the white noise that would make voxels differ as these do, as a fraction of the range
-        between `INPUT_PERCENTILES`: the median over lines along X, as edges and hot pixels are in few. nan for an image
-        without a range, or smaller than 3 voxels.
+        Standard deviation of the white noise that would make voxels differ as these do, as a
+        fraction of the range between `INPUT_PERCENTILES`: the median over lines along X, as edges
+        and hot pixels are in few. nan for an image without a range, or smaller than 3 voxels.
     """
     low, high = percentiles(image, INPUT_PERCENTILES)
     if not high > low or min(image.shape[-2:]) < 3:
@@ -115,7 +119,9 @@ def noise(image: np.ndarray) -> float:
 
 
 def _unevenness(image: np.ndarray) -> np.ndarray:
-    """Of each line along X but two, the root mean square of differences across Y and X, over what noise makes of it."""
+    """Of each line along X but two, the root mean square of differences across Y and X, over what
+    noise makes of it.
+    """
     # Of voxels two apart, for resampling, as in a registration, makes neighbours alike
     image = np.asarray(image, np.float32)
     across = image[..., 2:, :] - image[..., :-2, :]
@@ -126,8 +132,8 @@ def _unevenness(image: np.ndarray) -> np.ndarray:
 def record_pairs(pairs: list[tuple[str, Path, Path]], record: Path) -> None:
     """Write what the pairs are, as JSON: files, sizes and checksums.
 
-    The checksum of an OME-Zarr group is that of the list of its files, `checksum  name` a line, sorted by name, as
-    `sha256sum` writes it.
+    The checksum of an OME-Zarr group is that of the list of its files, `checksum  name` a line,
+    sorted by name, as `sha256sum` writes it.
     """
     entries = {str(path): _recorded(path) for pair in pairs for path in pair[1:]}
     record.write_text(json.dumps({"source": "image pairs", "files": entries}, indent=2) + "\n")

@@ -1,8 +1,10 @@
-"""Exact percentiles of images that need not fit in memory, interpolated as `numpy.percentile` does by default.
+"""Exact percentiles of images that need not fit in memory, interpolated as `numpy.percentile` does
+by default.
 
-The value of a rank is found digit by digit: bit patterns are mapped to unsigned integers that sort as the values do,
-the 16 bits on top counted in a histogram, then the next 16 among the values that share the digits found so far. An
-image of 8 or 16 bits is read once, of 32 bits twice, of 64 bits four times; the histograms are all that is kept.
+The value of a rank is found digit by digit: bit patterns are mapped to unsigned integers that sort
+as the values do, the 16 bits on top counted in a histogram, then the next 16 among the values that
+share the digits found so far. An image of 8 or 16 bits is read once, of 32 bits twice, of 64 bits
+four times; the histograms are all that is kept.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,8 +31,8 @@ def percentiles(image: np.ndarray, wanted: Sequence[float]) -> list[float]:
     Returns
     -------
     list of float
-        In the image's units: linear interpolation between the two nearest ranks, in float64. NaN, each, if the image
-        holds any NaN.
+        In the image's units: linear interpolation between the two nearest ranks, in float64. NaN,
+        each, if the image holds any NaN.
     """
     last = prod(image.shape) - 1
     places = [percentile / 100 * last for percentile in wanted]
@@ -57,8 +59,8 @@ def limits(
     Raises
     ------
     ValueError
-        If the image holds NaN, or both percentiles are the same value, as in a constant image, or infinite; it names
-        the image as it is `called`.
+        If the image holds NaN, or both percentiles are the same value, as in a constant image, or
+        infinite; it names the image as it is `called`.
     """
     lowest, highest = percentiles(image, (low, high))
     if not np.isfinite([lowest, highest]).all():
@@ -67,8 +69,8 @@ def limits(
         )
     if not highest > lowest:
         raise ValueError(
-            f"percentiles {low:g} and {high:g} of {called} are both {lowest:g}: a constant or nearly empty image "
-            "cannot be normalised; leave the volume out, or export it again."
+            f"percentiles {low:g} and {high:g} of {called} are both {lowest:g}: a constant or"
+            " nearly empty image cannot be normalised; leave the volume out, or export it again."
         )
     return lowest, highest
 
@@ -76,7 +78,8 @@ def limits(
 def normalisation(
     image: np.ndarray, low: float, high: float, called: str = "the image"
 ) -> tuple[float, float]:
-    """Gain and offset of `N(u; lo, hi) = (u - perc(u, lo)) / (perc(u, hi) - perc(u, lo)) = gain u + offset`.
+    """Gain and offset of `N(u; lo, hi) = (u - perc(u, lo)) / (perc(u, hi) - perc(u, lo)) = gain u +
+    offset`.
 
     Raises ValueError as `limits`.
     """
@@ -119,7 +122,9 @@ def _order_statistics(image: np.ndarray, ranks: set[int]) -> dict[int, float]:
 def _count_digits(
     image: np.ndarray, prefixes: list[int], shift: int, bits: int
 ) -> dict[int, np.ndarray]:
-    """How often each digit follows each prefix: histograms of the bits from `shift` on, `bits` of them."""
+    """How often each digit follows each prefix: histograms of the bits from `shift` on, `bits` of
+    them.
+    """
     counts = {prefix: np.zeros(2**bits, np.int64) for prefix in prefixes}
     first = shift + bits == 8 * image.dtype.itemsize
     for block in blocks(image):

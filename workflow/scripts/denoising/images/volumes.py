@@ -10,7 +10,8 @@ A folder of volumes holds `volumes.csv` and one TIFF file a volume and condition
 `path` is relative to the folder; `shape` is written as 16x128x128.
 
 A folder of restored volumes holds {condition}/{volume}.tif, and from probabilistic networks
-scale/{condition}/{volume}.tif; or NAME.ome.zarr for NAME.tif (`denoising.images.files` tells what is in such files).
+scale/{condition}/{volume}.tif; or NAME.ome.zarr for NAME.tif (`denoising.images.files` tells what
+is in such files).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +25,8 @@ from denoising.images import files as formats
 
 TRUTH = "truth"
 INPUT_PERCENTILES = (3.0, 99.8)
-SCALES = "scale"  # folder beside the conditions of a restoration, with the scales of a probabilistic network
+# folder beside the conditions of a restoration, with the scales of a probabilistic network
+SCALES = "scale"
 SMALLEST_AXIS = 7  # voxels: SSIM's window
 COLUMNS = ("part", "volume", "condition", "path", "axes", "shape", "dtype")
 
@@ -35,16 +37,18 @@ def read_volume(path: Path, axes: str | None = None) -> np.ndarray:
     Parameters
     ----------
     path : Path
-        A TIFF file, or an OME-Zarr group; where there is no such TIFF file, the group NAME.ome.zarr in its place.
+        A TIFF file, or an OME-Zarr group; where there is no such TIFF file, the group NAME.ome.zarr
+        in its place.
     axes : str, optional
         The axes expected, such as "ZYX". Files that name an axis merely "sequence" (Q, I or S, as
-        many writers do) are taken at their word by position; times, channels and planes that are one and not expected
-        are left out.
+        many writers do) are taken at their word by position; times, channels and planes that are
+        one and not expected are left out.
 
     Returns
     -------
     ndarray
-        Of the file's own dtype, axes as in `axes`; float32 where whole numbers are stored with their scale.
+        Of the file's own dtype, axes as in `axes`; float32 where whole numbers are stored with
+        their scale.
 
     Raises
     ------
@@ -57,8 +61,8 @@ def read_volume(path: Path, axes: str | None = None) -> np.ndarray:
 def open_volume(path: Path, axes: str | None = None, scratch: Path | None = None) -> np.ndarray:
     """Like `read_volume`, but as a read-only memory map, so that volumes may be larger than memory.
 
-    A file that cannot be mapped, because it is compressed, say, is decoded once, in parts, to a file in `scratch`
-    (by default the volume's own folder) that is gone with the map.
+    A file that cannot be mapped, because it is compressed, say, is decoded once, in parts, to a
+    file in `scratch` (by default the volume's own folder) that is gone with the map.
     """
     return _checked(path, axes, lambda file: formats.map_file(file, scratch))
 
@@ -102,7 +106,8 @@ def _same_axes(found: str, expected: str) -> bool:
 def write_volume(
     path: Path, volume: np.ndarray, axes: str, voxel_size: Sequence | None = None
 ) -> None:
-    """Write a volume as an uncompressed (so memory-mappable) TIFF with `axes`, complete or not at all.
+    """Write a volume as an uncompressed (so memory-mappable) TIFF with `axes`, complete or not at
+    all.
 
     `voxel_size` is in micrometres (Z, Y, X), None where it is not known.
     """
@@ -129,7 +134,9 @@ def check_volume(volume: np.ndarray, source: str) -> None:
 
 
 def write_listing(folder: Path, rows: list[dict]) -> None:
-    """Write `folder`/volumes.csv from a row a file, sorted so that the same files give the same list."""
+    """Write `folder`/volumes.csv from a row a file, sorted so that the same files give the same
+    list.
+    """
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     table = table.sort_values(["part", "volume", "condition"], kind="stable")
     table.to_csv(folder / "volumes.csv", index=False)

@@ -30,7 +30,8 @@ def example_patches(folder: Path, split: pd.DataFrame, count: int = 8) -> dict[s
 def example_sections(
     folder: Path, conditions: list[str], restorations: dict[str, Path], scratch: Path | None = None
 ) -> dict[str, np.ndarray]:
-    """The middle section of the first test volume in every condition, as input, restored and ground truth.
+    """The middle section of the first test volume in every condition, as input, restored and ground
+    truth.
 
     Parameters
     ----------
@@ -45,7 +46,8 @@ def example_sections(
     Returns
     -------
     dict
-        `input`, each name of `restorations`, `truth`: float32 (conditions, Y, X); `conditions` and `volume`: text.
+        `input`, each name of `restorations`, `truth`: float32 (conditions, Y, X); `conditions` and
+        `volume`: text.
     """
     pairs = list(paired(folder, "test", conditions))[: len(conditions)]
 

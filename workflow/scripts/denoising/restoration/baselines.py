@@ -1,16 +1,17 @@
-"""Classical denoising that the networks are compared with, each method with one strength, tuned on validation patches.
+"""Classical denoising that the networks are compared with, each method with one strength, tuned on
+validation patches.
 
 A tuned strength is a JSON file:
 
-    baseline, tuned_on     the method, and the dataset whose patches tuned it
-    unit                   "voxels", or "noise": standard deviations of the estimated noise
-    strength, z_scale      the choice; `z_scale` is the strength along Z in parts of that along Y and X
-    patches, patch_shape   how many patches it was tuned on, and their shape, in whose blocks noise is estimated
-    nrmse, at_edge         of the choice; whether a strength beyond the grid may have been better
-    grid                   strength, z_scale, nrmse: a row for everything tried
+    baseline, tuned_on     the method, and the dataset whose patches tuned it unit
+    "voxels", or "noise": standard deviations of the estimated noise strength, z_scale      the
+    choice; `z_scale` is the strength along Z in parts of that along Y and X patches, patch_shape
+    how many patches it was tuned on, and their shape, in whose blocks noise is estimated nrmse,
+    at_edge         of the choice; whether a strength beyond the grid may have been better grid
+    strength, z_scale, nrmse: a row for everything tried
 
-The 2019 study ran non-local means with h of 0.8 times the noise of the whole volume; here h is tuned like every
-strength, and its patch of 5 and distance of 6 stay.
+The 2019 study ran non-local means with h of 0.8 times the noise of the whole volume; here h is
+tuned like every strength, and its patch of 5 and distance of 6 stay.
 """
 
 import logging
@@ -47,7 +48,8 @@ BLOCK = {
 Region = tuple[slice, ...]
 
 
-# Filters: of an image, float32, each gives the part `inside`, denoised; a local filter needs around it what it reaches.
+# Filters: of an image, float32, each gives the part `inside`, denoised; a local filter needs around
+# it what it reaches.
 
 
 def gaussian(image: np.ndarray, inside: Region, sigma: float, z_scale: float = 1.0) -> np.ndarray:
@@ -61,7 +63,9 @@ def _gaussian_reach(ndim: int, sigma: float, z_scale: float) -> list[int]:
 
 
 def median(image: np.ndarray, inside: Region, size: float, z_scale: float = 1.0) -> np.ndarray:
-    """Median over a box of `size` voxels, of `z_scale` times that along Z, each edge rounded to an odd number."""
+    """Median over a box of `size` voxels, of `z_scale` times that along Z, each edge rounded to an
+    odd number.
+    """
     return median_filter(
         image, [1 + 2 * reach for reach in _median_reach(image.ndim, size, z_scale)]
     )[inside]
@@ -84,10 +88,11 @@ def total_variation(image: np.ndarray, inside: Region, weight: float) -> np.ndar
 
 
 def wavelet(image: np.ndarray, inside: Region, sigma: float) -> np.ndarray:
-    """Wavelet shrinkage of noise taken to be `sigma` (BayesShrink, Chang et al. 2000), averaged over shifts by a voxel.
+    """Wavelet shrinkage of noise taken to be `sigma` (BayesShrink, Chang et al. 2000), averaged
+    over shifts by a voxel.
 
-    Two levels at most: volumes then lose the same bands as the patches that the strength is tuned on. Without the
-    shifts (Coifman and Donoho 1995), errors were 10 % larger.
+    Two levels at most: volumes then lose the same bands as the patches that the strength is tuned
+    on. Without the shifts (Coifman and Donoho 1995), errors were 10 % larger.
     """
     from skimage.restoration import cycle_spin, denoise_wavelet
 
@@ -108,11 +113,12 @@ def non_local_means(
     patch_size: int = PATCH_SIZE,
     patch_distance: int = PATCH_DISTANCE,
 ) -> np.ndarray:
-    """Non-local means with a true search along every axis (Buades et al. 2005, fast mode of Darbon et al. 2008).
+    """Non-local means with a true search along every axis (Buades et al. 2005, fast mode of Darbon
+    et al. 2008).
 
-    What scikit-image's fast mode computes, in a third of its time and with an exact exponential: there as here, a patch
-    covers `2 (patch_size // 2)` voxels along each axis, while its distances are divided by `patch_size` to the power of
-    the dimensions.
+    What scikit-image's fast mode computes, in a third of its time and with an exact exponential:
+    there as here, a patch covers `2 (patch_size // 2)` voxels along each axis, while its distances
+    are divided by `patch_size` to the power of the dimensions.
 
     Parameters
     ----------
@@ -155,9 +161,11 @@ def _parts(first: int, last: int, longest: int) -> list[tuple[int, int]]:
 
 
 def _non_local_means(padded: np.ndarray, h: float, reach: int, distance: int) -> np.ndarray:
-    """Non-local means of what has a halo of `distance` + `reach` + 1 around it; the result has none.
+    """Non-local means of what has a halo of `distance` + `reach` + 1 around it; the result has
+    none.
 
-    The rows of a plane are taken as one, which is fast. What runs over the end of a row lands in the halo.
+    The rows of a plane are taken as one, which is fast. What runs over the end of a row lands in
+    the halo.
     """
     halo, (rows, pitch) = distance + reach + 1, padded.shape[-2:]
     image = padded.reshape(-1, rows * pitch)
@@ -194,7 +202,9 @@ def _weight(
     reach: int,
     scale: np.float32,
 ) -> np.ndarray:
-    """How alike the patches around a run of voxels and around the shifted ones are: 1 to exp(-5), else 0."""
+    """How alike the patches around a run of voxels and around the shifted ones are: 1 to exp(-5),
+    else 0.
+    """
     before, after = (reach - 1, reach) if len(image) > 1 else (0, 0)
     first, last = planes[0] - before, planes[1] + after
     start, stop = run[0] - (reach - 1) * (pitch + 1), run[1] + reach * (pitch + 1)
@@ -216,7 +226,8 @@ def _weight(
 class Baseline:
     """One method: its filter, what its strength counts in, and what is tried to tune it.
 
-    Of a local filter, `reach` is how far along each axis the voxels are that decide on one; None: everything does.
+    Of a local filter, `reach` is how far along each axis the voxels are that decide on one; None:
+    everything does.
     """
 
     filter: Callable
@@ -246,25 +257,28 @@ BASELINES = {
 def noise(image: np.ndarray, block: tuple[int, ...], dark: float = 0.0) -> float:
     """Standard deviation of the noise where the specimen is.
 
-    Noise grows with the signal, and most of a volume may be background; patches show specimens. What was tuned on
-    patches holds for a volume when noise is estimated alike: in blocks of a patch's shape, the median of those at least
-    half as bright as the average. On simulated volumes that was 1.03 (planaria) and 0.96 (tribolium) of the mean over
-    patches cut from them; of the whole volume it was 0.92 and 0.94, and less the more background there is.
+    Noise grows with the signal, and most of a volume may be background; patches show specimens.
+    What was tuned on patches holds for a volume when noise is estimated alike: in blocks of a
+    patch's shape, the median of those at least half as bright as the average. On simulated volumes
+    that was 1.03 (planaria) and 0.96 (tribolium) of the mean over patches cut from them; of the
+    whole volume it was 0.92 and 0.94, and less the more background there is.
 
     Parameters
     ----------
     image : ndarray
         Any numbers; of a memory map, a block at a time is in memory.
     block : tuple of int
-        Edges of a block in voxels, as many as the image has axes; longer ones are cut to the image's.
+        Edges of a block in voxels, as many as the image has axes; longer ones are cut to the
+        image's.
     dark : float
         From where brightness counts, in the image's units.
 
     Returns
     -------
     float
-        In the image's units: median absolute deviation of the finest wavelet coefficients over 0.6745 (Donoho and
-        Johnstone 1994; scikit-image's `estimate_sigma`). 0 where there are none, as in a constant image.
+        In the image's units: median absolute deviation of the finest wavelet coefficients over
+        0.6745 (Donoho and Johnstone 1994; scikit-image's `estimate_sigma`). 0 where there are none,
+        as in a constant image.
     """
     edges = [min(size, edge) for size, edge in zip(image.shape, block, strict=True)]
     starts = product(
@@ -301,8 +315,8 @@ def denoise(
 ) -> np.ndarray:
     """Denoise (image - low) / (high - low) by one of `BASELINES`.
 
-    Local filters go block by block: of memory maps, no more is in memory, and the result is that of the image in one
-    piece. Total variation and wavelets take the image as a whole.
+    Local filters go block by block: of memory maps, no more is in memory, and the result is that of
+    the image in one piece. Total variation and wavelets take the image as a whole.
 
     Parameters
     ----------
@@ -339,7 +353,9 @@ def denoise(
 def _blocks(
     shape: tuple[int, ...], reach: list[int] | None
 ) -> Iterator[tuple[Region, Region, Region]]:
-    """Of each block, where it goes, what of the image it takes and where in that it lies; one block without `reach`."""
+    """Of each block, where it goes, what of the image it takes and where in that it lies; one block
+    without `reach`.
+    """
     longest, reach = (BLOCK[len(shape)], reach) if reach else (shape, [0] * len(shape))
     along = [list(_along_axis(*axis)) for axis in zip(shape, longest, reach, strict=True)]
     for axes in product(*along):
@@ -375,8 +391,8 @@ def tune(
     split : DataFrame
         Columns patch, part; of the part "validation", some patches are drawn with `seed`.
     voxel_size : list of float or None
-        In micrometres, in the order of the axes. Where it is known, sizes in voxels are tried both alike along all axes
-        and alike in micrometres.
+        In micrometres, in the order of the axes. Where it is known, sizes in voxels are tried both
+        alike along all axes and alike in micrometres.
     seed : int
 
     Returns
@@ -397,8 +413,8 @@ def tune(
     if at_edge:
         tried = ", ".join(f"{each:g}" for each in method.grid)
         log.warning(
-            "%s: the best strength, %g, is at the edge of what was tried (%s): a better one may lie beyond. Widen its "
-            "grid in denoising/baselines.py.", baseline, best["strength"], tried,
+            "%s: the best strength, %g, is at the edge of what was tried (%s): a better one may "
+            "lie beyond. Widen its grid in denoising/restoration/baselines.py.", baseline, best["strength"], tried,
         )  # fmt: skip
     chosen_as = {
         "baseline": baseline,
@@ -424,15 +440,17 @@ def _score(truth: np.ndarray, image: np.ndarray) -> float:
 def restore_all(
     volumes: Path, conditions: list[str], folder: Path, choice: dict, settings: dict, workers: int
 ) -> dict:
-    """Denoise every test volume under `volumes` as tuned and write {condition}/{volume}.tif under `folder`.
+    """Denoise every test volume under `volumes` as tuned and write {condition}/{volume}.tif under
+    `folder`.
 
-    A volume a thread: filters release the interpreter's lock. `settings` are format, dtype and compression, as the
-    config's `restoration` has them.
+    A volume a thread: filters release the interpreter's lock. `settings` are format, dtype and
+    compression, as the config's `restoration` has them.
 
     Returns
     -------
     dict
-        method, seconds (wall clock, reading and writing included), voxels, threads, device, strength, unit.
+        method, seconds (wall clock, reading and writing included), voxels, threads, device,
+        strength, unit.
     """
     pairs = list(paired(volumes, "test", conditions))
     start = time.perf_counter()

@@ -1,4 +1,6 @@
-"""Ensembles: the mean of what several runs of one model restored, folders of {condition}/{volume}.tif."""
+"""Ensembles: the mean of what several runs of one model restored, folders of
+{condition}/{volume}.tif.
+"""
 
 import logging
 from collections.abc import Sequence
@@ -16,8 +18,8 @@ log = logging.getLogger(__name__)
 def average(folders: Sequence[Path], output: Path, settings: dict, threads: int = 1) -> None:
     """Write the mean of every restored volume over `folders` to `output`, under the same name.
 
-    The scales of probabilistic networks have no mean here: that of a mixture of Laplace distributions is not the scale
-    of one.
+    The scales of probabilistic networks have no mean here: that of a mixture of Laplace
+    distributions is not the scale of one.
 
     Parameters
     ----------

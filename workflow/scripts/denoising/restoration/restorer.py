@@ -1,10 +1,11 @@
 """Restoring volumes of any size with a trained network, tile by tile, exactly as in one piece.
 
-A tile is a core that starts on a multiple of the network's 2**depth and a halo of context around it that reaches
-the network's receptive field or the volume's edge, so the core's result does not depend on how the volume is cut.
-Volumes are memory maps, of the input and of what is restored: memory holds a batch of tiles and what the network
-makes of it, whatever the size of the volume. For the same reason a volume can be shared by several jobs, each of which
-restores a slab of it (`slab`), reading no more around it than the halo.
+A tile is a core that starts on a multiple of the network's 2**depth and a halo of context around it
+that reaches the network's receptive field or the volume's edge, so the core's result does not
+depend on how the volume is cut. Volumes are memory maps, of the input and of what is restored:
+memory holds a batch of tiles and what the network makes of it, whatever the size of the volume. For
+the same reason a volume can be shared by several jobs, each of which restores a slab of it
+(`slab`), reading no more around it than the halo.
 """
 
 import itertools
@@ -37,15 +38,16 @@ from denoising.training.network import halo
 
 log = logging.getLogger(__name__)
 
-# Memory that the network takes at its peak: float32 values for each voxel of a tile, so many for each feature of its
-# first level and so many besides (measured on a CPU: 3.9 to 5.1 a feature in all, in 2D and 3D, depths 2 and 3, kernels
-# 3 and 5); and of what is free, the share that is counted on
+# Memory that the network takes at its peak: float32 values for each voxel of a tile, so many for
+# each feature of its first level and so many besides (measured on a CPU: 3.9 to 5.1 a feature in
+# all, in 2D and 3D, depths 2 and 3, kernels 3 and 5); and of what is free, the share that is
+# counted on
 VALUES_PER_FEATURE, VALUES_BESIDES = 5, 4
 SHARE = 0.9
 # On a CPU one tile at a time is the fastest (measured)
 TILES_A_BATCH = {"CPU": 1, "GPU": 8}
-# What cuDNN, cuBLAS, XLA and CUDA's driver say when a GPU has no memory left, in errors of these kinds too; not what
-# they say of missing or wrong libraries
+# What cuDNN, cuBLAS, XLA and CUDA's driver say when a GPU has no memory left, in errors of these
+# kinds too; not what they say of missing or wrong libraries
 DISGUISES = (tf.errors.InternalError, tf.errors.UnknownError, tf.errors.NotFoundError)
 EXHAUSTED = re.compile(
     "out[ _]of[ _]memory|failed to allocate|_ALLOC_FAILED|RESOURCE_EXHAUSTED|no algorithm worked"
@@ -58,8 +60,8 @@ Region = tuple[slice, ...]
 
 @dataclass(frozen=True)
 class TilePlan:
-    """Tiles of one size that cover a region of a volume of `shape`: every tile is `tile` voxels, halo of `margin`
-    included, for `core` of the result."""
+    """Tiles of one size that cover a region of a volume of `shape`: every tile is `tile` voxels,
+    halo of `margin` included, for `core` of the result."""
 
     shape: tuple[int, ...]
     region: Region
@@ -76,8 +78,8 @@ class TilePlan:
         return len(self) * math.prod(self.tile)
 
     def __iter__(self) -> Iterator[tuple[Region, tuple[int, ...], Region, Region]]:
-        """For each tile: what it reads, where in the tile its core starts, what of the volume it gives, and where in
-        the core that lies."""
+        """For each tile: what it reads, where in the tile its core starts, what of the volume it
+        gives, and where in the core that lies."""
         each_axis = zip(self.shape, self.region, self.core, self.tile, strict=True)
         for axes in itertools.product(
             *(list(_along_axis(*axis, self.margin)) for axis in each_axis)
@@ -100,7 +102,7 @@ def _along_axis(size: int, wanted: slice, core: int, tile: int, margin: int) -> 
 
 
 def _begins(wanted: slice, core: int) -> list[int]:
-    """Where cores begin along one axis; the last overlaps the one before it: all are of one size."""
+    """Where cores begin along one axis; all are of one size, so the last two may overlap."""
     return [min(start, wanted.stop - core) for start in range(wanted.start, wanted.stop, core)]
 
 
@@ -143,9 +145,10 @@ def plan_tiles(
     if not fitting:
         smallest = min(math.prod(tile for _, tile in axes) for axes in itertools.product(*choices))
         raise ValueError(
-            f"a tile may have {max_voxels} voxels, but the smallest tile of a volume of {shape} with its halo of "
-            f"{margin} has {smallest}; give the rule restore (or restore_slab) more memory (mem_mb, by the profile "
-            "or --set-resources) or a larger GPU, or raise restoration.max_tile_voxels if it is set."
+            f"a tile may have {max_voxels} voxels, but the smallest tile of a volume of {shape}"
+            f" with its halo of {margin} has {smallest}; give the rule restore (or restore_slab)"
+            " more memory (mem_mb, by the profile or --set-resources) or a larger GPU, or raise"
+            " restoration.max_tile_voxels if it is set."
         )
     return min(fitting, key=lambda plan: (plan.computed_voxels, len(plan)))
 
@@ -209,25 +212,26 @@ class Restorer:
         Parameters
         ----------
         image : ndarray
-            Any numbers, axes in any order: the network's Z, Y and X, and S, T or C. S and T are images on their own; C
-            is too for networks of one channel.
+            Any numbers, axes in any order: the network's Z, Y and X, and S, T or C. S and T are
+            images on their own; C is too for networks of one channel.
         axes : str
         mean : ndarray of float32
-            Written: the expected restored image, of `image`'s shape or the region's, equal to csbdeep's prediction in
-            one piece.
+            Written: the expected restored image, of `image`'s shape or the region's, equal to
+            csbdeep's prediction in one piece.
         scale : ndarray of float32, optional
-            Written: of a probabilistic network, the scale of the Laplace distribution of each voxel.
+            Written: of a probabilistic network, the scale of the Laplace distribution of each
+            voxel.
         low, high : float
             What of `image` is 0 and 1 for the network.
         region : tuple of slice, optional
-            What of `image` is restored, a slice for each of the network's axes in their order; by default all of it. Of
-            the rest, no more is read than the halo.
+            What of `image` is restored, a slice for each of the network's axes in their order; by
+            default all of it. Of the rest, no more is read than the halo.
 
         Raises
         ------
         ValueError
-            If the axes do not fit the network, or not even the smallest tile fits its memory; it then says what the
-            device said.
+            If the axes do not fit the network, or not even the smallest tile fits its memory; it
+            then says what the device said.
         """
         if scale is not None and not self.probabilistic:
             raise ValueError(
@@ -251,7 +255,8 @@ class Restorer:
             except tf.errors.OpError as error:
                 if not _out_of_memory(error):
                     raise
-                said = f" The device said: {type(error).__name__}: {error.message}"  # the error itself holds tiles
+                # the error itself holds tiles
+                said = f" The device said: {type(error).__name__}: {error.message}"
             self._take_less(plan, said)
 
     def _plan(self, shape: tuple[int, ...], wanted: Region) -> TilePlan:
@@ -283,7 +288,8 @@ class Restorer:
         channels = array.shape[axes.index("C")] if joint else 1
         if not set(spatial) <= set(axes) or not set(alone) <= set("STC") or len(axes) != array.ndim:
             raise ValueError(
-                f"an image {array.shape} has axes {axes}, expected {spatial}, and at most S, T, C besides."
+                f"an image {array.shape} has axes {axes}, expected {spatial}, and at most S, T, C"
+                " besides."
             )
         if channels != self.config.n_channel_in or channels != self.config.n_channel_out:
             raise ValueError(
@@ -329,7 +335,7 @@ def _batches(places: Iterator, size: int) -> Iterator[tuple[tuple[int, ...], lis
 
 
 def _out_of_memory(error: tf.errors.OpError) -> bool:
-    """Whether the device had not the memory; a GPU's libraries say so in errors of several kinds."""
+    """Whether the device lacked memory; a GPU's libraries say so in errors of several kinds."""
     if isinstance(error, tf.errors.ResourceExhaustedError):
         return True
     on_gpu = bool(tf.config.get_visible_devices("GPU"))
@@ -346,7 +352,7 @@ def _inside(shape: tuple[int, ...], multiple: int) -> Region:
 
 
 def _padded_part(image: np.ndarray, read: Region, inside: Region) -> np.ndarray:
-    """The part `read` of the padded image, (..., channels), of which only that part is in memory."""
+    """The part `read` of the padded image, (..., channels); only that part is in memory."""
     spans = [
         (r.start - i.start, r.stop - i.start, i.stop - i.start)
         for r, i in zip(read, inside, strict=True)
@@ -382,21 +388,24 @@ def _cropped(give: Region, within: Region, wanted: Region) -> tuple[Region, Regi
 def compiled(model: CARE, tile: tuple[int, ...], core: tuple[int, ...]) -> Callable:
     """The network's forward pass as one graph, for tiles and cores of these shapes.
 
-    The halo is context for the way down alone: on the way up, each level is cut to what its convolutions and those
-    after them need around the core.
+    The halo is context for the way down alone: on the way up, each level is cut to what its
+    convolutions and those after them need around the core.
 
     Returns
     -------
     callable
-        Of float32 tiles (batch, *tile, channels) and the place in each tile where its core begins (axes), to float32
-        (batch, *core, channels out): the expected values, and behind them a probabilistic network's scales.
+        Of float32 tiles (batch, *tile, channels) and the place in each tile where its core begins
+        (axes), to float32 (batch, *core, channels out): the expected values, and behind them a
+        probabilistic network's scales.
     """
     network, config = model.keras_model, model.config
     margins = _margins(config.unet_n_depth, config.unet_kern_size)
     sizes = [np.minimum(np.add(core, 2 * margin), tile) for margin in margins]
 
     def cut(values, start, begin, level, step):
-        """The region of a level from values that start elsewhere; a value each `step` voxels of the image."""
+        """The region of a level from values that start elsewhere; a value each `step` voxels of the
+        image.
+        """
         size = core if level is None else sizes[level]
         wanted = (
             begin if level is None else tf.clip_by_value(begin - margins[level], 0, tile - size)
@@ -442,10 +451,11 @@ def compiled(model: CARE, tile: tuple[int, ...], core: tuple[int, ...]) -> Calla
 
 
 def _upsample_join_convolve(layer, below, skip):
-    """What the convolution `layer` makes of [upsampled `below`, `skip`], without either: with a third less arithmetic.
+    """What the convolution `layer` makes of [upsampled `below`, `skip`], without either: with a
+    third less arithmetic.
 
-    Of what is upsampled by repetition, even and odd voxels along an axis are convolutions of `below` itself with about
-    half the kernel's voxels, some of them summed.
+    Of what is upsampled by repetition, even and odd voxels along an axis are convolutions of
+    `below` itself with about half the kernel's voxels, some of them summed.
     """
     channels, axes, reach = below.shape[-1], len(layer.kernel_size), layer.kernel_size[0] // 2
     upper, lower = layer.kernel[..., :channels, :], layer.kernel[..., channels:, :]
@@ -482,7 +492,9 @@ def _upsample_join_convolve(layer, below, skip):
 
 
 def _margins(depth: int, kernel: int) -> list[int]:
-    """Voxels of the image around the core that each level still needs on the way up: two convolutions a level."""
+    """Voxels of the image around the core that each level still needs on the way up: two
+    convolutions a level.
+    """
     margins = [2 * (kernel // 2)]
     for level in range(1, depth):
         step = 2 ** (level + 1)  # the level below is cut to the same place
@@ -494,9 +506,12 @@ def _margins(depth: int, kernel: int) -> list[int]:
 
 
 def most_voxels_at_once(model: CARE, set_to: int | None, free_bytes: float) -> int:
-    """The most voxels of a tile: what the config sets, or what takes no more than its share of the free memory."""
+    """The most voxels of a tile: what the config sets, or what takes no more than its share of the
+    free memory.
+    """
     bytes_each = 4 * (VALUES_PER_FEATURE * model.config.unet_n_first + VALUES_BESIDES)
-    # Kernels count the values of a tensor in int32; the largest joins two of the first level's width
+    # Kernels count the values of a tensor in int32; the largest joins two of the first level's
+    # width
     most = (2**31 - 1) // (2 * model.config.unet_n_first)
     voxels = min(set_to or int(SHARE * free_bytes / bytes_each), most)
     log.info(
@@ -520,12 +535,13 @@ def slab(shape: tuple[int, ...], part: tuple[int, int], multiple: int) -> Region
     part : tuple of int
         Which part (from 1) of how many; slabs are of one thickness, but for the last.
     multiple : int
-        2**depth of the network: slabs meet on multiples of it in the padded image, where they cost no recomputation
-        but the halo's.
+        2**depth of the network: slabs meet on multiples of it in the padded image, where they cost
+        no recomputation but the halo's.
 
     Returns
     -------
-    tuple of slice, or None where the image is too short for so many parts, and this one has none of it.
+    tuple of slice, or None where the image is too short for so many parts, and this one has none of
+    it.
     """
     axis = shape.index(max(shape))
     inside, padded = _inside(shape, multiple)[axis], shape[axis] + -shape[axis] % multiple
@@ -550,11 +566,12 @@ def restore_all(
     told: dict,
     part: tuple[int, int] = (1, 1),
 ) -> None:
-    """Restore the image of every pair to {condition}/{volume}.tif of `folder`, its scale to the same under scale/.
+    """Restore the image of every pair to {condition}/{volume}.tif of `folder`, its scale to the
+    same under scale/.
 
-    Of each image, `part` is restored, as in `slab`; images that have none of it leave no file. A restored ground truth
-    is compared, never calibrated: its scale is not written. `runtime` is written: JSON of `told` and the seconds that
-    this took, the voxels and the threads.
+    Of each image, `part` is restored, as in `slab`; images that have none of it leave no file. A
+    restored ground truth is compared, never calibrated: its scale is not written. `runtime` is
+    written: JSON of `told` and the seconds that this took, the voxels and the threads.
     """
     start, voxels = time.perf_counter(), 0
     folder.mkdir(parents=True, exist_ok=True)
@@ -576,7 +593,8 @@ def restore_file(
     threads: int,
     part: tuple[int, int] = (1, 1),
 ) -> int:
-    """Restore `N(x; 3, 99.8)` of the volume at `source`, or of a part of it, and write it as `settings` say.
+    """Restore `N(x; 3, 99.8)` of the volume at `source`, or of a part of it, and write it as
+    `settings` say.
 
     Parameters
     ----------
@@ -585,8 +603,8 @@ def restore_file(
         The volume as acquired; larger than memory, if need be.
     axes : {"YX", "ZYX"}
     mean, scale : Path
-        Written, by their TIFF names: the restoration, and of a probabilistic network its scale, if asked for, both with
-        the axes and the size of a voxel of `source`.
+        Written, by their TIFF names: the restoration, and of a probabilistic network its scale, if
+        asked for, both with the axes and the size of a voxel of `source`.
     settings : dict
         format, dtype and compression, as the config's `restoration` has them.
     threads : int

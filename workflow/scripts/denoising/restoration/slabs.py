@@ -1,7 +1,8 @@
 """Joining what several jobs restored, each a slab of every volume, to whole volumes.
 
-Each job leaves a folder of slabs, as a folder of restored volumes is laid out: of each volume a span of its longest
-axis, float32, in the order of the jobs. Of a volume that is too short for all jobs, the last ones leave nothing.
+Each job leaves a folder of slabs, as a folder of restored volumes is laid out: of each volume a
+span of its longest axis, float32, in the order of the jobs. Of a volume that is too short for all
+jobs, the last ones leave nothing.
 """
 
 import json
@@ -27,7 +28,8 @@ def gather(
     threads: int,
     runtime: Path,
 ) -> None:
-    """Write every restored volume, and its scale where there is one, to `output`, as one job would have.
+    """Write every restored volume, and its scale where there is one, to `output`, as one job would
+    have.
 
     Parameters
     ----------
@@ -98,8 +100,9 @@ def join(paths: Sequence[Path], shape: tuple[int, ...], scratch: Path) -> np.nda
             for here in (True, False)
         )
         raise ValueError(
-            f"slabs of {paths[0].name} have shapes {shapes}, expected to make up {shape} along its axis {axis}; found "
-            f"{there or 'none'}; not found {missing or 'none'}; delete the folders of all slabs and run again."
+            f"slabs of {paths[0].name} have shapes {shapes}, expected to make up {shape} along its"
+            f" axis {axis}; found {there or 'none'}; not found {missing or 'none'}; delete the"
+            " folders of all slabs and run again."
         )
     whole, first = scratch_array(scratch, shape, np.float32), 0
     for part in parts.values():
@@ -114,8 +117,8 @@ def _across(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
 
 
 def total(records: Sequence[dict], gathering: float) -> dict:
-    """One record of what a restoration took: seconds of all jobs together, gathering included, not of waiting for
-    them; every device that took part."""
+    """One record of what a restoration took: seconds of all jobs together, gathering included, not
+    of waiting for them; every device that took part."""
     seconds = sum(record["seconds"] for record in records) + gathering
     voxels = sum(record["voxels"] for record in records)
     devices = ", ".join(sorted({record["device"] for record in records}))

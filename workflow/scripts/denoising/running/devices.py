@@ -1,11 +1,13 @@
-"""Leases: one training or restoration at a time on a device, and a device of its own for each of several at once.
+"""Leases: one training or restoration at a time on a device, and a device of its own for each of
+several at once.
 
-A lease is a lock on a file that names the device, in one folder for each user of a machine. The system drops the lock
-with the process that holds it, however that ends; programs that the holder starts do not inherit it.
+A lease is a lock on a file that names the device, in one folder for each user of a machine. The
+system drops the lock with the process that holds it, however that ends; programs that the holder
+starts do not inherit it.
 
-The folder is in /tmp, whatever TMPDIR says, which Snakemake and users set by run, job or study, and never beside the
-results: studies in two folders share the device. The environment variable DENOISING_LEASES names another, for
-containers that each have their own /tmp, and for tests.
+The folder is in /tmp, whatever TMPDIR says, which Snakemake and users set by run, job or study, and
+never beside the results: studies in two folders share the device. The environment variable
+DENOISING_LEASES names another, for containers that each have their own /tmp, and for tests.
 """
 
 import fcntl
@@ -31,21 +33,24 @@ POLL_SECONDS = 0.5
 def lease(device: str, job: str) -> Iterator[str]:
     """Wait for a device that no other lease of this user has, and let CUDA see that one alone.
 
-    To be entered before TensorFlow first asks for GPUs: what CUDA sees cannot be changed afterwards.
+    To be entered before TensorFlow first asks for GPUs: what CUDA sees cannot be changed
+    afterwards.
 
     Parameters
     ----------
     device : {"auto", "cpu", "gpu"}
-        `auto` and `gpu` lease a GPU where `visible_gpus` finds any; else, and for `cpu`, the CPU is leased: there is
-        one such lease on a machine. In a job of Slurm the CPU is the job's own, so there is one in each job: jobs on a
-        node do not wait for each other, while what runs side by side in one allocation does.
+        `auto` and `gpu` lease a GPU where `visible_gpus` finds any; else, and for `cpu`, the CPU is
+        leased: there is one such lease on a machine. In a job of Slurm the CPU is the job's own, so
+        there is one in each job: jobs on a node do not wait for each other, while what runs side by
+        side in one allocation does.
     job : str
         What the lease is for, said to those who wait.
 
     Yields
     ------
     str
-        The leased device: a GPU as CUDA_VISIBLE_DEVICES has it now, its UUID wherever NVML tells it, or the CPU.
+        The leased device: a GPU as CUDA_VISIBLE_DEVICES has it now, its UUID wherever NVML tells
+        it, or the CPU.
 
     Raises
     ------
@@ -102,7 +107,9 @@ def _file(folder: Path, name: str, kind: str) -> Path:
 
 
 def _holder(folder: Path, name: str) -> Path:
-    """Where a lease says whose it is: not in the locked file, which every attempt to lock it empties."""
+    """Where a lease says whose it is: not in the locked file, which every attempt to lock it
+    empties.
+    """
     return _file(folder, name, "holder")
 
 
@@ -111,12 +118,14 @@ def _said(holder: Path) -> str:
 
 
 def own_folder() -> Path:
-    """The folder of this user's leases on this machine, made if need be, which nobody else may enter.
+    """The folder of this user's leases on this machine, made if need be, which nobody else may
+    enter.
 
     Raises
     ------
     PermissionError
-        If what has its name is no folder of this user's, as when another user has put one there, or a link.
+        If what has its name is no folder of this user's, as when another user has put one there, or
+        a link.
     """
     folder = Path(os.environ.get("DENOISING_LEASES") or f"/tmp/denoising-leases-{os.geteuid()}")
     try:
@@ -125,8 +134,9 @@ def own_folder() -> Path:
         found = folder.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
             raise PermissionError(
-                f"{folder}: expected a folder of this user's own, for leases on devices; found a link, or what belongs "
-                "to another user. Have it removed, or name another folder of this machine in DENOISING_LEASES."
+                f"{folder}: expected a folder of this user's own, for leases on devices; found a"
+                " link, or what belongs to another user. Have it removed, or name another folder"
+                " of this machine in DENOISING_LEASES."
             ) from None
         folder.chmod(0o700)
     return folder
@@ -141,14 +151,15 @@ def _cpu() -> str:
 def visible_gpus() -> list[str]:
     """The GPUs that CUDA would see, found without starting CUDA.
 
-    Those that CUDA_VISIBLE_DEVICES names, where it is set (as a scheduler does for its jobs), up to the first that is
-    not there, as CUDA reads it, but indices count in the order of the bus, as nvidia-smi has them; else all of them.
+    Those that CUDA_VISIBLE_DEVICES names, where it is set (as a scheduler does for its jobs), up to
+    the first that is not there, as CUDA reads it, but indices count in the order of the bus, as
+    nvidia-smi has them; else all of them.
 
     Returns
     -------
     list of str
-        UUIDs, of the MIG devices where a GPU is split into them. What CUDA_VISIBLE_DEVICES names stays as it is where
-        NVML cannot tell its UUID.
+        UUIDs, of the MIG devices where a GPU is split into them. What CUDA_VISIBLE_DEVICES names
+        stays as it is where NVML cannot tell its UUID.
     """
     cards = _cards()
     if "CUDA_VISIBLE_DEVICES" not in os.environ:
@@ -163,7 +174,9 @@ def visible_gpus() -> list[str]:
 
 
 def _named(token: str, cards: list[list[str]]) -> list[str]:
-    """The devices that an entry of CUDA_VISIBLE_DEVICES names: by an index, or by a UUID or its beginning."""
+    """The devices that an entry of CUDA_VISIBLE_DEVICES names: by an index, or by a UUID or its
+    beginning.
+    """
     if token.isdigit():
         return sum(cards[int(token) :][:1], []) if cards else [token]
     if token.startswith(("GPU-", "MIG-")):
@@ -172,7 +185,9 @@ def _named(token: str, cards: list[list[str]]) -> list[str]:
 
 
 def _cards() -> list[list[str]]:
-    """UUIDs of each card's devices (itself, or its MIG devices), in the order of the bus; none without a driver."""
+    """UUIDs of each card's devices (itself, or its MIG devices), in the order of the bus; none
+    without a driver.
+    """
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
@@ -194,7 +209,9 @@ def _devices(card) -> list:
 
 
 def _told(question: Callable, each: Iterable) -> list:
-    """NVML's answers, without those it refuses: a card that is another job's, a MIG device that does not exist."""
+    """NVML's answers, without those it refuses: a card that is another job's, a MIG device that
+    does not exist.
+    """
     answers = []
     for thing in each:
         with suppress(pynvml.NVMLError):

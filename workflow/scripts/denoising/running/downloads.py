@@ -1,4 +1,4 @@
-"""Fetching archives, and the record of each: a JSON object with source, bytes, sha256 and verified."""
+"""Fetching archives, and the record of each: JSON with source, bytes, sha256 and verified."""
 
 import hashlib
 import json
@@ -16,9 +16,9 @@ log = logging.getLogger(__name__)
 def download(url: str, path: Path, attempts: int = 8, wait: float = 2.0) -> None:
     """Download `url` to `path`, resuming what an earlier attempt left in `path`.part.
 
-    A broken transfer is continued by a range request, up to `attempts` times in a row without progress,
-    waiting `wait` seconds and twice as long each further time. A server that ignores ranges, or whose
-    file has changed (ETag or Last-Modified), starts over.
+    A broken transfer is continued by a range request, up to `attempts` times in a row without
+    progress, waiting `wait` seconds and twice as long each further time. A server that ignores
+    ranges, or whose file has changed (ETag or Last-Modified), starts over.
 
     Raises
     ------
@@ -39,8 +39,9 @@ def download(url: str, path: Path, attempts: int = 8, wait: float = 2.0) -> None
             furthest = max(furthest, _size(partial))
             if refused or failures >= attempts:
                 raise ConnectionError(
-                    f"{url}: {error}; got {_size(partial)} bytes, kept in {partial}. Check the address and the "
-                    "network, then run again: the download continues where it stopped."
+                    f"{url}: {error}; got {_size(partial)} bytes, kept in {partial}. Check the"
+                    " address and the network, then run again: the download continues where it"
+                    " stopped."
                 ) from None
             log.warning("%s: %s; continuing from byte %d", url, error, _size(partial))
             time.sleep(wait * 2 ** (failures - 1))
@@ -76,7 +77,8 @@ def _transfer(url: str, partial: Path) -> None:
         response.raise_for_status()
         resumed = response.status_code == 206
         expected = (have if resumed else 0) + int(response.headers.get("Content-Length", -1))
-        # The raw stream: as it is on the server, whatever encoding the header claims, and each piece as it comes
+        # The raw stream: as it is on the server, whatever encoding the header claims, and each
+        # piece as it comes
         with partial.open("ab" if resumed else "wb") as file:
             _write_validator(partial, response.headers)
             try:
@@ -125,7 +127,8 @@ def record_archive(path: Path, source: str, sha256: str | None, record: Path) ->
     Raises
     ------
     ValueError
-        If the checksum differs; the file is removed when it is not a link, so that a retry fetches it anew.
+        If the checksum differs; the file is removed when it is not a link, so that a retry fetches
+        it anew.
     """
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -133,8 +136,8 @@ def record_archive(path: Path, source: str, sha256: str | None, record: Path) ->
         if not path.is_symlink():
             path.unlink()
         raise ValueError(
-            f"{source}: sha256 is {found}, expected {sha256}; the file is not what the config describes. "
-            "Fetch it again, or correct the dataset's archive.sha256."
+            f"{source}: sha256 is {found}, expected {sha256}; the file is not what the config"
+            " describes. Fetch it again, or correct the dataset's archive.sha256."
         )
     if sha256 is None:
         log.warning(

@@ -13,8 +13,8 @@ from pathlib import Path
 def open_log(path: str) -> Iterator[None]:
     """Send all that the block writes, that of C++ libraries too, to the log file at `path`.
 
-    What the logger "progress" says is on the console as well. An error in the block is logged in full, said on the
-    console in one line, and ends the process with exit status 1.
+    What the logger "progress" says is on the console as well. An error in the block is logged in
+    full, said on the console in one line, and ends the process with exit status 1.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     console = os.fdopen(os.dup(2), "w")

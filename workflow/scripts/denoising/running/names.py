@@ -5,10 +5,12 @@ from collections.abc import Iterable
 
 
 def one_of(names: Iterable[str]) -> str:
-    """A regular expression that matches each of `names` whole and nothing else; none at all where there are none.
+    """A regular expression that matches each of `names` whole and nothing else; none at all where
+    there are none.
 
-    What names begin with in common stands there once, and so do equal endings of what may follow: a thousand names of a
-    few patterns take a few hundred characters, which is time where an expression is read again for every file.
+    What names begin with in common stands there once, and so do equal endings of what may follow: a
+    thousand names of a few patterns take a few hundred characters, which is time where an
+    expression is read again for every file.
 
     Parameters
     ----------

@@ -1,4 +1,6 @@
-"""Where results come from: the version of the code behind each rule, and the record written beside the results."""
+"""Where results come from: the version of the code behind each rule, and the record written beside
+the results.
+"""
 
 import ast
 import hashlib
@@ -17,9 +19,11 @@ NO_RESULTS = {"running.logs", "running.devices", "training.checks"}
 
 @cache
 def code_version(script: Path) -> str:
-    """Hash of what a script runs: its own code and that of every `denoising` module it imports, directly or not.
+    """Hash of what a script runs: its own code and that of every `denoising` module it imports,
+    directly or not.
 
-    Code, not text: comments, docstrings and layout do not count, so correcting a typo changes no version.
+    Code, not text: comments, docstrings and layout do not count, so correcting a typo changes no
+    version.
 
     Parameters
     ----------
@@ -147,7 +151,9 @@ def _version(package: str) -> str:
 
 
 def write_record(entry: dict, config: dict, record_path: Path, config_path: Path) -> None:
-    """Write the record as JSON, and beside it the config with every default filled in as YAML, a config again."""
+    """Write the record as JSON, and beside it the config with every default filled in as YAML, a
+    config again.
+    """
     record_path.write_text(json.dumps(entry, indent=2) + "\n")
     config_path.write_text(yaml.safe_dump(config, sort_keys=False, width=120))
 

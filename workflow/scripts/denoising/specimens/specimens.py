@@ -12,8 +12,8 @@ An archive is a `.tar.gz` with one top folder in the layout of its species:
     tribolium   CZYX, channels 0 to 2 conditions 1 to 3, channel 3 the ground truth;
                 condition 1 is the NOISIEST.
 
-TIFF files are uncompressed uint16 with axes in the metadata. `data_label.npz` holds X and Y, float32
-SCZYX (n, 1, *patch_shape), normalised, conditions and volumes mixed, and no `axes`.
+TIFF files are uncompressed uint16 with axes in the metadata. `data_label.npz` holds X and Y,
+float32 SCZYX (n, 1, *patch_shape), normalised, conditions and volumes mixed, and no `axes`.
 
 Light is counted in photons per voxel: what the objective collects at the ground truth's exposure.
 Lengths are in micrometres. Axes are Z, Y, X; Z is the depth below the stack's first plane, which
@@ -70,8 +70,8 @@ class Microscope:
     def psf_um(self) -> np.ndarray:
         """Standard deviations (Z, Y, X) of the Gaussian that is closest to the confocal PSF.
 
-        Paraxial, for laser- and disk-scanning confocals, by pinhole size. Source: Zhang, Zerubia and
-        Olivo-Marin, Applied Optics 46, 1819 (2007), tables 2 and 3.
+        Paraxial, for laser- and disk-scanning confocals, by pinhole size. Source: Zhang, Zerubia
+        and Olivo-Marin, Applied Optics 46, 1819 (2007), tables 2 and 3.
         """
         excitation, emission = (2 * np.pi / w for w in (self.excitation_um, self.emission_um))
         aperture, index, r = self.numerical_aperture, self.refractive_index, self.pinhole_radius_um
@@ -131,11 +131,11 @@ class Species:
     aberration: float  # width of the PSF in tissue over that of diffraction alone
 
 
-# A disk with 50 um pinholes 250 um apart, a 20x immersion objective and an EMCCD of 16 um pixels: hence
-# pinhole and pixel. (50 / 250)**2 = 4 % of the light of a plane out of focus passes other pinholes; from
-# the ten planes or so within `crosstalk_um` that makes 0.4. A long multiplication register doubles the
-# variance (Robbins and Hadwen, IEEE Trans. Electron Devices 50, 1227, 2003), and read noise, divided by
-# the multiplication, is less than an electron.
+# A disk with 50 um pinholes 250 um apart, a 20x immersion objective and an EMCCD of 16 um pixels:
+# hence pinhole and pixel. (50 / 250)**2 = 4 % of the light of a plane out of focus passes other
+# pinholes; from the ten planes or so within `crosstalk_um` that makes 0.4. A long multiplication
+# register doubles the variance (Robbins and Hadwen, IEEE Trans. Electron Devices 50, 1227, 2003),
+# and read noise, divided by the multiplication, is less than an electron.
 SPINNING_DISK = Microscope(
     name="spinning disk confocal, 20x/0.75 immersion, EMCCD",
     voxel_um=(2.0, 0.8, 0.8),
@@ -156,7 +156,8 @@ SPINNING_DISK = Microscope(
 
 # A single pinhole of one Airy unit (radius 0.61 wavelengths over aperture), so no crosstalk, and a
 # photomultiplier: it counts fewer photons, dynodes of gain 5 raise the variance by 5 / (5 - 1), and
-# electronic noise is far less than an electron (Pawley, Handbook of Biological Confocal Microscopy).
+# electronic noise is far less than an electron (Pawley, Handbook of Biological Confocal
+# Microscopy).
 POINT_SCANNING = Microscope(
     name="point scanning confocal, 25x/0.8 immersion, photomultiplier",
     voxel_um=(2.0, 1.0, 1.0),
@@ -175,13 +176,14 @@ POINT_SCANNING = Microscope(
     offset_adu=50.0,
 )
 
-# Sizes and brightness are of the order seen in such specimens, and set so that inputs score about as the
-# published ones do. An uneven refractive index widens the PSF; how much is assumed.
+# Sizes and brightness are of the order seen in such specimens, and set so that inputs score about
+# as the published ones do. An uneven refractive index widens the PSF; how much is assumed.
 SPECIES = {
-    # A flat worm, seen at its margin. Small nuclei (4 to 7 um) of stem cells and their progeny crowd the
-    # parenchyma; gut branches have few. A DNA dye shows the grain of chromatin, and dividing nuclei
-    # as far brighter than others. Pigment and scatter dim the image within a few cell layers. Living
-    # tissue takes up less dye and keeps more of it outside nuclei than fixed, washed tissue.
+    # A flat worm, seen at its margin. Small nuclei (4 to 7 um) of stem cells and their progeny
+    # crowd the parenchyma; gut branches have few. A DNA dye shows the grain of chromatin, and
+    # dividing nuclei as far brighter than others. Pigment and scatter dim the image within a few
+    # cell layers. Living tissue takes up less dye and keeps more of it outside nuclei than fixed,
+    # washed tissue.
     "planaria": Species(
         name="planaria",
         archive="Denoising_Planaria",
@@ -216,9 +218,10 @@ SPECIES = {
         attenuation_um=35.0,
         aberration=1.5,
     ),
-    # An egg whose surface curves through the stack: a shell of large smooth nuclei (8 to 10 um), one or
-    # two deep, around yolk that glows by itself and scatters. The label is expressed unevenly, but leaves
-    # a nucleus that divides, so none is far brighter. Exposures are the laser powers in the file names.
+    # An egg whose surface curves through the stack: a shell of large smooth nuclei (8 to 10 um),
+    # one or two deep, around yolk that glows by itself and scatters. The label is expressed
+    # unevenly, but leaves a nucleus that divides, so none is far brighter. Exposures are the laser
+    # powers in the file names.
     "tribolium": Species(
         name="tribolium",
         archive="Denoising_Tribolium",
@@ -293,7 +296,7 @@ def simulate_specimen(
 def _depth_below_surface(
     species: Species, shape: tuple[int, int, int], rng: np.random.Generator
 ) -> np.ndarray:
-    """Depth of each voxel below the body's surface, um; negative outside, exact near the surface."""
+    """Depth of each voxel below the body's surface, um; negative outside, exact near it."""
     voxel = species.microscope.voxel_um
     z, y, x = np.ogrid[tuple(slice(n) for n in shape)]
     y, x = (y - shape[1] / 2) * voxel[1], (x - shape[2] / 2) * voxel[2]
@@ -313,7 +316,7 @@ def _depth_below_surface(
 def _place_nuclei(
     species: Species, depth: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Centres (n, 3) and mean radii (n,) of nuclei, um: random sequential addition, largest first."""
+    """Centres (n, 3), mean radii (n,) of nuclei, um: random sequential addition, largest first."""
     voxel = np.array(species.microscope.voxel_um)
     margin = max(species.radii_um)  # nuclei half in the stack are seen
     size = depth.shape * voxel + 2 * margin
@@ -376,7 +379,7 @@ def _draw_nuclei(
 def _share_within(
     window: tuple[slice, ...], centre: np.ndarray, form: np.ndarray, voxel: np.ndarray
 ) -> np.ndarray:
-    """Share of each voxel in `window` within an ellipsoid x' form x < 1, its surface taken as flat."""
+    """Share of each voxel in `window` in an ellipsoid x' form x < 1, its surface taken as flat."""
     x = [a * h - c for a, h, c in zip(np.ogrid[window], voxel, centre, strict=True)]
     slopes = [row[0] * x[0] + row[1] * x[1] + row[2] * x[2] for row in form]
     radius = np.sqrt(sum(s * d for s, d in zip(slopes, x, strict=True))) + 1e-6  # 1 on the surface
@@ -413,9 +416,9 @@ def acquire(
     """Image one specimen with the species' microscope, once for each exposure.
 
     Light fades with depth as exp(-z / attenuation_um), is blurred by the confocal PSF and a disk's
-    crosstalk, and makes photoelectrons, a Poisson number. Their multiplication is a gamma variate of the
-    same mean (at an excess noise of 2 the law of Basden, Haniff and Mackay, MNRAS 345, 985, 2003). Read
-    noise, gain and offset follow.
+    crosstalk, and makes photoelectrons, a Poisson number. Their multiplication is a gamma variate
+    of the same mean (at an excess noise of 2 the law of Basden, Haniff and Mackay, MNRAS 345, 985,
+    2003). Read noise, gain and offset follow.
 
     Parameters
     ----------
@@ -468,8 +471,9 @@ def simulate_archive(
 ) -> None:
     """Write an archive of simulated data, in the published layout of its species.
 
-    Every volume is a specimen of its own, drawn from `seed` and its number alone. Patches are spread
-    evenly over training volumes and conditions, then shuffled. One volume's images are in memory at a time.
+    Every volume is a specimen of its own, drawn from `seed` and its number alone. Patches are
+    spread evenly over training volumes and conditions, then shuffled. One volume's images are in
+    memory at a time.
 
     Parameters
     ----------
@@ -571,7 +575,7 @@ def _write_training(
     patches: int,
     seed: int,
 ) -> None:
-    """Write data_label.npz and, in the folders layout, the volumes that its patches are cut from."""
+    """Write data_label.npz and, in the folders layout, the volumes its patches are cut from."""
     folder.mkdir(parents=True)
     X, Y = (
         open_memmap(folder / name, "w+", np.float32, (patches, 1, *patch_shape))
@@ -593,7 +597,8 @@ def _write_training(
                     cut = cut_patches(stack[-1], image, patch_shape, int(stop - start), rng)
                 except ValueError as error:
                     raise ValueError(
-                        f"simulated training volume {i}, {shape}: {error} Or enlarge shape, or change the seed."
+                        f"simulated training volume {i}, {shape}: {error} Or enlarge shape, or"
+                        " change the seed."
                     ) from None
                 X[order[start:stop], 0], Y[order[start:stop], 0] = cut
             start = stop
@@ -603,7 +608,7 @@ def _write_training(
 
 
 def _join_npz(target: Path, arrays: list[Path]) -> None:
-    """Move .npy files into an npz file as np.savez would write them, undated and never in memory."""
+    """Move .npy files into an npz file as np.savez writes them, undated and never in memory."""
     with zipfile.ZipFile(target, "w") as npz:
         for array in arrays:
             entry = zipfile.ZipInfo(array.name)  # of 1980-01-01
@@ -622,14 +627,18 @@ def _poster(stack: np.ndarray) -> np.ndarray:
 
 
 LAYOUTS = {
-    "folders": """\
+    "folders": (
+        """\
 - `test_data/{GT,condition_1,condition_2,condition_3}/*.tif`: ZYX, uint16, the same names in every
   folder. Condition 1 is the cleanest, 3 the noisiest.
 - `train_data/{GT,condition_1,condition_2,condition_3}/*.tif`: the volumes that the patches were cut
-  from, likewise. They are an addition: the published archive has none.""",
-    "stacks": """\
+  from, likewise. They are an addition: the published archive has none."""
+    ),
+    "stacks": (
+        """\
 - `test_data/*.tif`: CZYX, uint16. Channels 0, 1, 2 are conditions 1, 2, 3; channel 3 is the ground
-  truth. Condition 1 is the noisiest, 3 the cleanest.""",
+  truth. Condition 1 is the noisiest, 3 the cleanest."""
+    ),
 }
 
 
@@ -645,7 +654,8 @@ These data are SIMULATED, in the layout of the published archive of this name: n
 {LAYOUTS[species.layout]}
 - `poster.png`: one plane of conditions 1, 2, 3 and of the ground truth.
 
-Volumes: {counts["train_volumes"]} to train on, {counts["test_volumes"]} to test on, of {shape} voxels.
+Volumes: {counts["train_volumes"]} to train on, {counts["test_volumes"]} to test on, of {shape} \
+voxels.
 Voxels: {scope.voxel_um} um (Z, Y, X).
 Exposures of conditions 1, 2, 3: {exposures} of the ground truth's.
 Microscope: {scope.name}.

@@ -1,11 +1,15 @@
-"""The classical methods that networks are compared with: how each is called and drawn, and its memory."""
+"""The classical methods that networks are compared with: how each is called and drawn, and its
+memory.
+"""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """A classical method: its name in configs and scores, how figures show it, its memory per voxel."""
+    """A classical method: its name in configs and scores, how figures show it, its memory per
+    voxel.
+    """
 
     name: str
     label: str

@@ -1,7 +1,7 @@
 """Batches: which patches, in which orientation, and how they come to the device.
 
-The order of patches and their orientations are functions of the seed and of a batch's number, so that a training goes
-on after any batch as if it had never stopped.
+The order of patches and their orientations are functions of the seed and of a batch's number, so
+that a training goes on after any batch as if it had never stopped.
 """
 
 from collections import deque
@@ -19,10 +19,12 @@ MOST_ELEMENTS = 2**31 - 1  # of one array on the device: kernels count them in i
 
 
 def batch_indices(count: int, batch_size: int, number: int, seed: int) -> np.ndarray:
-    """Indices, among `count` training patches, of batch `number` (from 0): one shuffled pass after another.
+    """Indices, among `count` training patches, of batch `number` (from 0): one shuffled pass after
+    another.
 
-    A batch may end one pass and begin the next, as in csbdeep's `DataWrapper`, so every patch is seen
-    equally often. The order depends on `count` and `seed` alone, not on how it is cut into batches.
+    A batch may end one pass and begin the next, as in csbdeep's `DataWrapper`, so every patch is
+    seen equally often. The order depends on `count` and `seed` alone, not on how it is cut into
+    batches.
     """
     passes, places = np.divmod(np.arange(number * batch_size, (number + 1) * batch_size), count)
     return np.concatenate(
@@ -36,7 +38,9 @@ def _pass(count: int, seed: int, number: int) -> np.ndarray:
 
 
 def batch_symmetries(batch_size: int, number: int, seed: int, square: bool) -> np.ndarray:
-    """Orientation of each patch of batch `number`, int32 (batch,), for `oriented`: 8, or 4 where not square."""
+    """Orientation of each patch of batch `number`, int32 (batch,), for `oriented`: 8, or 4 where
+    not square.
+    """
     return np.random.default_rng([seed, 5, number]).integers(
         0, 8 if square else 4, batch_size, np.int32
     )
@@ -60,7 +64,9 @@ def oriented(patches: tf.Tensor, symmetries: tf.Tensor) -> tf.Tensor:
 
 
 def validation_subset(validation: np.ndarray, size: int | None) -> np.ndarray:
-    """`size` of the validation patches, the same for every model on the same split; all where `size` is None."""
+    """`size` of the validation patches, the same for every model on the same split; all where
+    `size` is None.
+    """
     if size is None or size >= len(validation):
         return validation
     return np.sort(np.random.default_rng(6).choice(validation, size, replace=False))

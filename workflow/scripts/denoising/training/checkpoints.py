@@ -1,14 +1,16 @@
 """Checkpoints of a training: all that its next step depends on, whole on disk or not there.
 
-A training has a folder `CHECKPOINTS/KEY`, where the key is a hash of everything that defines it. In it lie
+A training has a folder `CHECKPOINTS/KEY`, where the key is a hash of everything that defines it. In
+it lie
 
     epoch-00012.npz               after 12 epochs
     epoch-00012-step-00007.npz    7 steps into epoch 13, where the training was asked to stop
     finished                      there once the model folder is written
 
-and no more than the newest two of the first kinds. Each npz holds the network's weights, the optimizer's variables
-and the best epoch's weights (weights_0, ...; optimizer_0, ...; best_0, ...), and a JSON text: the history, a row an
-epoch, and the losses of the steps since. Learning rate, best epoch and order of patches follow from these exactly.
+and no more than the newest two of the first kinds. Each npz holds the network's weights, the
+optimizer's variables and the best epoch's weights (weights_0, ...; optimizer_0, ...; best_0, ...),
+and a JSON text: the history, a row an epoch, and the losses of the steps since. Learning rate, best
+epoch and order of patches follow from these exactly.
 """
 
 import hashlib
@@ -34,7 +36,8 @@ class State:
     Attributes
     ----------
     weights, optimizer, best : list of ndarray
-        The network's weights, the optimizer's variables, the best epoch's weights (none before the first).
+        The network's weights, the optimizer's variables, the best epoch's weights (none before the
+        first).
     history : list of dict
         A row for each finished epoch.
     losses : list of list of float
@@ -61,7 +64,9 @@ class State:
 
 
 def key(**defined_by) -> str:
-    """Hash of everything that defines a training, 16 hexadecimal digits; values are what JSON can hold."""
+    """Hash of everything that defines a training, 16 hexadecimal digits; values are what JSON can
+    hold.
+    """
     return hashlib.sha256(json.dumps(defined_by, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -104,12 +109,15 @@ def load(folder: Path) -> State | None:
 
 
 def finish(folder: Path) -> None:
-    """Mark a training whose model folder is written: the workflow removes its checkpoints when all has gone well."""
+    """Mark a training whose model folder is written: the workflow removes its checkpoints when all
+    has gone well.
+    """
     (folder / "finished").touch()
 
 
 def _newest_first(folder: Path) -> list[Path]:
-    # `-` sorts before `.`, so steps into the next epoch would otherwise stand before the epoch itself
+    # `-` sorts before `.`, so steps into the next epoch would otherwise stand before the epoch
+    # itself
     return sorted(folder.glob("epoch-*.npz"), key=lambda path: path.stem, reverse=True)
 
 

@@ -8,12 +8,15 @@ from denoising.images.volumes import SMALLEST_AXIS, read_listing
 
 
 def check_scorable(folder: Path) -> None:
-    """Refuse test volumes that could be restored but not scored, before anything is trained for them."""
+    """Refuse test volumes that could be restored but not scored, before anything is trained for
+    them.
+    """
     for row in read_listing(folder).query("part == 'test'").itertuples():
         if min(map(int, row.shape.split("x"))) < SMALLEST_AXIS:
             raise ValueError(
-                f"{folder / row.path}: a test volume of {row.shape} cannot be scored: SSIM's window needs "
-                f"{SMALLEST_AXIS} voxels along every axis. Use thicker stacks, or single planes with axes YX."
+                f"{folder / row.path}: a test volume of {row.shape} cannot be scored: SSIM's window"
+                f" needs {SMALLEST_AXIS} voxels along every axis. Use thicker stacks, or single"
+                " planes with axes YX."
             )
 
 
@@ -22,6 +25,6 @@ def check_batch(model: str, batch_size: int, split: pd.DataFrame) -> None:
     patches = int((split["part"] == "train").sum())
     if batch_size > patches:
         raise ValueError(
-            f"model {model}: batch_size is {batch_size}, but its training set has {patches} patches; "
-            "set a smaller batch_size or cut more patches (patches.per_volume)."
+            f"model {model}: batch_size is {batch_size}, but its training set has {patches}"
+            " patches; set a smaller batch_size or cut more patches (patches.per_volume)."
         )

@@ -13,9 +13,11 @@ MEGA = 1e6
 
 
 def flop_per_voxel(network: keras.Model) -> float:
-    """Floating-point operations of one forward pass for each voxel of a patch: its convolutions, 2 a multiplication.
+    """Floating-point operations of one forward pass for each voxel of a patch: its convolutions, 2
+    a multiplication.
 
-    A training step takes three times as many: one pass forward, and the gradients to inputs and to weights.
+    A training step takes three times as many: one pass forward, and the gradients to inputs and to
+    weights.
     """
     flop, scale = 0.0, 1.0
     for layer in network.layers:  # in the order of the forward pass
@@ -45,7 +47,9 @@ def matmul_rate(precision: str, on_gpu: bool) -> float:
 
 
 def host_memory() -> float:
-    """Anonymous resident memory of this process now, in MB; mapped files are the system's cache and do not count."""
+    """Anonymous resident memory of this process now, in MB; mapped files are the system's cache and
+    do not count.
+    """
     status = Path("/proc/self/status")
     if status.exists():
         lines = status.read_text().splitlines()
@@ -65,7 +69,7 @@ def device_memory() -> float | None:
 
 
 class Gpu:
-    """The GPU that this process runs on, as NVML sees it; every answer is None where there is none."""
+    """The GPU that this process runs on, as NVML sees it; every answer is None without one."""
 
     def __init__(self, on_gpu: bool):
         self._handle = _handle() if on_gpu else None

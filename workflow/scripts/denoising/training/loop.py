@@ -1,15 +1,17 @@
 """Training one model: csbdeep's CARE on patches that stay on disk, restartable to the bit.
 
-Writes a model folder: csbdeep's own (config.json; weights_best.h5, the epoch of least validation loss), and beside it
+Writes a model folder: csbdeep's own (config.json; weights_best.h5, the epoch of least validation
+loss), and beside it
 
-    history.csv     a row an epoch: `COLUMNS`
-    training.json   on what it was trained and how, and the best weights' losses on the whole validation set
+    history.csv     a row an epoch: `COLUMNS` training.json   on what it was trained and how, and
+    the best weights' losses on the whole validation set
 
-Losses are as csbdeep defines them (for `laplace` a negative log-likelihood in nats per voxel). Of the history,
-seconds include validation and training_seconds do not; samples_per_second and voxels_per_second are of training
-alone; teraflop is the estimate of an epoch's arithmetic, validation included, and matmul_share that by seconds as a
-share of the rate at which the device multiplies matrices; host_memory_mb is anonymous resident memory, the most seen
-at the end of an epoch, device_memory_mb the most so far.
+Losses are as csbdeep defines them (for `laplace` a negative log-likelihood in nats per voxel). Of
+the history, seconds include validation and training_seconds do not; samples_per_second and
+voxels_per_second are of training alone; teraflop is the estimate of an epoch's arithmetic,
+validation included, and matmul_share that by seconds as a share of the rate at which the device
+multiplies matrices; host_memory_mb is anonymous resident memory, the most seen at the end of an
+epoch, device_memory_mb the most so far.
 """
 
 import hashlib
@@ -53,9 +55,9 @@ progress = logging.getLogger("progress")  # said on the console too
 
 LOSSES = ("loss", "mse", "mae")
 COLUMNS = [
-    "epoch", "loss", "mse", "mae", "val_loss", "val_mse", "val_mae", "learning_rate", "seconds", "samples_seen",
-    "training_seconds", "samples_per_second", "voxels_per_second", "teraflop", "matmul_share", "host_memory_mb",
-    "device_memory_mb", "gpu_energy_kj",
+    "epoch", "loss", "mse", "mae", "val_loss", "val_mse", "val_mae", "learning_rate", "seconds",
+    "samples_seen", "training_seconds", "samples_per_second", "voxels_per_second", "teraflop",
+    "matmul_share", "host_memory_mb", "device_memory_mb", "gpu_energy_kj",
 ]  # fmt: skip
 VALIDATION_VOXELS = (
     2**18
@@ -74,7 +76,9 @@ class Choices:
 
 
 class Stopped(SystemExit):
-    """The process was asked to end, and has kept where it stood; the exit status is a shell's for that signal."""
+    """The process was asked to end, and has kept where it stood; the exit status is a shell's for
+    that signal.
+    """
 
 
 def train(
@@ -109,8 +113,8 @@ def train(
     compute : dict
         The config's: xla, resident.
     defined_by : str
-        What else defines the training (version of the code, checksums of the patches): where it differs, no
-        checkpoint is used.
+        What else defines the training (version of the code, checksums of the patches): where it
+        differs, no checkpoint is used.
     tensorboard : Path, optional
         Folder for TensorBoard's files.
 
@@ -163,7 +167,9 @@ def choose(values: dict, compute: dict, device: Device, X: np.ndarray) -> Choice
 
 @contextmanager
 def stop_requests() -> Iterator[list[int]]:
-    """A list to which SIGTERM and SIGINT are added while the block runs, instead of ending the process."""
+    """A list to which SIGTERM and SIGINT are added while the block runs, instead of ending the
+    process.
+    """
     requests: list[int] = []
     signals = (signal.SIGTERM, signal.SIGINT)
     before = [signal.signal(each, lambda number, _: requests.append(number)) for each in signals]
@@ -211,13 +217,18 @@ class Training:
         subset = (
             "" if len(self.validating) == len(self.validation) else f" (of {len(self.validation)})"
         )
-        count = f"{len(self.training)} patches to train on, {len(self.validating)}{subset} to validate on"
+        count = (
+            f"{len(self.training)} patches to train on, {len(self.validating)}{subset} to"
+            " validate on"
+        )
         log.info("%s; %.3g kFLOP a voxel forward", count, self.flop_per_voxel / 1e3)
 
     # Steps
 
     def _compile(self) -> tuple[Callable, Callable]:
-        """The training step (batch, symmetries) -> losses, and the validation step (batch) -> losses."""
+        """The training step (batch, symmetries) -> losses, and the validation step (batch) ->
+        losses.
+        """
         names = [self.values["loss"], "mse", "mae"]
         functions = [getattr(csbdeep_losses, f"loss_{name}")() for name in names]
         fetch = self._resident() if self.choices.resident else lambda batch: batch
@@ -256,7 +267,9 @@ class Training:
         return lambda batch: (tf.gather(X, batch), tf.gather(Y, batch))
 
     def _read(self, indices: np.ndarray):
-        """A batch on the device: its patches, or only their indices where all patches are there already."""
+        """A batch on the device: its patches, or only their indices where all patches are there
+        already.
+        """
         with tf.device(
             f"{self.device.kind}:0"
         ):  # so that the copy is made here, in the thread that reads ahead
@@ -410,7 +423,9 @@ class Training:
         return accounting.matmul_rate(self.choices.precision, self.device.on_gpu)
 
     def judge(self, requests: list[int]) -> None:
-        """Evaluate the best epoch's weights on the whole validation set, where a subset has validated."""
+        """Evaluate the best epoch's weights on the whole validation set, where a subset has
+        validated.
+        """
         if len(self.validating) < len(self.validation):
             self.network.set_weights(self.best)  # the last epoch's are in its checkpoint
             found = self._validate(self.validation, lambda: requests and self._end(requests))
@@ -425,7 +440,9 @@ class Training:
         return [row["val_loss"] for row in self.history]
 
     def _forecast(self, now: float) -> None:
-        """Say once how long an epoch and the training will take, if the first epoch is far from done."""
+        """Say once how long an epoch and the training will take, if the first epoch is far from
+        done.
+        """
         if self.paced_from is None:  # the first step's time includes tracing and compiling
             self.paced_from = now, len(self.losses)
         (start, step), values = self.paced_from, self.values
@@ -440,7 +457,8 @@ class Training:
         epochs = values["epochs"] - len(self.history)
         left = epochs * epoch - pace * len(self.losses)
         progress.info(
-            "%s: %.3g s a step: an epoch takes about %s, the training %s (epochs left: %d), done about %s",
+            "%s: %.3g s a step: an epoch takes about %s, the training %s (epochs left: %d), "
+            "done about %s",
             self.run, pace, _about(epoch), _about(left), epochs,
             f"{datetime.now() + timedelta(seconds=left):%a %d %b %H:%M}",
         )  # fmt: skip
@@ -450,8 +468,10 @@ class Training:
         recent = [each["seconds"] for each in self.history[-5:]]
         left = (self.values["epochs"] - row["epoch"]) * sum(recent) / len(recent)
         progress.info(
-            "%s: epoch %d/%d, loss %.4f, val_loss %.4f, learning rate %.3g, %.3g steps/s, %.1f s, ETA %s",
-            self.run, row["epoch"], self.values["epochs"], row["loss"], row["val_loss"], row["learning_rate"],
+            "%s: epoch %d/%d, loss %.4f, val_loss %.4f, learning rate %.3g, %.3g steps/s, "
+            "%.1f s, ETA %s",
+            self.run, row["epoch"], self.values["epochs"], row["loss"], row["val_loss"],
+            row["learning_rate"],
             self.values["steps_per_epoch"] / row["training_seconds"], row["seconds"],
             timedelta(seconds=round(left)),
         )  # fmt: skip
@@ -515,19 +535,27 @@ class Training:
             if not (np.isfinite(self.X[each]) & np.isfinite(self.Y[each])).all()
         ]
         cause = (
-            f"Patches {', '.join(map(str, broken))} hold values that are not finite: correct or leave out their images."
+            f"Patches {', '.join(map(str, broken))} hold values that are not finite: correct or"
+            " leave out their images."
             if broken
-            else "All their values are finite, so the weights have diverged: set a smaller learning_rate."
+            else (
+                "All their values are finite, so the weights have diverged: set a smaller"
+                " learning_rate."
+            )
         )
         kept = "No epoch was finished."
         if self.best:
             self.write(self.folder)
-            kept = f"The weights of the best epoch, {best_epoch(self._val_losses())}, are kept in {self.folder}."
+            kept = (
+                f"The weights of the best epoch, {best_epoch(self._val_losses())}, are kept in"
+                f" {self.folder}."
+            )
         listed = ", ".join(map(str, patches[:64])) + (
             f" and {len(patches) - 64} more" if len(patches) > 64 else ""
         )
         raise FloatingPointError(
-            f"model {self.run}: {what}, at learning rate {rate:g}, on patches {listed}. {cause} {kept}"
+            f"model {self.run}: {what}, at learning rate {rate:g}, on patches {listed}. {cause}"
+            f" {kept}"
         )
 
     # What comes out

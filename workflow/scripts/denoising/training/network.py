@@ -1,4 +1,6 @@
-"""The network: csbdeep's CARE U-Net, built from a model's values, loaded from its folder, and the device it runs on."""
+"""The network: csbdeep's CARE U-Net, built from a model's values, loaded from its folder, and the
+device it runs on.
+"""
 
 import logging
 import os
@@ -15,7 +17,9 @@ progress = logging.getLogger("progress")  # said on the console too
 
 @dataclass(frozen=True)
 class Device:
-    """Where this process runs its networks: `kind` is CPU or GPU, `capability` a GPU's CUDA compute capability."""
+    """Where this process runs its networks: `kind` is CPU or GPU, `capability` a GPU's CUDA compute
+    capability.
+    """
 
     kind: str
     name: str
@@ -47,15 +51,17 @@ def use_device(device: str, threads: int, memory_growth: bool = True) -> Device:
     gpus = tf.config.list_physical_devices("GPU")
     if device == "gpu" and not gpus:
         raise RuntimeError(
-            "device: gpu, but TensorFlow sees no GPU. Check the driver (nvidia-smi), the CUDA libraries (make "
-            "install-gpu), and that a cluster's job asked for a GPU; or set device: auto to run on the CPU."
+            "device: gpu, but TensorFlow sees no GPU. Check the driver (nvidia-smi), the CUDA"
+            " libraries (make install-gpu), and that a cluster's job asked for a GPU; or set"
+            " device: auto to run on the CPU."
         )
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(2)
     if device == "auto" and not gpus:
         leased = os.environ.get("CUDA_VISIBLE_DEVICES", "").startswith(("GPU-", "MIG-"))
         (progress if leased else log).warning(
-            "no GPU is visible to TensorFlow%s: running on the CPU; with device: gpu this would be an error",
+            "no GPU is visible to TensorFlow%s: running on the CPU; with device: gpu this would be"
+            " an error",
             ", though there is one (make install-gpu)" if leased else "",
         )
     if device == "cpu" or not gpus:
@@ -78,7 +84,8 @@ def chosen_precision(precision: str, device: Device) -> str:
     ----------
     precision : {"auto", "float32", "bfloat16", "float16"}
     device : Device
-        bfloat16, which needs no loss scaling, is fast from compute capability 8.0, float16 from 7.0.
+        bfloat16, which needs no loss scaling, is fast from compute capability 8.0, float16 from
+        7.0.
 
     Raises
     ------
@@ -97,7 +104,8 @@ def chosen_precision(precision: str, device: Device) -> str:
 def set_precision(network: keras.Model, precision: str) -> None:
     """Let the U-Net's body compute in `precision`; weights, final layers and output stay float32.
 
-    The final layers are the convolutions with kernels of one voxel, for mean and scale, and all that follows them.
+    The final layers are the convolutions with kernels of one voxel, for mean and scale, and all
+    that follows them.
     """
     policy = precision if precision == "float32" else f"mixed_{precision}"
     for layer in network.layers:
@@ -154,9 +162,9 @@ def load_model(folder: Path) -> CARE:
 def halo(depth: int, kernel: int) -> int:
     """Voxels of context that a core starting on a multiple of 2**depth needs on each side.
 
-    Each level has two convolutions on the way down and two on the way up (two at the bottom), each reaching
-    kernel // 2 voxels of its level; pooling and upsampling add up to 2**depth - 1. Rounded up to a multiple of
-    2**depth: 24 for depth 2 and kernel 3.
+    Each level has two convolutions on the way down and two on the way up (two at the bottom), each
+    reaching kernel // 2 voxels of its level; pooling and upsampling add up to 2**depth - 1. Rounded
+    up to a multiple of 2**depth: 24 for depth 2 and kernel 3.
     """
     step = 2**depth
     reach = (kernel // 2) * (4 * (step - 1) + 2 * step) + step - 1

@@ -1,10 +1,12 @@
-"""Training patches: memory-mappable arrays, made from volumes or taken from a published npz, and their split.
+"""Training patches: memory-mappable arrays, made from volumes or taken from a published npz, and
+their split.
 
 A folder of patches holds
 
     X.npy, Y.npy    float32 (n, Z, Y, X) or (n, Y, X): low-SNR input and ground truth, normalised
     patches.csv     patch, condition, volume: a row a patch in order (empty where not known)
-    patches.json    axes, shape, count, source, how the patches were normalised, and checksums of both arrays
+    patches.json    axes, shape, count, source, how the patches were normalised, and checksums of
+    both arrays
 
 A split is a table `patch, part` with part `train` or `validation`.
 """
@@ -24,12 +26,15 @@ from denoising.images.files import slabs
 from denoising.images.percentiles import percentiles
 from denoising.images.volumes import check_volume, open_volume, paired
 
-# csbdeep's create_patches: no_background_patches(threshold=0.4, percentile=99.9), sample_percentiles()
+# csbdeep's create_patches: no_background_patches(threshold=0.4, percentile=99.9),
+# sample_percentiles()
 BACKGROUND_THRESHOLD = 0.4
 BACKGROUND_PERCENTILE = 99.9
 LOW_PERCENTILES = (1.0, 3.0)
 HIGH_PERCENTILES = (99.5, 99.9)
-BLOCK = 3  # edges of a patch in a block in which foreground is looked for: its windows reach half an edge beyond it
+# edges of a patch in a block in which foreground is looked for: its windows reach half an edge
+# beyond it
+BLOCK = 3
 BLOCK_BYTES = 9  # of a voxel in the block: as float32, filtered, and whether it is foreground
 
 Region = tuple[slice, ...]
@@ -38,11 +43,12 @@ Region = tuple[slice, ...]
 def foreground(
     truth: np.ndarray, patch_shape: tuple[int, ...], threshold: float, region: Region
 ) -> np.ndarray:
-    """Where in a region of the ground truth a patch centre may lie so that the patch shows more than background.
+    """Where in a region of the ground truth a patch centre may lie so that the patch shows more
+    than background.
 
-    A centre counts when the ground truth exceeds the threshold, 0.4 of its 99.9th percentile, somewhere in the
-    half-sized window around it (the rule of csbdeep's `no_background_patches`). Returns a boolean array of the region's
-    shape.
+    A centre counts when the ground truth exceeds the threshold, 0.4 of its 99.9th percentile,
+    somewhere in the half-sized window around it (the rule of csbdeep's `no_background_patches`).
+    Returns a boolean array of the region's shape.
     """
     window = [max(1, size // 2) for size in patch_shape]
     begin = [max(0, part.start - size // 2) for part, size in zip(region, window, strict=True)]
@@ -55,9 +61,11 @@ def foreground(
 
 
 class Places:
-    """Corners of patches whose centres show more than background, in the order of their places in the volume.
+    """Corners of patches whose centres show more than background, in the order of their places in
+    the volume.
 
-    Memory holds how many there are in each row, counted block by block; a row is looked at again for a place in it.
+    Memory holds how many there are in each row, counted block by block; a row is looked at again
+    for a place in it.
     """
 
     def __init__(self, truth: np.ndarray, patch_shape: tuple[int, ...]):
@@ -102,14 +110,15 @@ def cut_patches(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cut `count` normalised patch pairs at random foreground places of one volume.
 
-    Each pair is normalised by percentiles of its own, drawn from 1 to 3 and from 99.5 to 99.9 and taken
-    over the whole image, the same ranks for input and ground truth (csbdeep's `norm_percentiles`).
+    Each pair is normalised by percentiles of its own, drawn from 1 to 3 and from 99.5 to 99.9 and
+    taken over the whole image, the same ranks for input and ground truth (csbdeep's
+    `norm_percentiles`).
 
     Parameters
     ----------
     truth, image : ndarray
-        Ground truth and low-SNR image of one shape, (Z, Y, X) or (Y, X), arbitrary units; a memory map is never in
-        memory as a whole.
+        Ground truth and low-SNR image of one shape, (Z, Y, X) or (Y, X), arbitrary units; a memory
+        map is never in memory as a whole.
     patch_shape : tuple of int
         In voxels, no larger than the volume.
     count : int
@@ -134,13 +143,15 @@ def cut_patches(
         p > s for p, s in zip(patch_shape, truth.shape, strict=True)
     ):
         raise ValueError(
-            f"a patch of {patch_shape} does not fit a volume of {truth.shape}; set the dataset's patches.shape."
+            f"a patch of {patch_shape} does not fit a volume of {truth.shape}; set the dataset's"
+            " patches.shape."
         )
     places = Places(truth, patch_shape)
     if len(places) == 0:
         raise ValueError(
-            f"no patch of {patch_shape} in the volume of {truth.shape} shows more than background around its centre; "
-            "make patches smaller (the dataset's patches.shape), or leave the volume out."
+            f"no patch of {patch_shape} in the volume of {truth.shape} shows more than background"
+            " around its centre; make patches smaller (the dataset's patches.shape), or leave the"
+            " volume out."
         )
     chosen = [
         places.corner(place)
@@ -177,8 +188,9 @@ def patches_from_volumes(
 ) -> None:
     """Cut patches from every training volume under `volumes` and write a folder of patches.
 
-    Volumes are memory maps, of which the patches of one and its low-SNR image are in memory at a time; they go to
-    shuffled places of the memory-mapped output, so that any part of it mixes volumes and conditions.
+    Volumes are memory maps, of which the patches of one and its low-SNR image are in memory at a
+    time; they go to shuffled places of the memory-mapped output, so that any part of it mixes
+    volumes and conditions.
     """
     pairs = list(paired(volumes, "train", conditions))
     if not pairs:
@@ -224,7 +236,8 @@ def patches_from_npz(npz: Path, axes: str, patch_shape: tuple[int, ...], folder:
     Raises
     ------
     ValueError
-        If arrays are missing, differ in shape, do not fit `axes` and `patch_shape`, or are not normalised.
+        If arrays are missing, differ in shape, do not fit `axes` and `patch_shape`, or are not
+        normalised.
     """
     shape = _npz_patches_shape(npz, axes, patch_shape)
     with _patch_writer(folder, (shape[0], *patch_shape)) as arrays:
@@ -273,13 +286,14 @@ def _check_normalised(patches: np.ndarray, source: str) -> None:
     low, high = np.percentile(some.reshape(len(some), -1), (1, 99.9), axis=1)
     if not (-1 < np.median(low) < 0.5 and 0.3 < np.median(high) < 5):
         raise ValueError(
-            f"{source}: patches range from {np.median(low):.3g} to {np.median(high):.3g} (medians), expected "
-            "about 0 to 1 after percentile normalisation; use patches.source: volumes for data in raw units."
+            f"{source}: patches range from {np.median(low):.3g} to {np.median(high):.3g} (medians),"
+            " expected about 0 to 1 after percentile normalisation; use patches.source: volumes"
+            " for data in raw units."
         )
 
 
 class _patch_writer:
-    """Open X.npy and Y.npy for writing under temporary names; rename both when the block ends well."""
+    """Open X.npy and Y.npy under temporary names; rename both when the block ends well."""
 
     def __init__(self, folder: Path, shape: tuple[int, ...]):
         folder.mkdir(parents=True, exist_ok=True)
@@ -328,10 +342,11 @@ def split_patches(labels: pd.DataFrame, how: str, fraction: float, seed: int) ->
     labels : DataFrame
         Columns patch, condition, volume (patches.csv).
     how : {"tail", "random", "by-volume"}
-        `tail`: the last patches validate (csbdeep's `load_training_data`); `random`: drawn with `seed`;
-        `by-volume`: whole volumes, drawn with `seed`, so that no volume is on both sides.
+        `tail`: the last patches validate (csbdeep's `load_training_data`); `random`: drawn with
+        `seed`; `by-volume`: whole volumes, drawn with `seed`, so that no volume is on both sides.
     fraction : float
-        Share of patches to validate on, rounded to whole patches; at least this share for `by-volume`.
+        Share of patches to validate on, rounded to whole patches; at least this share for
+        `by-volume`.
     seed : int
 
     Returns
@@ -354,8 +369,9 @@ def split_patches(labels: pd.DataFrame, how: str, fraction: float, seed: int) ->
         validates[order[n - round(n * fraction) :]] = True
     if not 0 < validates.sum() < n:
         raise ValueError(
-            f"split {how} of {n} patches with validation_fraction {fraction} leaves {n - validates.sum()} to "
-            f"train and {validates.sum()} to validate on, expected some of each; cut more patches or volumes."
+            f"split {how} of {n} patches with validation_fraction {fraction} leaves"
+            f" {n - validates.sum()} to train and {validates.sum()} to validate on, expected some"
+            " of each; cut more patches or volumes."
         )
     return pd.DataFrame(
         {"patch": labels["patch"], "part": np.where(validates, "validation", "train")}
@@ -367,8 +383,8 @@ def _volumes_to_validate(
 ) -> np.ndarray:
     if (labels["volume"] == "").any():
         raise ValueError(
-            "split: by-volume needs the volume of every patch, which published npz patches do not tell; "
-            "use tail or random."
+            "split: by-volume needs the volume of every patch, which published npz patches do not"
+            " tell; use tail or random."
         )
     volumes = rng.permutation(np.unique(labels["volume"]))
     share = labels["volume"].value_counts(normalize=True)[volumes].cumsum()

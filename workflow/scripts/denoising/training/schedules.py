@@ -1,6 +1,7 @@
 """Learning rate and end of a training, as functions of the validation losses so far.
 
-Nothing else is remembered, so a training that is resumed from its history goes on exactly as it would have.
+Nothing else is remembered, so a training that is resumed from its history goes on exactly as it
+would have.
 """
 
 import math
@@ -12,14 +13,16 @@ import numpy as np
 def learning_rate(values: dict, val_losses: Sequence[float]) -> float:
     """Learning rate of the epoch that follows those of `val_losses`.
 
-    `plateau` is Keras's ReduceLROnPlateau as csbdeep calls it: multiplied by plateau_factor once plateau_patience
-    epochs in a row have not come plateau_min_delta below the best. `cosine` is half a cosine over the epochs
-    (Loshchilov and Hutter, SGDR, 2017, without restarts), 0 after the last.
+    `plateau` is Keras's ReduceLROnPlateau as csbdeep calls it: multiplied by plateau_factor once
+    plateau_patience epochs in a row have not come plateau_min_delta below the best. `cosine` is
+    half a cosine over the epochs (Loshchilov and Hutter, SGDR, 2017, without restarts), 0 after the
+    last.
 
     Parameters
     ----------
     values : dict
-        The model's values: schedule, learning_rate, epochs, plateau_factor, plateau_patience, plateau_min_delta.
+        The model's values: schedule, learning_rate, epochs, plateau_factor, plateau_patience,
+        plateau_min_delta.
     val_losses : sequence of float
         One for each finished epoch.
 
@@ -50,7 +53,7 @@ def best_epoch(val_losses: Sequence[float]) -> int:
 
 
 def ended(values: dict, val_losses: Sequence[float]) -> bool:
-    """Whether the epochs are done, or early_stopping_patience of them have not bettered the best."""
+    """Whether all epochs are done, or early_stopping_patience of them brought no better loss."""
     patience = values["early_stopping_patience"]
     waited = len(val_losses) - best_epoch(val_losses)
     return len(val_losses) >= values["epochs"] or (patience is not None and waited >= patience)
