@@ -17,9 +17,8 @@ SCRIPTS = WORKFLOW / "scripts"
 RESOURCES = WORKFLOW.parent / "resources"
 sys.path.insert(0, str(SCRIPTS))
 # Scripts import the library from whatever folder they lie in
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [str(SCRIPTS), os.environ.get("PYTHONPATH")])
-)
+search_path = [str(SCRIPTS), os.environ.get("PYTHONPATH")]
+os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, search_path)))
 
 from denoising.images.matching import match_pairs
 from denoising.running.names import one_of

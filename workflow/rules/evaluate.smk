@@ -2,59 +2,6 @@
 # and the example sections of figure 2.
 
 
-def restored_volumes(wildcards):
-    """Restorations of a method; the input has nothing but its volumes."""
-    if wildcards.method == "input":
-        return []
-    return f"results/restored/{wildcards.method}/{wildcards.dataset}"
-
-
-def scoring_threads(wildcards):
-    """Simulated volumes are small: their jobs gain nothing by threads that others can use."""
-    return 1 if dataset_of(wildcards).is_simulated else 4
-
-
-def scored_as(wildcards):
-    """The columns of a score that name the method: a run's model and seed, an ensemble, an output."""
-    method = wildcards.method
-    if method in STUDY.runs:
-        run = STUDY.runs[method]
-        trained_on = STUDY.models[run.model].trained_on
-        columns = {"model": run.model, "seed": run.seed}
-    elif method in STUDY.ensembles:
-        trained_on = STUDY.models[STUDY.ensembles[method]].trained_on
-        columns = {"model": method, "seed": ""}
-    else:
-        return {"model": "", "seed": "", "trained_on": "", "output": method}
-    return {**columns, "trained_on": trained_on, "output": "network"}
-
-
-def restored_by_example(wildcards):
-    run = STUDY.example_run(wildcards.dataset)
-    return f"results/restored/{run}/{wildcards.dataset}"
-
-
-def restored_truth(wildcards):
-    """The clean stacks as the example's run restores them, where the 2019 study took them for its input."""
-    if wildcards.dataset not in SWAPPED_IN_2019:
-        return []
-    run = STUDY.example_run(wildcards.dataset)
-    return f"results/restored_truth/{run}/{wildcards.dataset}"
-
-
-def restored_for_example(wildcards):
-    """Non-local means beside the restorations of figure 2, where they are among the baselines."""
-    if "nlm" not in STUDY.baselines:
-        return []
-    return f"results/restored/nlm/{wildcards.dataset}"
-
-
-def voxel_size(wildcards):
-    """Size of a voxel in micrometres as a list, or None."""
-    size = dataset_of(wildcards).voxel_size
-    return size and list(size)
-
-
 rule evaluate:
     """Score one method's restorations of one test set under every protocol."""
     input:

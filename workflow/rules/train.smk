@@ -1,32 +1,6 @@
 # Needs: patches and splits. Makes: csbdeep model folders with their history.
 
 
-def training_settings(wildcards):
-    """The settings that define a training, and no others: its model's, with the run's own seed."""
-    run = STUDY.runs[wildcards.run]
-    return {**vars(STUDY.models[run.model].training), "seed": run.seed}
-
-
-def split_of_run(wildcards):
-    settings = training_settings(wildcards)
-    return f"results/splits/{settings['trained_on']}/{settings['split']}.csv"
-
-
-def of_trained_dataset(pattern):
-    """A path with the dataset that the run of the wildcards is trained on."""
-    return lambda wildcards: pattern.format(
-        dataset=training_settings(wildcards)["trained_on"]
-    )
-
-
-def remove_finished_checkpoints():
-    """Remove the checkpoints of finished trainings; those of interrupted trainings stay."""
-    for finished in Path("results/checkpoints").glob("*/*/finished"):
-        shutil.rmtree(finished.parent)
-        if not any(finished.parents[1].iterdir()):
-            finished.parents[1].rmdir()
-
-
 rule train:
     """Train one model with one seed: csbdeep's CARE, on the device that the config asks for.
 

@@ -414,8 +414,11 @@ def tune(
         tried = ", ".join(f"{each:g}" for each in method.grid)
         log.warning(
             "%s: the best strength, %g, is at the edge of what was tried (%s): a better one may "
-            "lie beyond. Widen its grid in denoising/restoration/baselines.py.", baseline, best["strength"], tried,
-        )  # fmt: skip
+            "lie beyond. Widen its grid in denoising/restoration/baselines.py.",
+            baseline,
+            best["strength"],
+            tried,
+        )
     chosen_as = {
         "baseline": baseline,
         "unit": method.unit,

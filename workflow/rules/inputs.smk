@@ -1,0 +1,311 @@
+# Functions that find inputs and params for the rules, in the order of the rules' files.
+
+
+# data.smk
+
+
+def datasets_from(*sources):
+    """Names of the datasets with one of these sources: simulation, archive or pairs."""
+    return [
+        name
+        for name, dataset in STUDY.datasets.items()
+        if (dataset.is_simulated and "simulation" in sources)
+        or (dataset.is_archive and "archive" in sources)
+        or (dataset.is_pairs and "pairs" in sources)
+    ]
+
+
+def local_archive(wildcards):
+    """The archive's file where it is a local one; a URL needs no file."""
+    path = dataset_of(wildcards).source.path
+    return [path] if path else []
+
+
+@functools.cache
+def image_pairs(dataset):
+    pairs = STUDY.datasets[dataset].source
+    try:
+        return match_pairs(pairs.low, pairs.high)
+    except ValueError as error:
+        raise WorkflowError(f"datasets.{dataset}.{error}")
+
+
+# Pairs that do not match are one sentence here; within the input of a rule it would be a traceback
+if workflow.is_main_process:
+    for name in datasets_from("pairs"):
+        image_pairs(name)
+
+
+def pair_files(side):
+    """The low (1) or high (2) files of the dataset's pairs."""
+    return lambda wildcards: [
+        str(pair[side]) for pair in image_pairs(wildcards.dataset)
+    ]
+
+
+def patch_settings(wildcards):
+    """The settings that define a dataset's patches, and no others: a changed setting retrains."""
+    dataset = dataset_of(wildcards)
+    shape = list(dataset.patches.shape)
+    if dataset.patches.source == "npz":
+        return {"shape": shape, "axes": dataset.patches.axes}
+    return {
+        "shape": shape,
+        "per_volume": dataset.patches.per_volume,
+        "conditions": dataset.condition_names,
+        "seed": STUDY.seed,
+    }
+
+
+def batch_sizes(wildcards):
+    """Batch size of every model that trains on this split of the dataset."""
+    return {
+        model.name: model.training.batch_size
+        for model in STUDY.models_trained_on(wildcards.dataset)
+        if model.training.split == wildcards.split
+    }
+
+
+def splits_of(dataset):
+    """Every split of the dataset that a model trains on."""
+    splits = {model.training.split for model in STUDY.models_trained_on(dataset)}
+    return expand(
+        "results/splits/{dataset}/{split}.csv", dataset=dataset, split=sorted(splits)
+    )
+
+
+# train.smk
+
+
+def training_settings(wildcards):
+    """The settings that define a training, and no others: its model's, with the run's own seed."""
+    run = STUDY.runs[wildcards.run]
+    return {**vars(STUDY.models[run.model].training), "seed": run.seed}
+
+
+def split_of_run(wildcards):
+    settings = training_settings(wildcards)
+    return f"results/splits/{settings['trained_on']}/{settings['split']}.csv"
+
+
+def of_trained_dataset(pattern):
+    """A path with the dataset that the run of the wildcards is trained on."""
+    return lambda wildcards: pattern.format(
+        dataset=training_settings(wildcards)["trained_on"]
+    )
+
+
+def remove_finished_checkpoints():
+    """Remove the checkpoints of finished trainings; those of interrupted trainings stay."""
+    for finished in Path("results/checkpoints").glob("*/*/finished"):
+        shutil.rmtree(finished.parent)
+        if not any(finished.parents[1].iterdir()):
+            finished.parents[1].rmdir()
+
+
+# restore.smk
+
+
+def storage():
+    """How restorations are written, less their lossless compression, which restores nothing anew."""
+    return {"format": STUDY.restoration.format, "dtype": STUDY.restoration.dtype}
+
+
+def in_slabs():
+    """Whether several jobs share each restoration by a network."""
+    return STUDY.restoration.jobs > 1
+
+
+def restored_by_runs(wildcards):
+    """Restorations by each run of the ensemble's model."""
+    runs = STUDY.models[STUDY.ensembles[wildcards.ensemble]].runs
+    return expand("results/restored/{run}/{{dataset}}", run=runs)
+
+
+def tuning_dataset(wildcards):
+    """The dataset whose patches tune baselines for this one: itself, unless none of its patches train."""
+    dataset = wildcards.dataset
+    if dataset in STUDY.trained_datasets:
+        return dataset
+    return next(STUDY.models_tested_on(dataset)).trained_on
+
+
+def of_tuning_dataset(pattern):
+    return lambda wildcards: pattern.format(dataset=tuning_dataset(wildcards))
+
+
+def tuning_voxel_size(wildcards):
+    """Size of a voxel of the dataset that tunes: micrometres as a list, or None."""
+    size = STUDY.datasets[tuning_dataset(wildcards)].voxel_size
+    return size and list(size)
+
+
+def baseline_memory(wildcards, input, threads, attempt):
+    """Memory in MB: one volume per thread, as a whole for methods that take it so."""
+    # Measured peaks: total variation 60 and wavelet 33 bytes per voxel; the others 15 MB per
+    # thread; 90 MB for imports
+    bytes_per_voxel = {"tv": 64, "wavelet": 36}.get(wildcards.baseline, 0)
+    per_thread = 50 + bytes_per_voxel * largest_test_volume(input.volumes) / 1e6
+    return int((300 + per_thread * threads) * attempt)
+
+
+def largest_test_volume(volumes):
+    """Voxels. While the folder is missing, the error makes Snakemake ask again later."""
+    os.stat(volumes)
+    with open(Path(volumes, "volumes.csv"), newline="") as file:
+        shapes = [row["shape"] for row in csv.DictReader(file) if row["part"] == "test"]
+    return max(math.prod(map(int, shape.split("x"))) for shape in shapes)
+
+
+def kept_restorations():
+    """Restored volumes, where the config keeps them."""
+    if not STUDY.restoration.keep:
+        return []
+    networks = [
+        f"results/restored/{method}/{dataset}"
+        for model in STUDY.models.values()
+        for dataset in model.tested_on
+        for method in model.methods
+    ]
+    return networks + expand(
+        "results/restored/{baseline}/{dataset}",
+        baseline=STUDY.baselines,
+        dataset=STUDY.tested_datasets,
+    )
+
+
+def restoration_runtimes():
+    """Runtimes of every restoration, by run and by baseline."""
+    return [
+        f"results/runtimes/{method}/{dataset}.json"
+        for dataset in STUDY.tested_datasets
+        for method in [*STUDY.baselines, *STUDY.runs]
+        if method not in STUDY.runs
+        or dataset in STUDY.models[STUDY.runs[method].model].tested_on
+    ]
+
+
+# evaluate.smk
+
+
+def restored_volumes(wildcards):
+    """Restorations of a method; the input has nothing but its volumes."""
+    if wildcards.method == "input":
+        return []
+    return f"results/restored/{wildcards.method}/{wildcards.dataset}"
+
+
+def scoring_threads(wildcards):
+    """Simulated volumes are small: their jobs gain nothing by threads that others can use."""
+    return 1 if dataset_of(wildcards).is_simulated else 4
+
+
+def scored_as(wildcards):
+    """The columns of a score that name the method: a run's model and seed, an ensemble, an output."""
+    method = wildcards.method
+    if method in STUDY.runs:
+        run = STUDY.runs[method]
+        trained_on = STUDY.models[run.model].trained_on
+        columns = {"model": run.model, "seed": run.seed}
+    elif method in STUDY.ensembles:
+        trained_on = STUDY.models[STUDY.ensembles[method]].trained_on
+        columns = {"model": method, "seed": ""}
+    else:
+        return {"model": "", "seed": "", "trained_on": "", "output": method}
+    return {**columns, "trained_on": trained_on, "output": "network"}
+
+
+def restored_by_example(wildcards):
+    run = STUDY.example_run(wildcards.dataset)
+    return f"results/restored/{run}/{wildcards.dataset}"
+
+
+def restored_truth(wildcards):
+    """The clean stacks as the example's run restores them, where the 2019 study took them for its input."""
+    if wildcards.dataset not in SWAPPED_IN_2019:
+        return []
+    run = STUDY.example_run(wildcards.dataset)
+    return f"results/restored_truth/{run}/{wildcards.dataset}"
+
+
+def restored_for_example(wildcards):
+    """Non-local means beside the restorations of figure 2, where they are among the baselines."""
+    if "nlm" not in STUDY.baselines:
+        return []
+    return f"results/restored/nlm/{wildcards.dataset}"
+
+
+def voxel_size(wildcards):
+    """Size of a voxel in micrometres as a list, or None."""
+    size = dataset_of(wildcards).voxel_size
+    return size and list(size)
+
+
+# figures.smk
+
+
+def dataset_of_table(wildcards):
+    return next(
+        name for name, each in STUDY.datasets.items() if each.table == wildcards.table
+    )
+
+
+def scores_of_sweep(wildcards):
+    """Scores of a sweep's models, on the datasets that all of them are tested on."""
+    models = STUDY.sweeps[wildcards.figure].all_models
+    tests = [set(STUDY.models[model].tested_on) for model in models]
+    common = [name for name in STUDY.datasets if all(name in test for test in tests)]
+    return scores_of(models, common)
+
+
+def described():
+    """The study as tables and figures take it."""
+    models = {
+        name: {**vars(model.training), "seeds": list(model.seeds)}
+        for name, model in STUDY.models.items()
+    }
+    plain = {"figure": None, "varies": None, "base": None, "matched": []}
+    entries = {
+        name: plain | {"models": list(c.models)}
+        for name, c in STUDY.comparisons.items()
+    }
+    entries |= {
+        sweep.name: {
+            **vars(sweep),
+            "models": list(sweep.models),
+            "matched": list(sweep.matched),
+        }
+        for sweep in STUDY.sweeps.values()
+    }
+    return {
+        "title": STUDY.title,
+        "note": STUDY.note,
+        "models": models,
+        "runs": {
+            name: {"model": run.model, "seed": run.seed}
+            for name, run in STUDY.runs.items()
+        },
+        "ensembles": dict(STUDY.ensembles),
+        "tests": {name: list(model.tested_on) for name, model in STUDY.models.items()},
+        "studies": {name: entries[name] for name in STUDY.config["studies"]},
+        "baselines": list(STUDY.baselines),
+        "datasets": {
+            name: {
+                "label": dataset.label,
+                "conditions": dataset.condition_names,
+                "table": dataset.table,
+                "published": dataset.published,
+            }
+            for name, dataset in STUDY.datasets.items()
+        },
+    }
+
+
+def reported(path, caption, category, subcategory):
+    """A table or figure that `snakemake --report` shows."""
+    return report(
+        path,
+        caption=f"../report/{caption}.rst",
+        category=category,
+        subcategory=subcategory,
+    )
