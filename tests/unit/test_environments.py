@@ -136,6 +136,7 @@ def test_every_version_is_used():
         "pytest-xdist",
         "ruff",
         "snakefmt",
+        "mypy",
     }
     own |= {
         package for package in VERSIONS if package.startswith("snakemake-")

@@ -28,20 +28,16 @@ from denoising.study import config as study_config
 from denoising.study import products
 from denoising.study.validation import StudyError, refuse_repeated_keys
 
-
-def resolved_study():
-    """The study that the config describes; an error of the config is one sentence."""
+# Here and not in a function, whose lines Snakemake would add to the one sentence of an error
+try:
+    if workflow.is_main_process:
+        for file in workflow.configfiles:
+            refuse_repeated_keys(Path(file))
     schema = yaml.safe_load((WORKFLOW / "schemas" / "config.schema.yaml").read_text())
-    try:
-        if workflow.is_main_process:
-            for file in workflow.configfiles:
-                refuse_repeated_keys(Path(file))
-        return study_config.resolve(config, schema)
-    except StudyError as error:
-        raise WorkflowError(f"The config does not describe a study. {error}")
+    STUDY = study_config.resolve(config, schema)
+except StudyError as error:
+    raise WorkflowError(f"The config does not describe a study. {error}")
 
-
-STUDY = resolved_study()
 # GPUs that a job with a network asks for; jobs on the CPU take turns by their reservation alone
 GPUS = 0 if STUDY.device == "cpu" else 1
 # Test sets whose ground truth and input the 2019 study swapped
