@@ -60,13 +60,13 @@ def expected_files(study: Study, results: Path) -> list[Path]:
         results / "scores.csv",
         results / "provenance.json",
         *(
-            results / "tables" / f"{name}.{kind}"
-            for name in tables(study)
+            results / "tables" / f"{table.name}.{kind}"
+            for table in tables(study)
             for kind in ("csv", "md")
         ),
         *(
-            results / "figures" / f"{name}.{kind}"
-            for name in figures(study)
+            results / "figures" / f"{figure.name}.{kind}"
+            for figure in figures(study)
             for kind in ("pdf", "png")
         ),
         *(results / "models" / run / name for run in study.runs for name in MODEL_FILES),

@@ -1,7 +1,11 @@
 """Small studies and scores for tests of statistics, tables and figures."""
 
+import runpy
+from contextlib import nullcontext
 from copy import deepcopy
 from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -57,3 +61,21 @@ def scores_of(values, seed="0", model="planaria", **changes):
 def students(values):
     """How far Student's interval of a mean reaches to both sides."""
     return stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5
+
+
+def run_table(script, study, folder, table="a_table", **inputs):
+    """Run a table's script on these files, and read its CSV (names as text) and its Markdown."""
+    csv, markdown = folder / f"{table}.csv", folder / f"{table}.md"
+    job = SimpleNamespace(
+        input=SimpleNamespace(**inputs),
+        output=SimpleNamespace(csv=csv, markdown=markdown),
+        params=SimpleNamespace(study=study),
+        wildcards=SimpleNamespace(table=table),
+        log=[folder / "log"],
+    )
+    path = ROOT / f"workflow/scripts/tables/{script}.py"
+    with mock.patch("denoising.running.logs.open_log", nullcontext):
+        runpy.run_path(str(path), init_globals={"snakemake": job})
+    text = dict.fromkeys(("condition", "note", "reference", "steps"), str)
+    written = pd.read_csv(csv, dtype=text, keep_default_na=True)
+    return written.fillna(dict.fromkeys(text, "")), markdown.read_text(encoding="utf-8")

@@ -157,7 +157,11 @@ def rules():
             }
             if found["script"]:
                 assert found["conda"], f"rule {rule} has no conda environment"
-                yield rule, Path(found["conda"].group(1)).name, Path(found["script"].group(1)).name
+                # One rule makes all tables: each script in its folder
+                script = re.sub(r"{.+?}", "*", found["script"].group(1))
+                for file in sorted((ROOT / "workflow" / "rules").glob(script)):
+                    path = file.resolve().relative_to(SCRIPTS)
+                    yield rule, Path(found["conda"].group(1)).name, str(path)
 
 
 RULES = list(rules())
@@ -200,7 +204,8 @@ def needs_of(code):
 
 
 def test_every_script_belongs_to_a_rule():
-    assert {script for _, _, script in RULES} == {path.name for path in SCRIPTS.glob("*.py")}
+    paths = [*SCRIPTS.glob("*.py"), *SCRIPTS.glob("tables/*.py"), *SCRIPTS.glob("figures/*.py")]
+    assert {script for _, _, script in RULES} == {str(path.relative_to(SCRIPTS)) for path in paths}
 
 
 @pytest.mark.parametrize(("rule", "env", "script"), RULES)
@@ -223,7 +228,7 @@ def test_what_snakemake_itself_imports_comes_with_snakemake():
         re.findall(r"^\s*((?:from \S+ )?import .+)$", path.read_text(), re.M) for path in files
     ]
     imported = needs_of("\n".join(line for found in lines for line in found))
-    assert {"snakemake", "pyyaml", "jsonschema"} == imported
+    assert {"snakemake", "jinja2", "pyyaml", "jsonschema"} == imported
 
 
 def test_needs_are_found_through_other_modules():

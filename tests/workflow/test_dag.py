@@ -7,10 +7,9 @@ import pytest
 STUDY = {
     "unpack": 2, "patches": 2, "split": 2, "train": 14, "restore": 18, "tune_baseline": 10,
     "baseline": 10, "restore_truth": 1, "evaluate": 30, "calibrate": 18, "explain": 2,
-    "gather_explanations": 1, "gather_scores": 1, "comparisons": 1, "strata": 1,
-    "restoration_runtimes": 1, "calibration_table": 1, "calibration_figure": 1,
-    "explanation_table": 1, "explanation_figure": 1, "score_table": 2, "generalization": 1,
-    "hyperparameters": 1, "runtimes": 1, "patch_examples": 2, "restoration_examples": 2,
+    "gather_explanations": 1, "gather_scores": 1, "table": 11,
+    "calibration_figure": 1, "explanation_figure": 1, "patch_examples": 2,
+    "restoration_examples": 2,
     "fig1_patches": 1, "fig2_restoration": 1, "fig3_generalization": 1, "sweep_figure": 2,
     "learning_curves": 1, "runtimes_figure": 1, "provenance": 1, "all": 1,
 }  # fmt: skip
@@ -41,7 +40,7 @@ def test_one_figure_needs_only_what_it_shows(workflow):
     # four batch sizes, and three of them again in the second arm; with input and five baselines
     assert (jobs["train"], jobs["restore"], jobs["sweep_figure"]) == (7, 7, 1)
     assert (jobs["simulate"], jobs["evaluate"]) == (1, 13)
-    assert not set(jobs) & {"fig1_patches", "score_table", "learning_curves", "provenance"}
+    assert not set(jobs) & {"fig1_patches", "table", "learning_curves", "provenance"}
 
 
 def test_a_study_runs_in_a_folder_of_its_own(workflow, tmp_path):

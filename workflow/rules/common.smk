@@ -8,6 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import jinja2
 import yaml
 from snakemake.exceptions import WorkflowError
 
@@ -38,6 +39,8 @@ try:
 except StudyError as error:
     raise WorkflowError(f"The config does not describe a study. {error}")
 
+TABLES = {table.name: table for table in products.tables(STUDY)}
+FIGURES = {figure.name: figure for figure in products.figures(STUDY)}
 # GPUs that a job with a network asks for; jobs on the CPU take turns by their reservation alone
 GPUS = 0 if STUDY.device == "cpu" else 1
 # Test sets whose ground truth and input the 2019 study swapped
@@ -108,29 +111,16 @@ def keep_if_asked(path):
 
 def scores_of(models, datasets):
     """Scores of models on those of the datasets they are tested on, of the input and of baselines."""
-    references = expand(
-        "results/scores/{method}/{dataset}.csv",
-        method=["input", *STUDY.baselines],
-        dataset=datasets,
-    )
-    return references + [
-        f"results/scores/{method}/{dataset}.csv"
-        for model in models
-        for dataset in datasets
-        if dataset in STUDY.models[model].tested_on
-        for method in STUDY.models[model].methods
-    ]
+    return products.score_files(STUDY, models, datasets)
 
 
 def all_tables():
-    return expand(
-        "results/tables/{name}.{kind}", name=products.tables(STUDY), kind=["csv", "md"]
-    )
+    return expand("results/tables/{name}.{kind}", name=TABLES, kind=["csv", "md"])
 
 
 def all_figures():
     return expand(
         "results/figures/{name}.{kind}",
-        name=products.figures(STUDY),
+        name=FIGURES,
         kind=["pdf", "png"],
     )

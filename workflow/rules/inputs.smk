@@ -174,17 +174,6 @@ def kept_restorations():
     )
 
 
-def restoration_runtimes():
-    """Runtimes of every restoration, by run and by baseline."""
-    return [
-        f"results/runtimes/{method}/{dataset}.json"
-        for dataset in STUDY.tested_datasets
-        for method in [*STUDY.baselines, *STUDY.runs]
-        if method not in STUDY.runs
-        or dataset in STUDY.models[STUDY.runs[method].model].tested_on
-    ]
-
-
 # evaluate.smk
 
 
@@ -242,12 +231,6 @@ def voxel_size(wildcards):
 
 
 # figures.smk
-
-
-def dataset_of_table(wildcards):
-    return next(
-        name for name, each in STUDY.datasets.items() if each.table == wildcards.table
-    )
 
 
 def scores_of_sweep(wildcards):
@@ -309,3 +292,24 @@ def reported(path, caption, category, subcategory):
         category=category,
         subcategory=subcategory,
     )
+
+
+# report.smk
+
+
+def inputs_of(product):
+    """The files that a table or figure reads, by name."""
+    files = product.inputs(STUDY)
+    if product.published:
+        files["published"] = shipped(product.published)
+    return files
+
+
+def table_inputs(wildcards):
+    return inputs_of(TABLES[wildcards.table])
+
+
+def caption_of(kind, product):
+    """The caption of a table or figure, whose words may depend on the study."""
+    text = (WORKFLOW / "report" / kind / f"{product.script_name}.rst").read_text()
+    return jinja2.Template(text).render(study=STUDY, product=product)

@@ -7,26 +7,19 @@ from made_up import students
 from denoising.evaluation.intervals import interval
 
 
-@pytest.mark.parametrize("count", [2, 4, 20])
+@pytest.mark.parametrize("count", [3, 4, 20])
 def test_an_interval_is_as_wide_as_students(count):
     values = np.random.default_rng(1).normal(5, 2, count)
     low, high = interval(values[None])
-    assert high - low == pytest.approx(2 * students(values))
-    assert low < values.mean() < high
+    reach = students(values)
+    assert (low, high) == pytest.approx((values.mean() - reach, values.mean() + reach))
     assert interval(values[None]) == (low, high)  # the same scores, the same interval
-
-
-def test_an_interval_reaches_farther_where_values_do():
-    low, high = interval(np.array([[1.0, 1.1, 1.2, 1.3, 3.0]]))
-    assert high - 1.52 > 1.5 * (1.52 - low)
-    low, high = interval(np.array([[-1.0, 0.0, 1.0]]))
-    assert -low == pytest.approx(high, rel=0.05)
 
 
 # Without Student's quantiles, or with trainings resampled like volumes, 72 to 87 % in all cases
 @pytest.mark.parametrize(
     ("trainings", "volumes", "of_trainings", "paired"),
-    [(1, 4, 0.0, False), (2, 20, 1.0, False), (3, 20, 1.0, False), (2, 20, 1.0, True)],
+    [(1, 4, 0.0, False), (3, 20, 1.0, False), (5, 20, 1.0, False), (3, 20, 1.0, True)],
 )
 def test_an_interval_holds_the_mean_as_often_as_it_says(trainings, volumes, of_trainings, paired):
     """Volumes differ by 0.5, trainings by `of_trainings`, values besides by 0.3.
@@ -52,9 +45,7 @@ def test_volumes_and_trainings_add_in_squares():
     volumes = np.array([0.05, 0.06, 0.09, 0.1])
     trainings = np.array([-0.01, 0.0, 0.01])
     low, high = interval(volumes + trainings[:, None])
-    assert high - low == pytest.approx(
-        2 * np.hypot(students(volumes), students(trainings)), rel=0.02
-    )
+    assert high - low == pytest.approx(2 * np.hypot(students(volumes), students(trainings)))
     assert interval(np.stack([volumes] * 3)) == pytest.approx(interval(volumes[None]))
     assert interval(volumes[None]) == pytest.approx(interval(volumes[None] + 0.5 - 0.5))
 
@@ -65,14 +56,15 @@ def test_paired_differences_do_not_see_what_volumes_share():
     several = volumes + np.array([[0.0], [0.01], [0.03]])
     low, high = interval(several, several)  # trainings of two models are not pairs
     assert low == pytest.approx(-high)
-    assert high == pytest.approx(2**0.5 * students([0.0, 0.01, 0.03]), rel=0.1)
+    assert high == pytest.approx(2**0.5 * students([0.0, 0.01, 0.03]))
     low, high = interval(several, volumes)
     assert interval(volumes, several) == pytest.approx((-high, -low))
 
 
 def test_intervals_that_cannot_be():
     assert np.isnan(interval(np.array([[0.5]]))).all()
-    assert np.isnan(interval(np.array([[0.5], [0.6]]))).all()  # two trainings, one volume
+    assert np.isnan(interval(np.array([[0.5, 0.6]]))).all()  # two volumes
+    assert np.isnan(interval(np.array([[0.5, 0.6, 0.8]] * 2))).all()  # two trainings
     assert np.isnan(interval(np.array([[np.inf, 30.0, 31.0]]))).all()
     low, high = interval(np.full((1, 7), 0.1))
     assert low == pytest.approx(0.1)

@@ -2,138 +2,120 @@
 
 import itertools
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from made_up import ROOT, run_table, scores_of, students, study_of
 
-from denoising.evaluation.statistics import MEASURED, read_calibration, read_tidy
-from denoising.report import tables
+from denoising.evaluation.runtimes import MEASURED
 
-RESOURCES = Path(__file__).parents[3] / "resources"
-BASE = {
-    "trained_on": "planaria",
-    "epochs": 20,
-    "steps_per_epoch": 64,
-    "batch_size": 4,
-    "seeds": [0],
-}
-MODELS = {
-    "planaria": {**BASE, "epochs": 40},
-    "planaria-100": BASE,
-    "tribolium-100": {**BASE, "trained_on": "tribolium"},
-    "planaria-steps25": {**BASE, "steps_per_epoch": 4},
-}
-STUDY = {
-    "datasets": {
-        "planaria": {"label": "planaria", "conditions": ["1", "2", "3"]},
-        "tribolium": {"label": "tribolium", "conditions": ["3", "2", "1"]},
-    },
-    "models": MODELS,
-    "runs": {model: {"model": model, "seed": 0} for model in MODELS},
-    "ensembles": {},
-    "baselines": ["nlm"],
-    "studies": {
-        "replication": {"models": ["planaria"], "varies": None},
-        "generalization": {"models": ["planaria-100", "tribolium-100"], "varies": None},
-        "steps_per_epoch": {
-            "models": ["planaria-steps25", "planaria-100"],
-            "varies": "steps_per_epoch",
-        },
-    },
-}
-SEEDED = {
-    **STUDY,
-    "models": {
-        name: {**values, "seeds": [1, 2]} if name.endswith("100") else values
-        for name, values in MODELS.items()
-    },
-    "ensembles": {
-        "planaria-100-ensemble": "planaria-100",
-        "tribolium-100-ensemble": "tribolium-100",
-    },
-}
-STUDENT = 12.706205  # of two volumes an interval is 13 times as wide as they are apart
+SCORES = ROOT / "resources/published_scores.csv"
+RUNTIMES = ROOT / "resources/published_runtimes.csv"
+BOTH = ["planaria", "tribolium"]
 NRMSE = {"input": 0.2, "nlm": 0.1, "planaria": 0.03, "planaria-100": 0.04, "tribolium-100": 0.05}
+VOLUMES = (0.9, 1.1, 1.0)  # factors of the scores
+STUDENT = students(VOLUMES)
 
 
-def our_scores(volumes=(0.9, 1.1)):
-    """NRMSE of `NRMSE` and SSIM of one less, spread over two volumes; alike for all conditions."""
-    parts = [
-        method_scores(name, "0" if name in MODELS else "", nrmse, volumes)
+def a_study(seeds=(0,), **changes):
+    """Two comparisons and a sweep; the 100-epoch models have these seeds."""
+    seeded = {"seeds": list(seeds)}
+    studies = {
+        "replication": {
+            "tested_on": BOTH,
+            "models": {"planaria": {"trained_on": "planaria", "epochs": 40, "seeds": [0]}},
+        },
+        "generalization": {
+            "tested_on": BOTH,
+            "models": {
+                "planaria-100": {"trained_on": "planaria"} | seeded,
+                "tribolium-100": {"trained_on": "tribolium"} | seeded,
+            },
+        },
+        "steps": {
+            "base": "planaria-100",
+            "varies": "steps_per_epoch",
+            "models": {"planaria-steps25": {"steps_per_epoch": 4, "seeds": [0]}},
+        },
+    }
+    return study_of(studies, **{"baselines": ["nlm"]} | changes)
+
+
+STUDY = a_study()
+SEEDED = a_study(seeds=(1, 2))
+
+
+def method_scores(name, seed, nrmse, volumes=VOLUMES, conditions=("1", "2", "3")):
+    """Scores of a run, ensemble or reference on both test sets: SSIM is one less NRMSE."""
+    model = name.removesuffix("-ensemble")
+    is_model = model in STUDY.models
+    place = itertools.product(BOTH, conditions, ("paper", "study2019"), ("nrmse", "ssim"))
+    return pd.concat(
+        scores_of(
+            [nrmse * v if metric == "nrmse" else 1 - nrmse * v for v in volumes],
+            seed,
+            name if is_model else "",
+            trained_on=STUDY.models[model].trained_on if is_model else "",
+            tested_on=tested_on,
+            condition=condition,
+            output="network" if is_model else name,
+            protocol=protocol,
+            metric=metric,
+        )
+        for tested_on, condition, protocol, metric in place
+    )
+
+
+def written(folder, *tables):
+    """The path of these scores as a file, in a list, as rules give it."""
+    path = folder / "scores.csv"
+    pd.concat(tables).to_csv(path, index=False)
+    return [path]
+
+
+def once(volumes=VOLUMES):
+    """Scores of models that were trained once, and of what they are compared with."""
+    return [
+        method_scores(name, "0" if name in STUDY.models else "", nrmse, volumes)
         for name, nrmse in NRMSE.items()
     ]
-    return pd.concat(parts, ignore_index=True)
 
 
-def method_scores(name, seed, nrmse, volumes=(0.9, 1.1)):
-    """Scores of one run, ensemble or reference on both test sets."""
-    model = name.removesuffix("-ensemble")
-    rows = []
-    for dataset, entry in STUDY["datasets"].items():
-        for condition, protocol in itertools.product(entry["conditions"], ("paper", "study2019")):
-            for i, factor in enumerate(volumes):
-                row = {
-                    "model": name if model in MODELS else "",
-                    "seed": seed,
-                    "trained_on": MODELS.get(model, {}).get("trained_on", ""),
-                    "tested_on": dataset,
-                    "condition": condition,
-                    "volume": f"v{i}",
-                    "stratum": "",
-                    "output": "network" if model in MODELS else name,
-                    "protocol": protocol,
-                }
-                rows += [{**row, "metric": "nrmse", "value": nrmse * factor}]
-                rows += [{**row, "metric": "ssim", "value": 1 - nrmse * factor}]
-    return pd.DataFrame(rows)
-
-
-@pytest.fixture(scope="module")
-def scores():
-    return our_scores()
-
-
-@pytest.fixture(scope="module")
-def seeded():
-    """The 100-epoch models trained twice, and their ensembles; the others once."""
+def twice():
+    """Scores of the 100-epoch models trained twice, and of their ensembles; the others once."""
     runs = [
         ("planaria-100", "1", 0.03),
         ("planaria-100", "2", 0.05),
         ("planaria-100-ensemble", "", 0.035),
-    ]
-    runs += [
         ("tribolium-100", "1", 0.05),
         ("tribolium-100", "2", 0.05),
         ("tribolium-100-ensemble", "", 0.042),
+        ("planaria", "0", 0.03),
+        ("input", "", 0.2),
     ]
-    once = [("planaria", "0", 0.03), ("input", "", 0.2)]
-    return pd.concat([method_scores(*run) for run in runs + once], ignore_index=True)
-
-
-@pytest.fixture(scope="module")
-def published():
-    return read_tidy(RESOURCES / "published_scores.csv")
-
-
-@pytest.fixture(scope="module")
-def runtimes():
-    return read_tidy(RESOURCES / "published_runtimes.csv")
+    return [method_scores(*run) for run in runs]
 
 
 @pytest.fixture
-def histories(tmp_path):
-    paths = {}
-    for model, seconds in (("planaria-100", 34.0), ("planaria-steps25", 4.0)):
-        paths[model] = tmp_path / f"{model}.csv"
-        write_history(paths[model], seconds)
-    return paths
+def score_table(tmp_path):
+    """Run the table of scores on one test set."""
+
+    def run(tables, study=STUDY, dataset="planaria"):
+        name = study.datasets[dataset].table
+        files = {"scores": written(tmp_path, *tables), "published": SCORES}
+        return run_table("scores", study, tmp_path, name, **files)
+
+    return run
 
 
-def write_history(path, seconds, **measured):
-    history = pd.DataFrame({"epoch": range(1, 21), "seconds": seconds})
-    history.assign(**{**dict.fromkeys(MEASURED, np.nan), **measured}).to_csv(path, index=False)
+@pytest.fixture
+def generalization(tmp_path):
+    def run(tables, study=STUDY):
+        files = {"scores": written(tmp_path, *tables), "published": SCORES}
+        return run_table("generalization", study, tmp_path, **files)
+
+    return run
 
 
 def one(table, **where):
@@ -144,292 +126,285 @@ def one(table, **where):
     return table.iloc[0]
 
 
-def test_replication_sets_ours_beside_the_published(scores, published):
-    table = tables.replication_table(scores, STUDY, published, "planaria")
+def markdown_cell(text, column, *starts):
+    """The cell of a column in the first Markdown row that begins with these cells."""
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
+    header = next(cells for cells in lines if column in cells)
+    row = next(cells for cells in lines if cells[: len(starts)] == list(starts))
+    return row[header.index(column)]
+
+
+def test_scores_stand_beside_the_published(score_table):
+    table, text = score_table(once())
     ours = one(table, protocol="study2019", method="planaria-100", source="ours")
     assert ours["c1_nrmse_mean"] == pytest.approx(0.04)
-    assert ours["c1_nrmse_sd"] == pytest.approx(0.04 * np.sqrt(0.02))
-    assert (ours["epochs"], ours["n"], ours["seeds"]) == (20, 2, 1)
+    assert ours["c1_nrmse_sd"] == pytest.approx(0.004)
+    assert (ours["epochs"], ours["n"], ours["seeds"]) == (20, 3, 1)
     theirs = one(table, protocol="study2019", method="planaria-100", source="2019 study, Table 1")
     assert (theirs["c1_nrmse_mean"], theirs["c1_nrmse_sd"]) == (0.02666, 0.0051)
     assert (theirs["c3_ssim_mean"], theirs["epochs"]) == (0.79344, 100)
-    assert pd.isna(theirs["n"])
-    paper = one(
-        table, protocol="paper", method="input", source="CARE paper, as the 2019 study quotes it"
-    )
-    assert paper["c2_ssim_mean"] == 0.170711
+    assert theirs[["n", "c1_nrmse_low", "c1_nrmse_high"]].isna().all()
+    paper = "CARE paper, as the 2019 study quotes it"
+    assert one(table, protocol="paper", method="input", source=paper)["c2_ssim_mean"] == 0.170711
+    assert set(table["study"]) == {"A study: scores on planaria"}
+    assert text.startswith("# A study: scores on planaria\n\n> A note.\n")
+    assert "0.027 ± 0.005" in text
+    assert "| 100 × 400 × 16" in text
+    assert "nan" not in text.lower().replace("planaria", "")
 
 
-def test_replication_never_mixes_protocols(scores, published):
-    table = tables.replication_table(scores, STUDY, published, "planaria")
+def test_protocols_are_never_mixed(score_table):
+    table, text = score_table(once())
     assert table["protocol"].drop_duplicates().tolist() == ["paper", "study2019"]
     assert (table["protocol"] == "paper").sum() == (table["protocol"] == "paper").idxmin()
     paper = table[table["protocol"] == "paper"]
     assert not paper["source"].str.startswith("2019").any()
     assert table["method"].iloc[:3].tolist() == ["input", "input", "non-local means"]
+    assert text.index("## Protocol paper") < text.index("## Protocol study2019")
 
 
-def test_replication_notes_swapped_roles(scores, published):
-    table = tables.replication_table(scores, STUDY, published, "tribolium")
+def test_conditions_stand_by_quality_and_swapped_roles_are_noted(score_table):
+    table, text = score_table(once(), dataset="tribolium")
     study2019 = table[table["source"].str.startswith("2019")]
     assert study2019["note"].str.contains("truth and input swapped").all()
     assert (table.loc[table["source"] == "ours", "note"] == "").all()
     means = [name for name in table if name.endswith("nrmse_mean")]
-    assert means == ["c3_nrmse_mean", "c2_nrmse_mean", "c1_nrmse_mean"]  # best first
+    assert means == ["c3_nrmse_mean", "c2_nrmse_mean", "c1_nrmse_mean"]
+    assert "NRMSE, cleanest (C3)" in text
+    assert "NRMSE, noisiest (C1)" in text
 
 
-def test_replication_without_published_values(scores, published):
-    own = STUDY | {"datasets": {"planaria": {"conditions": ["1"], "published": None}}}
-    part = scores[(scores["tested_on"] == "planaria") & (scores["condition"] == "1")]
-    table = tables.replication_table(part, own, published, "planaria")
+def own_images(published):
+    """A study of one dataset of images with one condition, and one model."""
+    source = {"pairs": {"low": "a/*.tif", "high": "b/*.tif", "axes": "ZYX"}}
+    dataset = source | {"patches": {"shape": [8, 16, 16]}, "published": published}
+    models = {"planaria": {"trained_on": "worms", "epochs": 40}}
+    studies = {"replication": {"models": models}}
+    return study_of(studies, datasets={"worms": dataset}, baselines=["nlm"])
+
+
+@pytest.mark.parametrize("published", [None, "planaria"])
+def test_published_values_are_those_that_the_config_names(score_table, published):
+    study = own_images(published)
+    condition = study.datasets["worms"].condition_names[0]
+    renamed = {"planaria": "worms"}
+    rows = pd.concat(once()).replace({"tested_on": renamed, "trained_on": renamed})
+    rows = rows[(rows["tested_on"] == "worms") & rows["model"].isin(["", "planaria"])]
+    rows = rows[rows["condition"] == "1"].assign(condition=condition)
+    table, _ = score_table([rows], study, "worms")
+    assert ("CARE paper, as the 2019 study quotes it" in set(table["source"])) is False
     assert set(table["source"]) == {"ours"}
-    assert [name for name in table if name.endswith("_mean")] == ["c1_nrmse_mean", "c1_ssim_mean"]
+    means = [name for name in table if name.endswith("_mean")]
+    assert means == [f"{condition}_nrmse_mean", f"{condition}_ssim_mean"]
 
 
-def test_a_dataset_of_another_name_is_compared_as_the_config_says(scores, published):
-    renamed = scores.replace(
-        {"tested_on": {"planaria": "worms"}, "trained_on": {"planaria": "worms"}}
-    )
-    renamed = renamed[renamed["tested_on"] == "worms"]
-    models = {
-        name: {**m, "trained_on": "worms"} for name, m in STUDY["models"].items() if "plan" in name
-    }
-    renamed = renamed[renamed["model"].isin(["", *models])]
-    study = STUDY | {
-        "datasets": {"worms": {"conditions": ["1"], "published": "planaria"}},
-        "models": models,
-    }
-    table = tables.replication_table(renamed, study, published, "worms")
-    assert "2019 study, Table 1" in set(table["source"])
-
-
-def test_unknown_models_are_refused(scores, published):
-    stray = scores.replace({"model": {"planaria": "planaira"}})
+def test_unknown_models_are_refused(score_table):
+    stray = pd.concat(once()).replace({"model": {"planaria": "planaira"}})
     with pytest.raises(ValueError, match="planaira"):
-        tables.replication_table(stray, STUDY, published, "planaria")
+        score_table([stray])
 
 
-def test_the_spread_between_trainings_stands_apart_from_that_between_volumes(seeded, published):
-    table = tables.replication_table(seeded, SEEDED, published, "planaria")
+def test_the_spread_between_trainings_stands_apart_from_that_between_volumes(score_table):
+    table, text = score_table(twice(), SEEDED)
     several = one(table, protocol="paper", method="planaria-100", source="ours")
     assert several["seeds"] == 2
     assert several["c1_nrmse_mean"] == pytest.approx(0.04)
-    assert several["c1_nrmse_sd"] == pytest.approx(
-        0.04 * np.sqrt(0.02)
-    )  # of the volumes' means over trainings
-    assert several["c1_nrmse_sd_seeds"] == pytest.approx(
-        0.02 / np.sqrt(2)
-    )  # of the trainings' 0.03 and 0.05
-    assert pd.isna(
-        one(table, protocol="paper", method="planaria", source="ours")["c1_nrmse_sd_seeds"]
-    )
-    cells = tables.readable(table)["NRMSE C1"]
-    assert any(cell.startswith("0.0400 ± 0.0057 [± 0.0141]; ") for cell in cells)
-    assert "0.0300 ± 0.0042; -0.0081 to 0.0681" in set(cells)  # trained once
+    assert several["c1_nrmse_sd"] == pytest.approx(0.004)  # of the volumes' means over trainings
+    assert several["c1_nrmse_sd_seeds"] == pytest.approx(0.02 / 2**0.5)  # of 0.03 and 0.05
+    single = one(table, protocol="paper", method="planaria", source="ours")
+    assert pd.isna(single["c1_nrmse_sd_seeds"])
+    # No interval of two trainings
+    column = "NRMSE, cleanest (C1)"
+    assert markdown_cell(text, column, "planaria-100", "ours", "20 × 64 × 4", "2") == "0.040"
+    assert "over test volumes and, where a model has several, trainings" in text
 
 
-def test_intervals_stand_beside_the_means_of_ours_alone(scores, published):
-    table = tables.replication_table(scores, STUDY, published, "planaria")
-    ours = one(table, protocol="paper", method="planaria", source="ours")
-    assert ours["c1_nrmse_low"] == pytest.approx(0.03 - STUDENT * 0.003)
-    assert ours["c1_nrmse_high"] == pytest.approx(0.03 + STUDENT * 0.003)
-    theirs = one(table, protocol="study2019", method="planaria", source="2019 study")
-    assert theirs[["c1_nrmse_low", "c1_nrmse_high"]].isna().all()
-
-
-def test_baselines_have_labels_and_the_order_of_the_config(scores, published):
-    study = STUDY | {"baselines": ["median", "tv", "nlm"]}
-    extra = [method_scores(name, "", 0.1) for name in ("tv", "median")]
-    table = tables.replication_table(pd.concat([scores, *extra]), study, published, "planaria")
-    found = table.loc[(table["protocol"] == "paper") & (table["source"] == "ours"), "method"]
-    assert found.tolist()[:4] == ["input", "median", "total variation", "non-local means"]
-
-
-def test_comparisons_are_paired_and_signed(seeded, tmp_path):
-    study = SEEDED | {
-        "studies": {
-            name: {"base": None, "matched": [], **each} for name, each in STUDY["studies"].items()
-        }
-    }
-    study["studies"]["steps_per_epoch"]["base"] = "planaria-100"
-    table = tables.comparisons_table(seeded, study)
-    row = one(table, protocol="paper", tested_on="planaria", method="planaria", reference="input")
-    assert row["c1_nrmse_difference"] == pytest.approx(-0.17)
-    assert row["c1_ssim_difference"] == pytest.approx(0.17)
-    assert row[["c1_nrmse_low", "c1_nrmse_high"]].tolist() == pytest.approx(
-        [-0.17 - STUDENT * 0.017, -0.17 + STUDENT * 0.017]
-    )
-    assert row["n"] == 2
-    own = one(
-        table,
-        protocol="paper",
-        tested_on="tribolium",
-        method="planaria-100-ensemble",
-        reference="planaria-100",
-    )
-    assert own["c3_nrmse_difference"] == pytest.approx(-0.005)
-    assert "planaria-steps25" not in set(table["method"])  # not scored
-    assert "non-local means" not in set(table["reference"])
-    tables.write_table(table, tmp_path / "t.csv", tmp_path / "t.md", "T", "")
-    text = (tmp_path / "t.md").read_text(encoding="utf-8")
-    assert "-0.1700; -0.3860 to +0.0460" in text
-    assert "+0.1700; -0.0460 to +0.3860" in text
-    assert "method less reference" in text
-
-
-def test_strata_apart_and_only_where_there_are_any(scores):
-    named = (
-        scores["volume"].map({"v0": "fixed", "v1": ""}).where(scores["tested_on"] == "planaria", "")
-    )
-    table = tables.strata_table(scores.assign(stratum=named), STUDY)
-    assert set(table["tested_on"]) == {"planaria"}
-    assert set(table["stratum"]) == {"fixed", "none"}
-    row = one(table, protocol="paper", stratum="fixed", method="planaria")
-    assert (row["c1_nrmse_mean"], row["n"]) == (pytest.approx(0.9 * 0.03), 1)
-    assert pd.isna(row["c1_nrmse_low"])
-    assert tables.strata_table(scores, STUDY).empty
-
-
-def test_a_table_without_rows_can_be_written(scores, tmp_path):
-    tables.write_table(
-        tables.strata_table(scores, STUDY), tmp_path / "t.csv", tmp_path / "t.md", "T", "Note."
-    )
-    assert "> Note." in (tmp_path / "t.md").read_text()
-
-
-def test_calibration_is_explained(tmp_path):
-    rows = [
-        {"kind": "coverage", "condition": "1", "volume": f"v{i}", "level": level, "expected": level}
-        | {"observed": level - 0.1 * i, "count": 8}
-        for i, level in itertools.product(range(2), (0.5, 0.95))
-    ]
-    rows += [
-        row | {"kind": "scale", "level": 0, "expected": 0.1, "observed": 0.12} for row in rows[::2]
-    ]
-    path = tmp_path / "c.csv"
-    pd.DataFrame(rows).to_csv(path, index=False)
-    calibration = read_calibration({("planaria", "planaria"): path}, STUDY)
-    table = tables.calibration_table(calibration, STUDY)
-    row = one(table, method="planaria", tested_on="planaria")
-    values = row[["c1_ece_mean", "c1_inside_mean", "c1_ratio_mean"]].tolist()
-    assert values == pytest.approx([0.05, 0.9, 1.2])
-    tables.write_table(table, tmp_path / "t.csv", tmp_path / "t.md", "T", "")
-    text = (tmp_path / "t.md").read_text(encoding="utf-8")
-    assert "| inside 95 % C1" in text
-    assert "ECE: expected calibration error" in text
-    assert "0.0500 ± 0.0707; -0.5853 to 0.6853" in text
-
-
-def test_the_steps_between_the_protocols_in_order(tmp_path):
-    rows = [
-        {
-            "dataset": dataset,
-            "model": f"{dataset}-100",
-            "condition": "1",
-            "volume": f"v{i}",
-            "output": output,
-        }
-        | {
-            "step": float(step),
-            "label": label,
-            "metric": metric,
-            "value": value * (1 + i) / (1 + step // 2),
-        }
-        for dataset, first in (("planaria", 1), ("tribolium", 0))
-        for output, value in (("network", 0.1), ("input", 0.2))
-        for step, label in list(enumerate(("swapped", "right", "rescaled")))[first:]
-        for metric, i in itertools.product(("nrmse", "ssim"), range(2))
-    ]
-    table = tables.explanation_table(pd.DataFrame(rows), STUDY)
-    assert table[["tested_on", "method", "step"]].to_numpy().tolist() == [
-        ["planaria", "input", 1], ["planaria", "input", 2], ["planaria", "planaria-100", 1],
-        ["planaria", "planaria-100", 2], ["tribolium", "input", 0], ["tribolium", "input", 1],
-        ["tribolium", "input", 2], ["tribolium", "tribolium-100", 0], ["tribolium",
-        "tribolium-100", 1], ["tribolium", "tribolium-100", 2],
-    ]  # fmt: skip
-    row = one(table, tested_on="tribolium", method="input", step=2)
-    assert (row["c1_nrmse_mean"], row["c1_nrmse_change"]) == pytest.approx((0.15, -0.15))
-    tables.write_table(table, tmp_path / "t.csv", tmp_path / "t.md", "T", "")
-    text = (tmp_path / "t.md").read_text(encoding="utf-8")
-    assert row[["c1_nrmse_change_low", "c1_nrmse_change_high"]].tolist() == pytest.approx(
-        [-0.15 - STUDENT * 0.05, -0.15 + STUDENT * 0.05]  # the volumes' changes are -0.1 and -0.2
-    )
-    assert "0.1500 ± 0.0707 (-0.1500; -0.7853 to +0.4853); -0.4853 to 0.7853" in text
-    assert "0.3000 ± 0.1414 (0); -0.9706 to 1.5706" in text
-    assert "change from the step before, and its interval over the same test volumes" in text
-    alone = tables.explanation_table(pd.DataFrame(rows).query("volume == 'v0'"), STUDY)
-    tables.write_table(alone, tmp_path / "a.csv", tmp_path / "a.md", "T", "")
-    assert "| 0.1000 (-0.1000) " in (tmp_path / "a.md").read_text(
-        encoding="utf-8"
-    )  # one volume has no intervals
-
-
-def test_runtimes_of_restoration_in_order(tmp_path):
-    paths = []
-    for method, dataset in (
-        ("planaria", "tribolium"),
-        ("planaria", "planaria"),
-        ("nlm", "planaria"),
-    ):
-        record = {
-            "method": method,
-            "dataset": dataset,
-            "seconds": 10,
-            "voxels": 4_000_000,
-            "threads": 2,
-            "device": "CPU",
-        }
-        paths.append(tmp_path / f"{method}-{dataset}.json")
-        paths[-1].write_text(json.dumps(record | ({"strength": 0.8} if method == "nlm" else {})))
-    table = tables.restoration_runtimes_table(paths, STUDY)
-    assert table["method"].tolist() == ["non-local means", "planaria", "planaria"]
-    text = tables.readable(table)
-    assert text["time per million voxels (s)"].tolist() == ["2.5"] * 3
-    assert text["tuned strength"].tolist() == ["0.8", "", ""]
-
-
-def test_with_one_training_a_model_there_is_no_spread_between_them(scores, published, tmp_path):
-    table = tables.replication_table(scores, STUDY, published, "planaria")
+def test_with_one_training_per_model_there_is_no_spread_between_them(score_table):
+    table, text = score_table(once())
     assert not [name for name in table if "sd_seeds" in name]
-    tables.write_table(table, tmp_path / "t.csv", tmp_path / "t.md", "T", "")
-    assert "[" not in (tmp_path / "t.md").read_text(encoding="utf-8")
+    assert "between two trainings" in text
 
 
-def test_an_ensemble_follows_its_model_with_its_settings_and_no_seeds(seeded, published):
-    table = tables.replication_table(seeded, SEEDED, published, "planaria")
+def test_intervals_are_students_and_the_best_of_ours_is_bold(score_table):
+    table, text = score_table(once())
+    ours = one(table, protocol="paper", method="planaria", source="ours")
+    assert ours["c1_nrmse_high"] - ours["c1_nrmse_low"] == pytest.approx(2 * 0.03 * STUDENT)
+    cell = markdown_cell(text, "NRMSE, cleanest (C1)", "planaria", "ours")
+    assert cell.startswith("**0.030 (0.02")
+    assert cell.endswith(")**")
+    assert not markdown_cell(text, "NRMSE, cleanest (C1)", "planaria-100", "ours").startswith("*")
+
+
+@pytest.mark.parametrize("volumes", [(1.0,), (0.9, 1.1)])
+def test_one_volume_has_no_spread_and_two_no_interval(score_table, volumes):
+    table, text = score_table(once(volumes))
+    assert markdown_cell(text, "NRMSE, cleanest (C1)", "input", "ours") == "0.200"
+    ours = one(table, protocol="paper", method="input", source="ours")
+    if len(volumes) == 1:
+        assert "1 test volume: no spread" in text
+        assert pd.isna(ours["c1_nrmse_sd"])
+    else:
+        assert "No interval is shown of two volumes" in text
+        assert ours["c1_nrmse_sd"] == pytest.approx(0.2 * 0.02**0.5)
+
+
+def test_baselines_have_labels_and_the_order_of_the_config(score_table):
+    study = a_study(baselines=["median", "tv", "nlm"])
+    extra = [method_scores(name, "", 0.1) for name in ("tv", "median")]
+    table, _ = score_table([*once(), *extra], study)
+    ours = table.loc[(table["protocol"] == "paper") & (table["source"] == "ours"), "method"]
+    assert ours.tolist()[:4] == ["input", "median", "total variation", "non-local means"]
+
+
+def test_an_ensemble_follows_its_model_with_its_settings_and_no_seeds(score_table):
+    table, _ = score_table(twice(), SEEDED)
     block = table[table["protocol"] == "study2019"].reset_index(drop=True)
     model = block.index[block["method"] == "planaria-100"]
     (ensemble,) = block.index[block["method"] == "planaria-100-ensemble"]
     assert ensemble == model[-1] + 1  # after ours and the published
     row = block.loc[ensemble]
-    assert row[["epochs", "steps_per_epoch", "batch_size", "n"]].tolist() == [20, 64, 4, 2]
+    assert row[["epochs", "steps_per_epoch", "batch_size", "n"]].tolist() == [20, 64, 4, 3]
     assert pd.isna(row["seeds"])
     assert row["c2_nrmse_mean"] == pytest.approx(0.035)
     assert row["note"] == "mean of 2 trainings' restorations; interval over volumes alone"
 
 
-def test_an_ensemble_is_compared_with_an_ensemble(seeded, published):
-    table = tables.generalization_table(seeded, SEEDED, published)
+def test_comparisons_are_paired_and_signed(tmp_path):
+    study = a_study(seeds=(1, 2), baselines=["median", "nlm"])
+    filters = [method_scores("nlm", "", 0.1), method_scores("median", "", 0.12)]
+    (path,) = written(tmp_path, *twice(), *filters)
+    table, text = run_table("comparisons", study, tmp_path, scores=path)
+    place = {"protocol": "paper", "tested_on": "planaria", "method": "planaria"}
+    row = one(table, **place, reference="input")
+    assert row["c1_nrmse_difference"] == pytest.approx(-0.17)
+    assert row["c1_ssim_difference"] == pytest.approx(0.17)
+    assert row["c1_nrmse_high"] - row["c1_nrmse_low"] == pytest.approx(2 * 0.17 * STUDENT)
+    assert row["n"] == 3
+    own = {"method": "planaria-100-ensemble", "reference": "planaria-100"}
+    own = one(table, protocol="paper", tested_on="tribolium", **own)
+    assert own["c3_nrmse_difference"] == pytest.approx(-0.005)
+    assert "planaria-steps25" not in set(table["method"])  # not scored
+    assert {"input", "median", "non-local means"} <= set(table["reference"])
+    # The Markdown holds the best filter and models alone
+    cell = markdown_cell(text, "NRMSE, cleanest (C1)", "planaria", "non-local means")
+    assert cell.startswith("-0.0700 (-0.0")
+    assert "| input " not in text
+    assert "| median " not in text
+    assert "method less reference" in text
+    assert "between two trainings" in text
+
+
+def test_strata_apart_and_only_where_there_are_any(tmp_path):
+    rows = pd.concat(once())
+    fixed = rows["volume"].map({"v0": "fixed", "v1": "", "v2": ""})
+    rows = rows.assign(stratum=fixed.where(rows["tested_on"] == "planaria", ""))
+    table, text = run_table("strata", STUDY, tmp_path, scores=written(tmp_path, rows))
+    assert set(table["tested_on"]) == {"planaria"}
+    assert set(table["stratum"]) == {"fixed", "none"}
+    row = one(table, protocol="paper", stratum="fixed", method="planaria")
+    assert (row["c1_nrmse_mean"], row["n"]) == (pytest.approx(0.9 * 0.03), 1)
+    assert pd.isna(row["c1_nrmse_low"])
+    assert "Test volumes: fixed 1, none 2." in text
+    assert "(Student's t)" in text
+
+
+def test_calibration_is_explained(tmp_path):
+    rows = [
+        ("coverage", "1", f"v{i}", level, level, level - 0.1 * i, 8)
+        for i, level in itertools.product(range(3), (0.5, 0.95))
+    ]
+    rows += [("scale", "1", f"v{i}", 0, 0.1, 0.12, 8) for i in range(3)]
+    columns = ["kind", "condition", "volume", "level", "expected", "observed", "count"]
+    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "c.csv", index=False)
+    paths = [tmp_path / "c.csv"] * len(STUDY.calibrated)
+    table, text = run_table("calibration", STUDY, tmp_path, calibration=paths)
+    row = one(table, method="planaria", tested_on="planaria")
+    values = row[["c1_ece_mean", "c1_inside_mean", "c1_ratio_mean"]].tolist()
+    assert values == pytest.approx([0.1, 0.85, 1.2])
+    assert "inside 95 %, cleanest (C1)" in text
+    assert "ECE: expected calibration error" in text
+    assert "0.100 (-0.148 to 0.348)" in text
+
+
+def ladder(volumes):
+    """Scores after each step of the ladder; tribolium begins a step earlier."""
+    rows = []
+    for dataset, first in (("planaria", 1), ("tribolium", 0)):
+        for output, value in (("network", 0.1), ("input", 0.2)):
+            for step, label in list(enumerate(("swapped", "right", "rescaled")))[first:]:
+                for metric, i in itertools.product(("nrmse", "ssim"), range(volumes)):
+                    names = (dataset, f"{dataset}-100", "1", f"v{i}", output, float(step), label)
+                    rows.append((*names, metric, value * (1 + i) / (1 + step // 2)))
+    columns = ["dataset", "model", "condition", "volume", "output", "step", "label", "metric"]
+    return pd.DataFrame(rows, columns=[*columns, "value"])
+
+
+@pytest.fixture
+def explained(tmp_path):
+    def run(volumes):
+        ladder(volumes).to_csv(tmp_path / "e.csv", index=False)
+        script = "why_the_numbers_differ"
+        return run_table(script, STUDY, tmp_path, explanation=tmp_path / "e.csv")
+
+    return run
+
+
+def test_the_steps_between_the_protocols_in_order(explained):
+    table, text = explained(volumes=3)
+    assert table[["tested_on", "method", "step"]].to_numpy().tolist() == [
+        ["planaria", "input", 1], ["planaria", "input", 2], ["planaria", "planaria-100", 1],
+        ["planaria", "planaria-100", 2], ["tribolium", "input", 0], ["tribolium", "input", 1],
+        ["tribolium", "input", 2], ["tribolium", "tribolium-100", 0],
+        ["tribolium", "tribolium-100", 1], ["tribolium", "tribolium-100", 2],
+    ]  # fmt: skip
+    row = one(table, tested_on="tribolium", method="input", step=2)
+    assert (row["c1_nrmse_mean"], row["c1_nrmse_change"]) == pytest.approx((0.2, -0.2))
+    width = row["c1_nrmse_change_high"] - row["c1_nrmse_change_low"]
+    assert width == pytest.approx(2 * students([-0.1, -0.2, -0.3]))  # of the volumes' changes
+    change = markdown_cell(text, "change, cleanest (C1)", "input", "2", "rescaled")
+    assert change.startswith("-0.200 (-0.4")
+    tribolium = text.split("## ")[3]
+    change = markdown_cell(tribolium, "change, noisiest (C1)", "input", "1", "right")
+    assert change.startswith("0.000")
+
+
+def test_the_steps_of_one_volume_have_no_intervals(explained):
+    _, text = explained(volumes=1)
+    assert markdown_cell(text, "NRMSE, cleanest (C1)", "input", "2", "rescaled") == "0.100"
+    assert markdown_cell(text, "change, cleanest (C1)", "input", "2", "rescaled") == "-0.100"
+
+
+def test_runtimes_of_restoration_in_order(tmp_path):
+    paths = []
+    tests = (("planaria", "tribolium"), ("planaria", "planaria"), ("nlm", "planaria"))
+    for method, dataset in tests:
+        record = {"method": method, "dataset": dataset, "seconds": 10, "voxels": 4_000_000}
+        record |= {"threads": 2, "device": "CPU"} | ({"strength": 0.8} if method == "nlm" else {})
+        paths.append(tmp_path / f"{method}-{dataset}.json")
+        paths[-1].write_text(json.dumps(record))
+    table, text = run_table("restoration_runtimes", STUDY, tmp_path, runtimes=paths)
+    assert table["method"].tolist() == ["non-local means", "planaria", "planaria"]
+    assert table["seconds_per_million_voxels"].tolist() == [2.5] * 3
+    nlm = ("planaria", "non-local means")
+    assert markdown_cell(text, "time per million voxels", *nlm) == "2.50 s"
+    assert markdown_cell(text, "tuned strength", *nlm) == "0.8"
+    assert markdown_cell(text, "tuned strength", "tribolium", "planaria") == ""
+
+
+def test_an_ensemble_is_compared_with_an_ensemble(generalization):
+    table, text = generalization(twice(), SEEDED)
     row = one(table, tested_on="planaria", method="tribolium-100-ensemble", protocol="paper")
     assert row["reference"] == "planaria-100-ensemble"
     assert row["c1_nrmse_percent"] == pytest.approx(20)
     row = one(table, tested_on="planaria", method="tribolium-100", protocol="paper")
     assert row["reference"] == "planaria-100"
     assert row["c1_nrmse_percent"] == pytest.approx(25)
+    assert "In square brackets: difference from the reference" in text
+    assert "0.050 [+25 %]" in text
 
 
-def test_the_markdown_explains_both_brackets(seeded, published, tmp_path):
-    table = tables.generalization_table(seeded, SEEDED, published)
-    tables.write_table(table, tmp_path / "t.csv", tmp_path / "t.md", "T", "")
-    text = (tmp_path / "t.md").read_text(encoding="utf-8")
-    assert "In square brackets: that between a model's trainings" in text
-    assert "In round brackets: difference from the reference" in text
-    assert "Of one training, or of an ensemble, it is over volumes alone" in text
-    assert "0.0500 ± 0.0071 [± 0.0000] (+25.0 %); -0.0135 to 0.1135" in text
-
-
-def test_generalization_of_the_published_numbers(scores, published):
-    table = tables.generalization_table(scores, STUDY, published)
+def test_generalization_of_the_published_numbers(generalization):
+    table, text = generalization(once())
     row = one(table, tested_on="planaria", method="tribolium-100", source="2019 study")
     assert row["reference"] == "planaria-100"
     ssim = [row[f"c{condition}_ssim_percent"] for condition in "123"]
@@ -439,14 +414,14 @@ def test_generalization_of_the_published_numbers(scores, published):
     row = one(table, tested_on="tribolium", method="planaria-100", source="2019 study")
     assert row["reference"] == "tribolium-100"
     assert round(row["c3_nrmse_percent"], 1) == -1.9
+    assert "0.055 ± 0.011 [+107 %]" in text
 
 
-def test_generalization_of_ours_compares_equal_epochs(scores, published):
-    table = tables.generalization_table(scores, STUDY, published)
+def test_generalization_of_ours_compares_equal_epochs(generalization):
+    table, _ = generalization(once())
     for protocol in ("paper", "study2019"):
-        row = one(
-            table, tested_on="planaria", method="tribolium-100", source="ours", protocol=protocol
-        )
+        place = {"tested_on": "planaria", "source": "ours", "protocol": protocol}
+        row = one(table, method="tribolium-100", **place)
         assert row["reference"] == "planaria-100"
         assert row["c2_nrmse_percent"] == pytest.approx(25)
     row = one(table, tested_on="tribolium", method="planaria", source="ours", protocol="paper")
@@ -455,126 +430,93 @@ def test_generalization_of_ours_compares_equal_epochs(scores, published):
     assert "planaria-steps25" not in set(table["method"])
 
 
-def test_hyperparameters_beside_the_published(published):
-    models = {"planaria": {**MODELS["planaria"], "width": 8, "loss": "laplace", "seeds": [1, 2, 3]}}
-    models["mine"] = {**models["planaria"], "width": 4, "seeds": [0]}
-    table = tables.hyperparameters_table({"models": models}, published)
-    first, second = table.to_dict("records")
-    assert (first["epochs"], first["epochs_published"], first["width_published"]) == (40, 200, 32)
-    assert pd.isna(second["epochs_published"])
-    text = tables.readable(table)
-    assert text["epochs"].tolist() == ["40 (200)", "40"]
-    assert text["loss"].tolist() == ["laplace", "laplace"]
-    assert text["seeds"].tolist() == ["1, 2, 3", "0"]
+def test_hyperparameters_beside_the_published(tmp_path):
+    table, text = run_table("hyperparameters", SEEDED, tmp_path, published=SCORES)
+    planaria, seeded = one(table, model="planaria"), one(table, model="planaria-100")
+    assert (planaria["epochs"], planaria["epochs_published"]) == (40, 200)
+    assert planaria["width_published"] == 32
+    assert (planaria["samples"], seeded["samples"]) == (40 * 64 * 4, 20 * 64 * 4)
+    assert one(table, model="planaria-steps25")["samples"] == 20 * 4 * 4
+    assert markdown_cell(text, "epochs", "planaria") == "40 (200)"
+    assert markdown_cell(text, "seeds", "planaria-100") == "1, 2"
+    constants = text.split("The same for all models: ")[1].split("\n")[0]
+    assert "loss laplace" in constants
+    assert "loss" not in text.split(constants)[1]
 
 
-def test_hyperparameters_tell_how_many_patches_a_model_sees(published):
-    sweep = {"base": BASE, "batch8": {**BASE, "batch_size": 2}}
-    sweep["batch8-matched"] = {**BASE, "batch_size": 2, "steps_per_epoch": 128}
-    table = tables.hyperparameters_table(
-        {"models": sweep, "ensembles": {"base-ensemble": "base"}}, published
-    )
-    assert dict(zip(table["model"], table["samples"], strict=True)) == {
-        "base": 5120,
-        "batch8": 2560,
-        "batch8-matched": 5120,
-    }
-    assert tables.readable(table)["patches seen"].tolist() == ["5120", "2560", "5120"]
+def test_settings_of_a_model_that_was_never_published_stand_alone(tmp_path):
+    study = study_of({"a": {"models": {"mine": {"trained_on": "planaria"}}}})
+    table, _ = run_table("hyperparameters", study, tmp_path, published=SCORES)
+    assert pd.isna(table["epochs_published"].iloc[0])
 
 
-def test_runtimes_ours_and_published(histories, runtimes):
-    table = tables.runtimes_table(histories, STUDY, runtimes)
-    ours = one(table, model="planaria-100", source="ours")
-    assert ours["hours"] == pytest.approx(34 * 20 / 3600)
+def histories_of(study, folder, seconds):
+    """A history of 20 epochs for each run, with these seconds per epoch, in the study's order."""
+    paths = []
+    for run, values in zip(study.runs, seconds, strict=True):
+        paths.append(folder / f"{run}.csv")
+        unmeasured = dict.fromkeys(MEASURED, np.nan)
+        history = pd.DataFrame({"epoch": range(1, 21)} | unmeasured | values, index=range(20))
+        history.to_csv(paths[-1], index=False)
+    return paths
+
+
+def test_runtimes_ours_and_published(tmp_path):
+    seconds = [{"seconds": 34.0}] * 4
+    files = {"histories": histories_of(STUDY, tmp_path, seconds), "published": RUNTIMES}
+    table, text = run_table("runtimes", STUDY, tmp_path, **files)
+    assert one(table, model="planaria-100", source="ours")["hours"] == pytest.approx(34 * 20 / 3600)
     assert one(table, model="planaria-100", source="2019 study")["seconds_per_epoch"] == 144
     paper = one(table, model="planaria", source="CARE paper, as the 2019 study quotes it")
     assert pd.isna(paper["seconds_per_epoch"])
-    assert len(table) == 14
+    assert len(table) == 4 + 12
+    assert markdown_cell(text, "time", "planaria-100", "ours") == "11.3 min"
+    assert markdown_cell(text, "time", "planaria-100", "2019 study") == "4.0 h"
 
 
-def test_runtimes_have_a_row_a_run(tmp_path, runtimes):
-    runs = {f"planaria-100-seed{seed}": {"model": "planaria-100", "seed": seed} for seed in (1, 2)}
-    study = SEEDED | {"runs": {"planaria": {"model": "planaria", "seed": 0}} | runs}
-    paths = {run: tmp_path / f"{run}.csv" for run in reversed(study["runs"])}
-    for i, path in enumerate(paths.values()):
-        write_history(path, 10.0 + i, samples_per_second=100 * (i + 1), host_memory_mb=512.0)
-    table = tables.runtimes_table(paths, study, runtimes)
+def test_runtimes_have_a_row_per_run(tmp_path):
+    measured = [
+        {"seconds": 10.0, "samples_per_second": 100 * (6 - i), "host_memory_mb": 512.0}
+        for i in range(6)
+    ]
+    files = {"histories": histories_of(SEEDED, tmp_path, measured), "published": RUNTIMES}
+    table, text = run_table("runtimes", SEEDED, tmp_path, **files)
     ours = table[table["source"] == "ours"]
-    assert ours["model"].tolist() == ["planaria", "planaria-100", "planaria-100"]
-    assert ours["seed"].tolist()[1:] == [1, 2]
+    assert ours["model"].tolist()[:3] == ["planaria", "planaria-100", "planaria-100"]
+    assert ours["seed"].tolist()[1:3] == [1, 2]
     assert pd.isna(ours["seed"].iloc[0])  # its only one
-    assert ours["samples_per_second"].tolist() == [300, 200, 100]
-    text = tables.readable(table)
-    assert text["seed"].tolist()[:4] == [
-        "",
-        "",
-        "",
-        "1",
-    ]  # ours and the published ones of planaria, then ours
-    assert {"patches per second", "host memory (MB)"} <= set(text.columns)
-    assert not {"device memory (MB)", "GPU energy (kJ)"} & set(
-        text.columns
-    )  # not measured: in the CSV alone
+    assert ours["samples_per_second"].tolist()[:3] == [600, 500, 400]
+    assert "patches per second" in text
+    assert "host memory (MB)" in text
+    assert "device memory (MB)" not in text  # not measured: in the CSV alone
+    assert "GPU energy" not in text
     assert {"device_memory_mb", "gpu_energy_kj"} <= set(table.columns)
 
 
-def test_runtime_lines(histories, runtimes):
-    table = tables.runtime_lines_table(histories, STUDY, runtimes)
-    theirs = one(table, source="2019 study", trained_on="planaria")
-    assert theirs["steps"] == "25, 100, 400"
+def test_runtime_lines_run_through_every_training_of_a_setting(tmp_path):
+    """Of planaria-100 two trainings; the published tribolium has two points, thus no line."""
+    sweep = {
+        "base": "planaria-100",
+        "varies": "steps_per_epoch",
+        "models": {
+            "four": {"steps_per_epoch": 4, "seeds": [0]},
+            "sixteen": {"steps_per_epoch": 16, "seeds": [0]},
+        },
+    }
+    model = {"planaria-100": {"trained_on": "planaria", "seeds": [1, 2]}}
+    study = study_of({"a": {"models": model}, "b": sweep})
+    seconds = {"four": 4.0, "sixteen": 10.0, "planaria-100-seed1": 33.0, "planaria-100-seed2": 35.0}
+    histories = histories_of(study, tmp_path, [{"seconds": seconds[run]} for run in study.runs])
+    files = {"histories": histories, "published": RUNTIMES}
+    table, text = run_table("runtime_lines", study, tmp_path, **files)
+    theirs = one(table, source="2019 study")
+    assert (theirs["trained_on"], theirs["steps"]) == ("planaria", "25, 100, 400")
     assert round(theirs["seconds_per_step"], 2) == 0.30
     assert round(theirs["overhead_seconds"]) == 23
     assert (theirs["implied_steps_200_epochs"], theirs["implied_steps_100_epochs"]) == (1716, 3508)
     assert "4.3 times 400 at 200 epochs" in theirs["note"]
     ours = one(table, source="ours")
+    assert ours["steps"] == "4, 16, 64"
     assert (ours["seconds_per_step"], ours["overhead_seconds"]) == pytest.approx((0.5, 2.0))
     assert pd.isna(ours["implied_steps_200_epochs"])
-
-
-def test_a_line_through_several_runs_of_a_model_names_its_steps_once(tmp_path, runtimes):
-    runs = {f"planaria-100-seed{seed}": {"model": "planaria-100", "seed": seed} for seed in (1, 2)}
-    study = SEEDED | {"runs": {"planaria-steps25": {"model": "planaria-steps25", "seed": 0}} | runs}
-    paths = {run: tmp_path / f"{run}.csv" for run in study["runs"]}
-    for path, seconds in zip(paths.values(), (4.0, 33.0, 35.0), strict=True):
-        write_history(path, seconds)
-    ours = one(tables.runtime_lines_table(paths, study, runtimes), source="ours")
-    assert ours["steps"] == "4, 64"
-    assert (ours["seconds_per_step"], ours["overhead_seconds"]) == pytest.approx((0.5, 2.0))
-
-
-def test_written_tables(tmp_path, scores, published):
-    table = tables.generalization_table(scores, STUDY, published)
-    csv, md = tmp_path / "new" / "t.csv", tmp_path / "new" / "t.md"
-    tables.write_table(table, csv, md, "Generalization", "Reduced study.")
-    again = pd.read_csv(csv, dtype={"epochs": "Int64"})
-    assert list(again.columns) == [*table.columns, "study"]
-    assert set(again["study"]) == {"Generalization"}
-    np.testing.assert_allclose(again["c1_nrmse_mean"], table["c1_nrmse_mean"])
-    text = md.read_text(encoding="utf-8")
-    assert text.startswith("# Generalization\n\n> Reduced study.\n")
-    assert text.index("## Protocol paper") < text.index("## Protocol study2019")
-    assert "0.0551 ± 0.0108 (+106.8 %)" in text
-    assert "| 100 × 400 × 16" in text
-    assert "nan" not in text.lower().replace("planaria", "")
-    assert sorted(path.name for path in csv.parent.iterdir()) == ["t.csv", "t.md"]
-
-
-def test_markdown_is_a_sound_table_whatever_the_cells_hold(tmp_path):
-    table = pd.DataFrame(
-        {"a": ["x|y", None], "b": [1.0, np.nan], "c": [1e-5, 12345.6], "d": [None, None]}
-    )
-    tables.write_table(table, tmp_path / "t.csv", tmp_path / "t.md", "T", "")
-    lines = (tmp_path / "t.md").read_text(encoding="utf-8").splitlines()
-    assert lines[0] == "# T"
-    cells = [
-        [cell.strip() for cell in line.replace(r"\|", "/").strip("|").split("|")]
-        for line in lines[2:]
-    ]
-    assert cells[0] == ["a", "b", "c"]
-    assert cells[2:] == [["x/y", "1", "1e-05"], ["", "", "12346"]]
-
-
-def test_one_volume_shows_no_deviation(published):
-    table = tables.replication_table(our_scores((1.0,)), STUDY, published, "planaria")
-    text = tables.readable(table[table["source"] == "ours"])
-    assert text["NRMSE C1"].iloc[0] == "0.2000"
+    assert markdown_cell(text, "paper's time", "2019 study") == "30.1 h"

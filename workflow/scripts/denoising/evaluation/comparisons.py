@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from denoising.evaluation.scores import references
+from denoising.study.baselines import BASELINES
 from denoising.study.study import Study
 
 
@@ -31,6 +32,17 @@ def scored_models(scores: pd.DataFrame, study: Study) -> list[str]:
     """The models to compare between test sets that have scores, in the study's order."""
     scored = set(scores.loc[scores["output"] == "network", "model"])
     return [model for model in study.compared_models if model in scored]
+
+
+def best_baseline(scores: pd.DataFrame, dataset: str) -> str | None:
+    """The baseline with the lowest mean NRMSE on a test set, under the paper protocol.
+
+    None where no baseline is scored.
+    """
+    rows = scores[(scores["tested_on"] == dataset) & (scores["protocol"] == "paper")]
+    rows = rows[(rows["metric"] == "nrmse") & rows["output"].isin(BASELINES)]
+    means = rows.groupby("output")["value"].mean()
+    return None if means.empty else str(means.idxmin())
 
 
 def relative_difference(value: Any, reference: Any) -> Any:

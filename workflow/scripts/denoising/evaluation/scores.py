@@ -128,8 +128,15 @@ def _deviation(values: np.ndarray) -> float:
     return float(values.std(ddof=1))
 
 
-def paired_differences(scores: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
+def paired_differences(
+    scores: pd.DataFrame,
+    pairs: Iterable[tuple[str, str]],
+    ensembles: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
     """Differences of methods from their references, over the same volumes.
+
+    An ensemble differs from its own model per volume alone: both come from the same trainings, so
+    the model's mean over them is the reference.
 
     Parameters
     ----------
@@ -138,6 +145,8 @@ def paired_differences(scores: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -
     pairs : iterable of (method, reference)
         Each is a model, an ensemble, the input or a baseline. A pair has no rows unless both are
         scored.
+    ensembles : mapping, optional
+        Name of each ensemble, and of its model.
 
     Returns
     -------
@@ -162,7 +171,10 @@ def paired_differences(scores: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -
         for place in (place for place in values if place in reference_values):
             names = {"method": method, "reference": reference}
             names |= dict(zip(PLACE, place, strict=True))
-            rows.append(names | difference(values[place], reference_values[place], names))
+            other = reference_values[place]
+            if (ensembles or {}).get(method) == reference:
+                other = Crossed(other.values.mean(axis=0, keepdims=True), other.volumes)
+            rows.append(names | difference(values[place], other, names))
     return pd.DataFrame(
         rows, columns=["method", "reference", *PLACE, "difference", "low", "high", "n"]
     )

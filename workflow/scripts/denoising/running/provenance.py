@@ -28,21 +28,23 @@ def code_version(script: Path) -> str:
     Parameters
     ----------
     script : Path
-        A script in the folder that holds the package `denoising`.
+        A script in the folder that holds the package `denoising`, or in a folder of that.
 
     Returns
     -------
     str
         12 hexadecimal digits.
     """
-    package = script.parent / "denoising"
+    folders = [folder for folder in script.parents if (folder / "denoising").is_dir()]
+    scripts = folders[0]
+    package = scripts / "denoising"
     seen, waiting = {script: None}, [script]
     while waiting:
         for module in sorted(_imports(waiting.pop(), package)):
             if module not in seen:
                 seen[module] = None
                 waiting.append(module)
-    digests = sorted(f"{path.relative_to(script.parent)} {_code_digest(path)}" for path in seen)
+    digests = sorted(f"{path.relative_to(scripts)} {_code_digest(path)}" for path in seen)
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:12]
 
 

@@ -64,8 +64,8 @@ def _check_file_names(study: Study) -> None:
         f"datasets.{name}.table": study.datasets[name].table for name in study.tested_datasets
     }
     swept = {f"studies.{sweep.name}.figure": sweep.figure for sweep in study.sweeps.values()}
-    _check_names(tested, tables(study))
-    _check_names(swept, figures(study))
+    _check_names(tested, [product.name for product in tables(study)])
+    _check_names(swept, [product.name for product in figures(study)])
 
 
 def _check_names(given: dict[str, str], names: list[str]) -> None:

@@ -1,29 +1,232 @@
-"""The tables and figures of a study, by name."""
+"""The tables and figures of a study: name, title, inputs, and when a study has them.
+
+A new table is a script in `scripts/tables/` and an entry of `TABLES`, a new figure a script in
+`scripts/figures/` and an entry of `FIGURES`; its caption is `report/tables/NAME.rst` or
+`report/figures/NAME.rst`.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
 
 from denoising.study.study import Study
 
-
-def tables(study: Study) -> list[str]:
-    """Names of the study's tables."""
-    names = [study.datasets[name].table for name in study.tested_datasets]
-    names += ["hyperparameters", "runtimes", "runtime_lines", "comparisons"]
-    names += ["restoration_runtimes", "why_the_numbers_differ"]
-    if study.stratified_datasets:
-        names.append("strata")
-    if study.probabilistic_runs:
-        names.append("calibration")
-    if study.is_cross_tested:
-        names.append("generalization")
-    return names
+Files = dict[str, str | list[str]]
 
 
-def figures(study: Study) -> list[str]:
-    """Names of the study's figures."""
-    names = ["fig1_patches", "fig2_restoration", "learning_curves", "runtimes"]
-    names.append("why_the_numbers_differ")
-    if study.probabilistic_runs:
-        names.append("calibration")
-    names += [sweep.figure for sweep in study.sweeps.values()]
-    if study.is_cross_tested:
-        names.append("fig3_generalization")
-    return names
+@dataclass(frozen=True)
+class Product:
+    """A table or figure.
+
+    `name` is that of its files and, unless `script` names another, of its script and caption;
+    `title` and `category` place it in the report. `inputs` gives the files it reads, by name;
+    `published` is the file of `resources/` it reads beside them. `when` tells whether a study has
+    it.
+    """
+
+    name: str
+    title: str
+    category: str
+    inputs: Callable[[Study], Files]
+    published: str | None = None
+    when: Callable[[Study], object] = lambda study: True
+    script: str = ""
+
+    @property
+    def script_name(self) -> str:
+        return self.script or self.name
+
+
+def score_files(study: Study, models: Iterable[str], datasets: Iterable[str]) -> list[str]:
+    """Scores of models, of the input and of baselines on those datasets that they are tested on."""
+    datasets = list(datasets)
+    methods = [(method, dataset) for method in ("input", *study.baselines) for dataset in datasets]
+    methods += [
+        (method, dataset)
+        for model in models
+        for dataset in datasets
+        if dataset in study.models[model].tested_on
+        for method in study.models[model].methods
+    ]
+    return [f"results/scores/{method}/{dataset}.csv" for method, dataset in methods]
+
+
+def _test_set_scores(dataset: str, study: Study) -> Files:
+    return {"scores": score_files(study, study.models, [dataset])}
+
+
+def _stratified_scores(study: Study) -> Files:
+    return {"scores": score_files(study, study.models, study.stratified_datasets)}
+
+
+def _compared_scores(study: Study) -> Files:
+    return {"scores": score_files(study, study.compared_models, study.tested_datasets)}
+
+
+def _sweep_scores(sweep: str, study: Study) -> Files:
+    """Scores of a sweep's models on the datasets that all of them are tested on."""
+    models = study.sweeps[sweep].all_models
+    tested = [set(study.models[model].tested_on) for model in models]
+    common = [name for name in study.datasets if all(name in names for names in tested)]
+    return {"scores": score_files(study, models, common)}
+
+
+def _all_scores(study: Study) -> Files:
+    return {"scores": "results/scores.csv"}
+
+
+def _histories(study: Study) -> Files:
+    return {"histories": [f"results/models/{run}/history.csv" for run in study.runs]}
+
+
+def _runtimes(study: Study) -> Files:
+    """Runtimes of restoration: of every run, and of every baseline."""
+    tests = [
+        (run.name, dataset)
+        for run in study.runs.values()
+        for dataset in study.models[run.model].tested_on
+    ]
+    tests += [(name, dataset) for name in study.baselines for dataset in study.tested_datasets]
+    return {"runtimes": [f"results/runtimes/{method}/{dataset}.json" for method, dataset in tests]}
+
+
+def _calibrations(study: Study) -> Files:
+    files = [f"results/calibration/{run}/{dataset}.csv" for run, dataset in study.calibrated]
+    return {"calibration": files}
+
+
+def _ladder(study: Study) -> Files:
+    return {"explanation": "results/explanation.csv"}
+
+
+def _patch_examples(study: Study) -> Files:
+    return {"examples": [f"results/examples/patches-{name}.npz" for name in study.trained_datasets]}
+
+
+def _restoration_examples(study: Study) -> Files:
+    shown = [(study.example_run(dataset), dataset) for dataset in study.tested_datasets]
+    return {"examples": [f"results/examples/{run}/{dataset}.npz" for run, dataset in shown]}
+
+
+def _nothing(study: Study) -> Files:
+    return {}
+
+
+def _is_compared(study: Study) -> bool:
+    """Whether a test set stands beside published numbers."""
+    return bool(study.published_datasets)
+
+
+SCORES = "published_scores.csv"
+RUNTIMES = "published_runtimes.csv"
+TABLES = (
+    Product("hyperparameters", "Hyperparameters", "Training", _nothing, SCORES),
+    Product("runtimes", "Training times", "Training", _histories, RUNTIMES),
+    Product(
+        "runtime_lines",
+        "Training time against steps per epoch",
+        "Training",
+        _histories,
+        RUNTIMES,
+        when=_is_compared,
+    ),
+    Product("comparisons", "Paired differences between methods", "Scores", _all_scores),
+    Product("restoration_runtimes", "Restoration times", "Restoration", _runtimes),
+    Product(
+        "why_the_numbers_differ",
+        "From the 2019 study's numbers to the CARE paper's",
+        "Scores",
+        _ladder,
+        when=_is_compared,
+    ),
+    Product(
+        "strata",
+        "Scores by stratum",
+        "Scores",
+        _stratified_scores,
+        when=lambda study: study.stratified_datasets,
+    ),
+    Product(
+        "calibration",
+        "Calibration of predicted errors",
+        "Calibration",
+        _calibrations,
+        when=lambda study: study.probabilistic_runs,
+    ),
+    Product(
+        "generalization",
+        "Scores between organisms",
+        "Scores",
+        _compared_scores,
+        SCORES,
+        when=lambda study: study.is_cross_tested,
+    ),
+)
+FIGURES = (
+    Product("fig1_patches", "Training patches", "Images", _patch_examples),
+    Product("fig2_restoration", "Restorations", "Images", _restoration_examples),
+    Product("learning_curves", "Learning curves", "Training", _histories),
+    Product(
+        "runtimes",
+        "Training times",
+        "Training",
+        _histories,
+        RUNTIMES,
+        when=lambda study: len(study.runs) > 1,
+    ),
+    Product(
+        "why_the_numbers_differ",
+        "From the 2019 study's numbers to the CARE paper's",
+        "Scores",
+        _ladder,
+        SCORES,
+        when=_is_compared,
+    ),
+    Product(
+        "calibration",
+        "Calibration of predicted errors",
+        "Calibration",
+        _calibrations,
+        when=lambda study: study.probabilistic_runs,
+    ),
+    Product(
+        "fig3_generalization",
+        "Scores between organisms",
+        "Scores",
+        _compared_scores,
+        SCORES,
+        when=lambda study: study.is_cross_tested,
+    ),
+)
+
+
+def tables(study: Study) -> list[Product]:
+    """The study's tables: one of scores per test set, and those of `TABLES` that it has."""
+    scores = [
+        Product(
+            dataset.table,
+            f"Scores on {dataset.label}",
+            "Scores",
+            partial(_test_set_scores, dataset.name),
+            SCORES,
+            script="scores",
+        )
+        for dataset in (study.datasets[name] for name in study.tested_datasets)
+    ]
+    return scores + [product for product in TABLES if product.when(study)]
+
+
+def figures(study: Study) -> list[Product]:
+    """The study's figures: one per sweep, and those of `FIGURES` that it has."""
+    sweeps = [
+        Product(
+            sweep.figure,
+            f"Scores against {sweep.varies.replace('_', ' ')}",
+            "Scores",
+            partial(_sweep_scores, sweep.figure),
+            SCORES,
+            script="sweep",
+        )
+        for sweep in study.sweeps.values()
+    ]
+    return sweeps + [product for product in FIGURES if product.when(study)]

@@ -90,6 +90,14 @@ class Dataset:
         """Names of the low-SNR conditions, the cleanest first."""
         return [condition.name for condition in self.conditions]
 
+    def condition_label(self, name: str) -> str:
+        """A condition named by its quality, such as "cleanest (C1)"."""
+        short = f"C{name}" if name.isdigit() else name
+        names = self.condition_names
+        if len(names) > 1 and name in (names[0], names[-1]):
+            return f"{'cleanest' if name == names[0] else 'noisiest'} ({short})"
+        return short
+
     @property
     def is_simulated(self) -> bool:
         return isinstance(self.source, Simulation)
@@ -234,7 +242,7 @@ class Restoration:
     keep: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Study:
     """Everything that a config describes.
 
@@ -256,6 +264,9 @@ class Study:
     restoration: Restoration
     tensorboard: bool
     config: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return f"Study({self.title!r}, {self.digest!r})"
 
     @cached_property
     def runs(self) -> dict[str, Run]:

@@ -1,0 +1,42 @@
+# Needs: scores, calibrations, the ladder, runtimes, histories, examples, published numbers.
+# Makes: every table and figure. `study/products.py` lists them with their inputs.
+
+
+rule table:
+    """A table, as CSV and as Markdown: `scripts/tables/` holds a script for each."""
+    input:
+        unpack(table_inputs),
+    output:
+        csv=report(
+            "results/tables/{table}.csv",
+            caption="../report/caption.rst",
+            category=lambda wildcards: TABLES[wildcards.table].category,
+            labels=lambda wildcards: {
+                "what": TABLES[wildcards.table].title,
+                "kind": "table",
+            },
+        ),
+        markdown="results/tables/{table}.md",
+    log:
+        "logs/tables/{table}.log",
+    benchmark:
+        "benchmarks/tables/{table}.tsv"
+    wildcard_constraints:
+        table=one_of(TABLES),
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+    params:
+        script=lambda wildcards: TABLES[wildcards.table].script_name,
+        caption=untracked(
+            lambda wildcards: caption_of("tables", TABLES[wildcards.table])
+        ),
+        study=STUDY,
+        digest=STUDY.digest,
+        code=lambda wildcards: version_of(
+            SCRIPTS / "tables" / f"{TABLES[wildcards.table].script_name}.py"
+        ),
+    script:
+        "../scripts/tables/{params.script}.py"

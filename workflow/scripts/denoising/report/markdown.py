@@ -1,0 +1,136 @@
+"""Tables as files: plain numbers in CSV, and the same for a reader in Markdown."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+HEADINGS = {
+    "steps_per_epoch": "steps per epoch",
+    "seconds": "time",
+    "hours": "time",
+    "seconds_per_epoch": "time per epoch",
+    "seconds_per_step": "time per step",
+    "overhead_seconds": "overhead per epoch",
+    "paper_hours": "paper's time",
+    "seconds_per_million_voxels": "time per million voxels",
+    "strength": "tuned strength",
+    "unit": "unit of strength",
+    "n": "test volumes",
+    "samples": "patches seen",
+    "samples_per_second": "patches per second",
+    "teraflop": "arithmetic (TFLOP)",
+    "matmul_share": "share of matmul rate",
+    "host_memory_mb": "host memory (MB)",
+    "device_memory_mb": "device memory (MB)",
+    "gpu_energy_kj": "GPU energy (kJ)",
+}
+
+
+@dataclass(frozen=True)
+class Section:
+    """One table of a page under a heading, which may be empty; `text` stands between the two."""
+
+    table: pd.DataFrame
+    heading: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A Markdown page: title, the study's note, how to read the tables, and the tables."""
+
+    title: str
+    note: str
+    sections: Sequence[Section]
+    legend: Sequence[str] = ()
+
+
+def write_csv(table: pd.DataFrame, path: str | Path, title: str) -> None:
+    """Write a table whole or not at all; its last column, `study`, is `title` in every row."""
+    table = table.assign(study=title)
+    _write(Path(path), table.to_csv(index=False, lineterminator="\n", float_format="%.8g"))
+
+
+def write_markdown(page: Page, path: str | Path) -> None:
+    """Write a page whole or not at all."""
+    parts = [f"# {page.title}", f"> {page.note}" if page.note else "", " ".join(page.legend)]
+    for section in page.sections:
+        heading = f"## {section.heading}" if section.heading else ""
+        parts += [heading, section.text, pipe_table(section.table)]
+    _write(Path(path), "\n\n".join(part for part in parts if part) + "\n")
+
+
+def pipe_table(table: pd.DataFrame) -> str:
+    """A Markdown pipe table of plain values, without the columns that are empty."""
+    text = table.map(plain).rename(columns=heading)
+    text = text.loc[:, (text != "").any(axis=0) | ~text.any(axis=None)]
+    text = text.map(lambda cell: cell.replace("|", r"\|"))
+    return text.to_markdown(index=False, disable_numparse=True)
+
+
+def heading(column: str) -> str:
+    """A column's name for a reader."""
+    return HEADINGS.get(column, column.replace("_", " "))
+
+
+def plain(value: Any) -> str:
+    """One value as text: four digits at most, yes or no, nothing for nothing."""
+    if pd.isna(value):
+        return ""
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, int | float | np.integer | np.floating):
+        if float(value).is_integer():
+            return f"{int(value)}"
+        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"
+    return str(value)
+
+
+def duration(seconds: float) -> str:
+    """A time in the unit that suits it: "0.30 s", "22 s", "5.3 min", "4.0 h"; nothing for nan."""
+    if pd.isna(seconds):
+        return ""
+    if seconds < 10:
+        return f"{seconds:.2f} s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def estimate(value: float, low: float, high: float, form: str) -> str:
+    """A value with its interval, "0.039 (0.034 to 0.043)"; without it, where the ends are nan."""
+    if pd.isna(value):
+        return ""
+    text = _number(value, form)
+    if pd.isna(low):
+        return text
+    return f"{text} ({_number(low, form)} to {_number(high, form)})"
+
+
+def _number(value: float, form: str) -> str:
+    """A number in this form; a signed one that is rounded to 0 has no sign."""
+    text = format(value, form)
+    return text.lstrip("+-") if float(text) == 0 else text
+
+
+def in_brackets(ours: pd.Series, published: pd.Series) -> list[str]:
+    """Our values, each with the published one in brackets where it differs."""
+    cells = []
+    for value, other in zip(ours, published, strict=True):
+        is_same = pd.isna(other) or value == other
+        cells.append(plain(value) if is_same else f"{plain(value)} ({plain(other)})")
+    return cells
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole: to a neighbour first, then in its place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

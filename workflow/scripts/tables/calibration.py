@@ -1,0 +1,41 @@
+"""How well the networks know their error, on every test set."""
+
+from denoising.evaluation.calibration_summary import calibration_scores, read_calibration
+from denoising.report.markdown import Page, write_csv, write_markdown
+from denoising.report.score_tables import (
+    BEST,
+    all_conditions,
+    in_order,
+    legend,
+    our_means,
+    sections,
+    test_volumes,
+    wide,
+)
+from denoising.running.logs import open_log
+
+METRICS = ("ece", "inside", "ratio")
+
+with open_log(snakemake.log[0]):
+    study = snakemake.params.study
+    paths = dict(zip(study.calibrated, snakemake.input.calibration, strict=True))
+    rows = our_means(calibration_scores(read_calibration(paths, study)), study)
+    names = ["tested_on", "method", "trained_on", "n", "seeds"]
+    table = in_order(wide(rows, names, all_conditions(study), METRICS), study)
+    title = f"{study.title}: calibration"
+    page = Page(
+        title,
+        study.note,
+        sections(table, study, METRICS),
+        [
+            "Mean over test volumes. ECE: expected calibration error, the mean of |observed - "
+            "nominal| coverage over nominal coverages; 0 is best. Inside 95 %: share of errors in "
+            "that interval of the predicted Laplace law. Error / scale: mean absolute error by "
+            "mean predicted scale, 1 where the scale is right and more where the network is too "
+            "sure of itself.",
+            BEST,
+        ]
+        + legend(study, test_volumes(rows, study)),
+    )
+    write_csv(table, snakemake.output.csv, title)
+    write_markdown(page, snakemake.output.markdown)

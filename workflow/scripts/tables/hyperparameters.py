@@ -1,0 +1,83 @@
+"""What every model was trained with, beside the published settings, and the patches it sees."""
+
+import pandas as pd
+
+from denoising.evaluation.scores import read_tidy
+from denoising.report.markdown import (
+    Page,
+    Section,
+    heading,
+    in_brackets,
+    plain,
+    write_csv,
+    write_markdown,
+)
+from denoising.report.score_tables import SETTINGS
+from denoising.running.logs import open_log
+
+# CARE paper, supplementary table 3; 2019 study, section 4.3; csbdeep's defaults. The same for all.
+PUBLISHED = {
+    "learning_rate": 4e-4,
+    "schedule": "plateau",
+    "plateau_factor": 0.5,
+    "plateau_patience": 10,
+    "plateau_min_delta": 0,
+    "width": 32,
+    "depth": 2,
+    "kernel": 3,
+    "residual": True,
+    "probabilistic": True,
+    "last_activation": "linear",
+    "loss": "laplace",
+    "split": "tail",
+}
+# What studies vary, or scale to their size, stands first
+FIRST = ("trained_on", *SETTINGS, "samples", "seeds", "learning_rate", "width", "plateau_patience")
+
+with open_log(snakemake.log[0]):
+    study = snakemake.params.study
+    published = read_tidy(snakemake.input.published)
+    published = published[published["source"].str.startswith("2019")].drop_duplicates("model")
+    published = published.set_index("model")[list(SETTINGS)]
+
+    rows = []
+    for model in study.models.values():
+        settings = vars(model.training) | {
+            "samples": model.training.patches_seen,
+            "seeds": ", ".join(map(str, model.seeds)),
+        }
+        theirs = (
+            PUBLISHED | dict(published.loc[model.name]) if model.name in published.index else {}
+        )
+        row = {"model": model.name}
+        for key in sorted(settings, key=lambda key: FIRST.index(key) if key in FIRST else 99):
+            row[key] = settings[key]
+            if key in (*PUBLISHED, *SETTINGS):
+                row[f"{key}_published"] = theirs.get(key)
+        rows.append(row)
+    table = pd.DataFrame(rows).convert_dtypes()
+
+    names = [name for name in table if not name.endswith("_published")]
+    cells = pd.DataFrame(
+        {
+            name: in_brackets(table[name], table[f"{name}_published"])
+            if f"{name}_published" in table
+            else table[name].map(plain)
+            for name in names
+        }
+    )
+    constant = [name for name in names if cells[name].nunique() == 1 and len(cells) > 1]
+    shared = [f"{heading(name)} {cells[name].iloc[0]}" for name in constant]
+    shared = [text for text in shared if not text.endswith(" ")]
+    title = f"{study.title}: hyperparameters"
+    page = Page(
+        title,
+        study.note,
+        [Section(cells.drop(columns=constant))],
+        [
+            "In brackets: the published value, where it differs.",
+            f"The same for all models: {', '.join(shared)}." if shared else "",
+        ],
+    )
+    write_csv(table, snakemake.output.csv, title)
+    write_markdown(page, snakemake.output.markdown)

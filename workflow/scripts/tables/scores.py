@@ -1,0 +1,44 @@
+"""Scores on one test set beside the published ones: input, baselines, models and ensembles."""
+
+import pandas as pd
+
+from denoising.evaluation.published import published_scores
+from denoising.evaluation.scores import read_scores, read_tidy
+from denoising.report.markdown import Page, write_csv, write_markdown
+from denoising.report.score_tables import (
+    BEST,
+    BETTER,
+    NETWORKS,
+    SETTINGS,
+    in_order,
+    legend,
+    our_means,
+    sections,
+    wide,
+)
+from denoising.running.logs import open_log
+
+with open_log(snakemake.log[0]):
+    study = snakemake.params.study
+    table_name = snakemake.wildcards.table
+    dataset = next(each for each in study.datasets.values() if each.table == table_name)
+    published = read_tidy(snakemake.input.published)
+    ours = our_means(read_scores(snakemake.input.scores), study)
+    ours = ours[ours["tested_on"] == dataset.name]
+    theirs = published_scores(published, study, dataset.name)
+    # A published model of a sweep stands here only if the study has that model
+    is_shown = theirs["method"].isin([*ours["method"], *study.models])
+    rows = pd.concat([ours, theirs[is_shown | (theirs["study"] == "replication")]])
+
+    names = ["protocol", "method", "source", *SETTINGS, "n", "seeds"]
+    table = in_order(wide(rows, names, dataset.condition_names), study, published)
+    title = f"{study.title}: scores on {dataset.label}"
+    volumes = {dataset.label: int(ours["n"].max())}
+    page = Page(
+        title,
+        study.note,
+        sections(table, study, tested_on=dataset.name),
+        [BETTER, BEST, NETWORKS] + legend(study, volumes),
+    )
+    write_csv(table, snakemake.output.csv, title)
+    write_markdown(page, snakemake.output.markdown)
