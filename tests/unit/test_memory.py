@@ -13,7 +13,7 @@ import pytest
 from denoising.evaluation.protocols import score_pair
 from denoising.images.archives import unpack
 from denoising.images.files import Storage, write
-from denoising.images.pairs import bring_in
+from denoising.images.pairs import import_pairs
 from denoising.images.volumes import TRUTH, listing_row, paired, write_listing, write_volume
 from denoising.training.patches import patches_from_volumes
 
@@ -45,10 +45,10 @@ def large(tmp_path_factory):
     return folder
 
 
-def bring_in_pairs(large: Path, output: Path) -> None:
+def import_two_pairs(large: Path, output: Path) -> None:
     restored = large / "restored/1"
     pair = (restored / "worm.tif", restored / "worm.ome.zarr")
-    bring_in([("a", *pair), ("b", *pair)], "ZYX", "low", 0.5, 0, output)
+    import_pairs([("a", *pair), ("b", *pair)], "ZYX", "low", 0.5, 0, output)
 
 
 def unpack_archive(large: Path, output: Path) -> None:
@@ -92,7 +92,7 @@ def watched(step, large: Path, output: Path, answer) -> None:
 @pytest.mark.parametrize(
     # MB; measured 66 (most of it Zarr's), 1, 15 and 63
     ("step", "most"),
-    [(bring_in_pairs, 90), (unpack_archive, 30), (cut, 60), (score, 90)],
+    [(import_two_pairs, 90), (unpack_archive, 30), (cut, 60), (score, 90)],
 )
 def test_memory_is_less_than_a_volume(step, most, large, tmp_path):
     context = multiprocessing.get_context("spawn")

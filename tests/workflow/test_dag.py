@@ -6,7 +6,7 @@ import pytest
 
 STUDY = {
     "unpack": 2, "patches": 2, "split": 2, "train": 14, "restore": 18, "tune_baseline": 10,
-    "baseline": 10, "restore_truth": 1, "evaluate": 30, "calibrate": 18, "explain": 2,
+    "baseline": 10, "restore_truth": 1, "evaluate": 30, "calibrate": 18, "protocol_ladder": 2,
     "gather_explanations": 1, "gather_scores": 1, "table": 11,
     "calibration_figure": 1, "explanation_figure": 1, "patch_examples": 2,
     "restoration_examples": 2,
@@ -261,12 +261,19 @@ def test_a_missing_partner_is_one_message(workflow, miniature_config, tmp_path):
     assert "InputFunctionException" not in done.said
     assert "Traceback" not in done.said
     (tmp_path / "b_high.tif").touch()
-    assert workflow.jobs(*arguments[1:])["bring_in"] == 1
+    assert workflow.jobs(*arguments[1:])["import_pairs"] == 1
 
 
 def test_what_explains_the_numbers_needs_one_run_a_dataset_and_the_swapped_truth(workflow):
     jobs = workflow.jobs("results/explanation.csv")
-    rules = ("train", "restore", "restore_truth", "explain", "gather_explanations", "evaluate")
+    rules = (
+        "train",
+        "restore",
+        "restore_truth",
+        "protocol_ladder",
+        "gather_explanations",
+        "evaluate",
+    )
     assert [jobs[rule] for rule in rules] == [2, 2, 1, 2, 1, 0]
     assert "restore_truth" not in workflow.jobs("results/explanation/planaria.csv")
 

@@ -82,4 +82,4 @@ def test_ome_zarr_groups_are_brought_in_once_and_again_when_written_anew(tmp_pat
     assert set(pd.read_csv(tmp_path / "results/volumes/mine/volumes.csv")["volume"]) == {"a", "b"}
     assert not flow.jobs(*arguments)
     save("a")
-    assert flow.jobs(*arguments) == {"bring_in": 1, "patches": 1}
+    assert flow.jobs(*arguments) == {"import_pairs": 1, "patches": 1}

@@ -88,7 +88,7 @@ rule unpack:
         "../scripts/unpack.py"
 
 
-rule bring_in:
+rule import_pairs:
     """Bring a microscopist's own image pairs into volumes, some of them kept for testing."""
     input:
         low=pair_files(1),
@@ -97,9 +97,9 @@ rule bring_in:
         volumes=directory("results/volumes/{dataset}"),
         record="results/archives/{dataset}.json",
     log:
-        "logs/bring_in/{dataset}.log",
+        "logs/import_pairs/{dataset}.log",
     benchmark:
-        "benchmarks/bring_in/{dataset}.tsv"
+        "benchmarks/import_pairs/{dataset}.tsv"
     wildcard_constraints:
         dataset=one_of(datasets_from("pairs")),
     priority: 10
@@ -113,9 +113,9 @@ rule bring_in:
         axes=lambda wildcards: dataset_of(wildcards).axes,
         test_fraction=lambda wildcards: dataset_of(wildcards).source.test_fraction,
         seed=STUDY.seed,
-        code=code_version("bring_in.py"),
+        code=code_version("import_pairs.py"),
     script:
-        "../scripts/bring_in.py"
+        "../scripts/import_pairs.py"
 
 
 rule patches:

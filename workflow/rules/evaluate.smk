@@ -76,8 +76,8 @@ rule calibrate:
         "../scripts/calibrate.py"
 
 
-rule explain:
-    """Take the 2019 study's scores of one test set to the CARE paper's, one change a step."""
+rule protocol_ladder:
+    """Take the 2019 study's scores of one test set to the CARE paper's, one change per step."""
     input:
         volumes="results/volumes/{dataset}",
         restored=restored_by_example,
@@ -85,9 +85,9 @@ rule explain:
     output:
         explanation="results/explanation/{dataset}.csv",
     log:
-        "logs/explain/{dataset}.log",
+        "logs/protocol_ladder/{dataset}.log",
     benchmark:
-        "benchmarks/explain/{dataset}.tsv"
+        "benchmarks/protocol_ladder/{dataset}.tsv"
     conda:
         "../../envs/analysis.yaml"
     threads: scoring_threads
@@ -97,9 +97,9 @@ rule explain:
     params:
         conditions=condition_names,
         model=lambda wildcards: STUDY.runs[STUDY.example_run(wildcards.dataset)].model,
-        code=code_version("explain.py"),
+        code=code_version("protocol_ladder.py"),
     script:
-        "../scripts/explain.py"
+        "../scripts/protocol_ladder.py"
 
 
 rule gather_explanations:

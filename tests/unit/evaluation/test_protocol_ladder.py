@@ -8,7 +8,7 @@ from csbdeep.utils import normalize, normalize_minmse
 from scipy.ndimage import gaussian_filter
 from skimage.metrics import structural_similarity
 
-from denoising.evaluation.protocol_ladder import COLUMNS, LABELS, explain_pair
+from denoising.evaluation.protocol_ladder import COLUMNS, LABELS, score_protocol_steps
 from denoising.evaluation.protocols import score_volume
 from denoising.images.volumes import Pair, write_volume
 
@@ -30,7 +30,7 @@ def images(request):
 
 
 @pytest.fixture
-def explained(tmp_path, images):
+def scored_steps(tmp_path, images):
     """{(output, step, metric): value}, with or without the swapped step."""
     axes = "ZYX"[-images["truth"].ndim :]
     places = {
@@ -43,8 +43,8 @@ def explained(tmp_path, images):
         write_volume(tmp_path / place / "worm.tif", images[name], axes)
     pair = Pair("worm", "1", axes, tmp_path / "1/worm.tif", tmp_path / "truth/worm.tif")
 
-    def explained(swapped):
-        rows = explain_pair(
+    def scored_steps(swapped):
+        rows = score_protocol_steps(
             pair, tmp_path / "restored", tmp_path / "restored_truth" if swapped else None
         )
         assert all(set(row) == set(COLUMNS) - {"dataset", "model"} for row in rows)
@@ -54,7 +54,7 @@ def explained(tmp_path, images):
         assert len(found) == len(rows)
         return found
 
-    return explained
+    return scored_steps
 
 
 def of_step(found, output, step):
@@ -79,26 +79,26 @@ def n(image, low, high):
 
 
 @pytest.mark.parametrize("output", ["input", "network"])
-def test_ends_are_the_two_protocols_exactly(explained, images, output):
-    found = explained(swapped=True)
+def test_ends_are_the_two_protocols_exactly(scored_steps, images, output):
+    found = scored_steps(swapped=True)
     image, is_input = images["noisy" if output == "input" else "network"], output == "input"
     assert of_step(found, output, 1) == scored(images["truth"], image, "study2019", is_input)
     assert of_step(found, output, 4) == scored(images["truth"], image, "paper", is_input)
 
 
-def test_the_first_step_swaps_the_roles(explained, images):
+def test_the_first_step_swaps_the_roles(scored_steps, images):
     """As the 2019 script has it: the noisy stack in the place of the truth, the clean one in that
     of the input.
     """
-    found = explained(swapped=True)
+    found = scored_steps(swapped=True)
     y, x = n(images["noisy"], 0.1, 99.9), n(images["truth"], 3, 99.8)
     assert of_step(found, "input", 0) == pytest.approx(compared(y, x, 2), rel=1e-5)
     restored = normalize_minmse(images["of_clean"].astype(np.float64), y)
     assert of_step(found, "network", 0) == pytest.approx(compared(y, restored, 2), rel=1e-5)
 
 
-def test_steps_between_are_the_formulas(explained, images):
-    found = explained(swapped=False)
+def test_steps_between_are_the_formulas(scored_steps, images):
+    found = scored_steps(swapped=False)
     y = n(images["truth"], 0.1, 99.9)
     for output, image in (
         ("input", n(images["noisy"], 3, 99.8)),
@@ -109,8 +109,8 @@ def test_steps_between_are_the_formulas(explained, images):
         assert of_step(found, output, 3) == pytest.approx(compared(y, fitted, 1), rel=1e-5)
 
 
-def test_each_step_changes_what_it_is_called_for(explained):
-    found = explained(swapped=False)
+def test_each_step_changes_what_it_is_called_for(scored_steps):
+    found = scored_steps(swapped=False)
     for output in ("input", "network"):
         assert found[output, 3, "nrmse"] == found[output, 2, "nrmse"]
         assert found[output, 3, "ssim"] < found[output, 2, "ssim"]
@@ -120,8 +120,8 @@ def test_each_step_changes_what_it_is_called_for(explained):
     assert found["input", 2, "nrmse"] < found["input", 1, "nrmse"]
 
 
-def test_without_a_restored_truth_the_steps_begin_with_the_right_roles(explained):
-    with_swap, without = explained(swapped=True), explained(swapped=False)
+def test_without_a_restored_truth_the_steps_begin_with_the_right_roles(scored_steps):
+    with_swap, without = scored_steps(swapped=True), scored_steps(swapped=False)
     assert {step for _, step, _ in without} == {1, 2, 3, 4}
     assert without == {key: value for key, value in with_swap.items() if key[1] > 0}
 
@@ -138,4 +138,4 @@ def test_what_cannot_be_scored_is_named(tmp_path):
     with pytest.raises(
         ValueError, match=r"restored/1/worm\.tif against .*truth/worm\.tif: .*constant"
     ):
-        explain_pair(pair, tmp_path / "restored", None)
+        score_protocol_steps(pair, tmp_path / "restored", None)

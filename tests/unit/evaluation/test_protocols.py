@@ -1,66 +1,20 @@
-"""Scores: both protocols against the formulas of the study, written out here voxel by voxel."""
+"""Scores: both protocols against the formulas of the study, and against the stock calls."""
 
-import itertools
 import tracemalloc
 
 import numpy as np
 import pytest
 from csbdeep.utils import normalize, normalize_minmse
+from formulas import least_squares, n, specimen, windowed_ssim
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
 import denoising.images.percentiles
-from denoising.evaluation import protocols as metrics
-from denoising.evaluation.protocols import (
-    COLUMNS,
-    PROTOCOLS,
-    Protocol,
-    fitted,
-    moments_of,
-    nrmse,
-    psnr,
-    scale_to,
-    score_pair,
-    score_volume,
-    ssim,
-)
+from denoising.evaluation.moments import least_squares_fit, nrmse
+from denoising.evaluation.protocols import COLUMNS, PROTOCOLS, Protocol, score_pair, score_volume
 from denoising.images.percentiles import normalisation
 from denoising.images.volumes import Pair, write_volume
 
 BOTH = ["paper", "study2019"]
-
-
-# The formulas, independent of the module
-
-
-def percentile(image, p):
-    """Linear interpolation between the two nearest ranks."""
-    values = sorted(float(v) for v in image.ravel())
-    rank = p / 100 * (len(values) - 1)
-    below = int(rank)
-    above = min(below + 1, len(values) - 1)
-    return values[below] + (rank - below) * (values[above] - values[below])
-
-
-def n(image, low, high):
-    """N(u; lo, hi) = (u - perc(u, lo)) / (perc(u, hi) - perc(u, lo)), no clipping."""
-    bottom, top = percentile(image, low), percentile(image, high)
-    return (image.astype(float) - bottom) / (top - bottom)
-
-
-def windowed_ssim(a, b, data_range):
-    """Every window of 7 voxels that fits: the mean leaves out a border of 3; sample covariance."""
-    c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
-    values = []
-    for corner in itertools.product(*(range(size - 6) for size in a.shape)):
-        window = tuple(slice(start, start + 7) for start in corner)
-        u, v = a[window].ravel(), b[window].ravel()
-        mu, mv, count = u.sum() / u.size, v.sum() / v.size, u.size
-        var_u, var_v = ((u - mu) ** 2).sum() / (count - 1), ((v - mv) ** 2).sum() / (count - 1)
-        cov = ((u - mu) * (v - mv)).sum() / (count - 1)
-        values.append(
-            (2 * mu * mv + c1) * (2 * cov + c2) / ((mu**2 + mv**2 + c1) * (var_u + var_v + c2)),
-        )
-    return sum(values) / len(values)
 
 
 def expected_paper(truth, q):
@@ -77,11 +31,6 @@ def expected_study2019(truth, compared):
         "nrmse": (((y - compared) ** 2).sum() / y.size) ** 0.5,
         "ssim": windowed_ssim(y, compared, 2),
     }
-
-
-def least_squares(target, image):
-    a, b = np.polyfit(image.ravel().astype(float), target.ravel(), 1)
-    return a * image + b
 
 
 def scores(truth, image, protocol, is_input=False):
@@ -173,42 +122,10 @@ def test_truth_and_input_may_come_in_any_units(truth, noisy):
         assert other_units == pytest.approx(expected, rel=1e-4)
 
 
-def test_scale_is_n_over_n_minus_1_times_the_least_squares_one(truth, restored):
-    target, scaled = scale_to(n(truth, 0.1, 99.9), restored.astype(float))
-    fit = normalize_minmse(restored.astype(float), n(truth, 0.1, 99.9))
-    np.testing.assert_allclose(
-        scaled, (fit - fit.mean()) * truth.size / (truth.size - 1), atol=1e-12
-    )
-    assert abs(target.mean()) < 1e-12
-    assert abs(scaled.mean()) < 1e-12
-
-
 def test_an_unfitted_input_scores_worse_than_a_fitted_one(truth, noisy):
     as_input = scores(truth, noisy, "study2019", is_input=True)
     as_restoration = scores(truth, n(noisy, 3, 99.8), "study2019")
     assert as_input["nrmse"] > as_restoration["nrmse"]
-
-
-def test_data_range_2_raises_ssim(truth, noisy):
-    y, x = n(truth, 0.1, 99.9), n(noisy, 3, 99.8)
-    assert ssim(y, x, data_range=1) == pytest.approx(windowed_ssim(y, x, 1), rel=1e-6)
-    assert ssim(y, x, data_range=2) == pytest.approx(windowed_ssim(y, x, 2), rel=1e-6)
-    assert ssim(y, x, data_range=2) > ssim(y, x, data_range=1)
-
-
-@pytest.mark.parametrize("planes", [7, 22, 23, 39])
-def test_ssim_of_thick_volumes_is_scikit_images(planes):
-    a, b = np.random.default_rng(0).random((2, planes, 8, 9))
-    expected = structural_similarity(a, b, win_size=7, data_range=1)
-    assert ssim(a, b, data_range=1) == pytest.approx(expected, rel=1e-12)
-
-
-def test_psnr_and_nrmse_of_known_errors():
-    truth = np.zeros((7, 7, 7))
-    assert nrmse(truth, truth + 0.1) == pytest.approx(0.1)
-    assert psnr(truth, truth + 0.1, data_range=1) == pytest.approx(20)
-    assert psnr(truth, truth + 0.1, data_range=2) == pytest.approx(20 + 20 * np.log10(2))
-    assert psnr(truth, truth, data_range=1) == np.inf
 
 
 def test_a_perfect_restoration_has_no_error(truth):
@@ -218,15 +135,6 @@ def test_a_perfect_restoration_has_no_error(truth):
     paper = scores(truth, perfect, "paper")
     assert paper["nrmse"] == pytest.approx(perfect.std() / (truth.size - 1), rel=1e-3)
     assert paper["ssim"] == pytest.approx(1, abs=1e-3)
-
-
-# The same as csbdeep, where it has the formula
-
-
-def test_fit_is_csbdeeps(truth, restored):
-    y, q = n(truth, 0.1, 99.9), restored.astype(float)
-    fit = fitted(moments_of(y, q))
-    np.testing.assert_allclose(fit.gain * q + fit.offset, normalize_minmse(q, y), atol=1e-7)
 
 
 @pytest.mark.parametrize("percentiles", [(0.1, 99.9), (3, 99.8)])
@@ -256,14 +164,6 @@ def stock_scores(truth, image, is_input):
         ("study2019", "nrmse"): np.sqrt(mean_squared_error(y, compared)),
         ("study2019", "ssim"): structural_similarity(y, compared, data_range=2),
     }
-
-
-def specimen(shape, dtype=np.uint16, offset=100):
-    """A smooth image in camera counts, and a noisy one."""
-    grid = np.meshgrid(*(np.linspace(0, 4, size) for size in shape), indexing="ij")
-    bright = 2000 * np.sin(sum((i + 1) * g for i, g in enumerate(grid))) ** 2
-    noise = np.random.default_rng(3).poisson(bright / 10 + 5)
-    return (bright + offset).astype(dtype), (noise + offset).astype(dtype)
 
 
 def with_constant_slabs():
@@ -310,8 +210,12 @@ def test_a_protocol_of_ones_own_is_scored_as_the_formulas_say(truth, noisy):
     y, x = n(truth, 0.1, 99.9), n(noisy, 3, 99.8)
     rescaled = least_squares(y, x)
     between = {
-        "rescaled": Protocol(fitted, rescales_input=True, data_range=2, metrics=("ssim", "nrmse")),
-        "data_range": Protocol(fitted, rescales_input=True, data_range=1, metrics=("ssim",)),
+        "rescaled": Protocol(
+            least_squares_fit, rescales_input=True, data_range=2, metrics=("ssim", "nrmse")
+        ),
+        "data_range": Protocol(
+            least_squares_fit, rescales_input=True, data_range=1, metrics=("ssim",)
+        ),
     }
     values = [
         row["value"] for row in score_volume(truth, noisy, between | PROTOCOLS, is_input=True)
@@ -331,29 +235,6 @@ def test_scores_are_the_same_to_the_bit_on_any_number_of_threads():
         score_volume(truth, image, BOTH, is_input=True, threads=threads) == rows
         for threads in (2, 3, 8)
     )
-
-
-@pytest.mark.parametrize("block", [1, 1000, 2**30])
-def test_moments_do_not_depend_on_the_blocks(monkeypatch, truth, restored, block):
-    monkeypatch.setattr("denoising.images.percentiles.BLOCK", block)
-    moments = moments_of(truth, restored)
-    both = np.stack([truth.ravel(), restored.ravel()]).astype(float)
-    assert moments.count == truth.size
-    np.testing.assert_allclose(moments.mean, both.mean(1), rtol=1e-12)
-    np.testing.assert_allclose(moments.scatter, np.cov(both) * (truth.size - 1), rtol=1e-12)
-    np.testing.assert_array_equal([moments.lowest, moments.highest], [both.min(1), both.max(1)])
-
-
-@pytest.mark.parametrize("shape", [(19, 47, 20), (47, 20)], ids=str)
-def test_scores_do_not_depend_on_slabs_and_strips(monkeypatch, shape):
-    truth, image = specimen(shape)
-    expected = [row["value"] for row in score_volume(truth, image, BOTH)]
-    for slab, strip in ((1, 1), (3, 500), (1000, 2**30)):
-        monkeypatch.setattr(metrics, "SSIM_SLAB", slab)
-        monkeypatch.setattr(metrics, "SSIM_STRIP", strip)
-        assert [row["value"] for row in score_volume(truth, image, BOTH)] == pytest.approx(
-            expected, rel=1e-12
-        )
 
 
 class OnDisk:
@@ -461,12 +342,6 @@ def test_an_inverted_restoration_is_scored_with_a_warning(caplog, truth, restore
     for row, other in zip(score_volume(truth, -restored, BOTH), expected, strict=True):
         assert row["value"] == pytest.approx(other["value"], rel=1e-9)
     assert "correlates negatively" in caplog.text
-
-
-def test_ssim_alone_refuses_what_score_volume_refuses():
-    for shape in ((1, 20, 20), (6, 20, 20), (3, 9)):
-        with pytest.raises(ValueError, match="needs 7 along every axis"):
-            ssim(np.zeros(shape), np.zeros(shape), data_range=1)
 
 
 # On disk, and in memory

@@ -11,7 +11,7 @@ import tifffile
 from denoising.images import pairs
 from denoising.images.files import Storage, write
 from denoising.images.matching import match_pairs
-from denoising.images.pairs import bring_in, record_pairs
+from denoising.images.pairs import import_pairs, record_pairs
 from denoising.images.volumes import paired, read_listing, read_volume, volume_header
 from denoising.specimens.specimens import SPECIES, acquire, simulate_specimen
 
@@ -163,7 +163,7 @@ def images(tmp_path):
 @pytest.mark.parametrize("shape", [(12, 10), (5, 12, 10)], ids=["2D", "3D"])
 def test_images_are_brought_in_whole(shape, images, tmp_path):
     axes, folder = "ZYX"[-len(shape) :], tmp_path / "volumes"
-    bring_in(images(shape), axes, "low", 0.4, 3, folder)
+    import_pairs(images(shape), axes, "low", 0.4, 3, folder)
     found = {part: list(paired(folder, part, ["low"])) for part in ("test", "train")}
     assert {pair.volume for pair in found["test"]} == pairs.held_out(list("abcde"), 0.4, 3)
     assert sorted(pair.volume for pair in found["test"] + found["train"]) == list("abcde")
@@ -195,7 +195,7 @@ def test_images_are_brought_in_whole(shape, images, tmp_path):
 )
 def test_faulty_image_is_named(faulty, axes, said, images, tmp_path):
     with pytest.raises(ValueError) as refused:
-        bring_in(images((5, 12, 10), c_low=faulty), axes, "low", 0.2, 0, tmp_path / "volumes")
+        import_pairs(images((5, 12, 10), c_low=faulty), axes, "low", 0.2, 0, tmp_path / "volumes")
     assert all(words in str(refused.value) for words in said), refused.value
     assert not (tmp_path / "volumes" / "volumes.csv").exists()
 
@@ -214,7 +214,7 @@ def test_the_size_of_a_voxel_is_kept(tmp_path):
                 metadata=told,
             )
         listed.append((name, low, high))
-    bring_in(listed, "ZYX", "low", 0.5, 0, tmp_path / "volumes")
+    import_pairs(listed, "ZYX", "low", 0.5, 0, tmp_path / "volumes")
     for pair in paired(tmp_path / "volumes", "test", ["low"]):
         for path in (pair.image, pair.truth):
             assert volume_header(path).voxel_size == pytest.approx((1.5, 0.5, 0.2))
@@ -233,7 +233,7 @@ def test_ome_zarr_groups_are_brought_in_like_files(tmp_path):
                 Storage("ome-zarr"),
             )
     listed = match_pairs(f"{tmp_path}/*_low.ome.zarr", f"{tmp_path}/*_high.ome.zarr")
-    bring_in(listed, "ZYX", "low", 0.5, 0, tmp_path / "volumes")
+    import_pairs(listed, "ZYX", "low", 0.5, 0, tmp_path / "volumes")
     for part in ("test", "train"):
         (pair,) = paired(tmp_path / "volumes", part, ["low"])
         for path, side in ((pair.image, "low"), (pair.truth, "high")):
@@ -253,7 +253,7 @@ def test_bytes_in_any_order_are_listed_as_the_same_numbers(images, tmp_path):
             photometric="minisblack",
             metadata={"axes": "ZYX"},
         )
-    bring_in(listed, "ZYX", "low", 0.5, 0, tmp_path / "volumes")
+    import_pairs(listed, "ZYX", "low", 0.5, 0, tmp_path / "volumes")
     assert set(read_listing(tmp_path / "volumes")["dtype"]) == {"uint16"}
     (first, *_) = paired(tmp_path / "volumes", "test", ["low"])
     np.testing.assert_array_equal(
@@ -266,7 +266,7 @@ def test_nothing_but_the_volumes_is_left(images, tmp_path):
     tifffile.imwrite(
         listed[0][1], image(0, shape=(5, 12, 10)), compression="zlib", metadata={"axes": "ZYX"}
     )
-    bring_in(listed, "ZYX", "low", 0.5, 0, tmp_path / "volumes")
+    import_pairs(listed, "ZYX", "low", 0.5, 0, tmp_path / "volumes")
     written = {
         str(path.relative_to(tmp_path / "volumes")) for path in (tmp_path / "volumes").rglob("*.*")
     }
@@ -312,7 +312,7 @@ def warnings_of(images, caplog, tmp_path, low, high):
         for i, (name, *noises) in enumerate(zip("abcde", low, high, strict=True))
         for side, noise in zip(("low", "high"), noises, strict=True)
     }
-    bring_in(images((64, 60), **changed), "YX", "low", 0.2, 0, tmp_path / "mine")
+    import_pairs(images((64, 60), **changed), "YX", "low", 0.2, 0, tmp_path / "mine")
     assert (tmp_path / "mine" / "volumes.csv").exists()
     return [record.getMessage() for record in caplog.records if record.name == "progress"]
 
@@ -362,7 +362,7 @@ def test_unreadable_image_is_named(images, tmp_path):
     listed = images((12, 10))
     listed[1][2].write_text("no image")
     with pytest.raises(ValueError, match=r"b_high\.tif: not a readable TIFF"):
-        bring_in(listed, "YX", "low", 0.2, 0, tmp_path / "volumes")
+        import_pairs(listed, "YX", "low", 0.2, 0, tmp_path / "volumes")
 
 
 def test_record_holds_every_files_checksum(images, tmp_path):

@@ -1,23 +1,24 @@
-"""Why the 2019 study's numbers differ from the CARE paper's: from one to the other, one change a
+"""Why the 2019 study's numbers differ from the CARE paper's: from one to the other, one change per
 step.
 
-0. As the 2019 study ran on tribolium: truth and input in swapped order, so the CLEAN stack was
-restored and scored
-   against the NOISY one. Other datasets begin with the next step.
-1. The roles right: the 2019 study's protocol.
-2. The input fitted to the truth by least squares, like any other image.
-3. SSIM with data_range 1 instead of 2, what scikit-image 0.15 took for float images.
-4. Means subtracted and images scaled by cov / var: the paper's protocol.
+0. As the 2019 study ran on tribolium: truth and input are swapped, so the CLEAN stack was restored
+   and scored against the NOISY one. Other datasets begin with the next step.
+1. The roles are right: the 2019 study's protocol.
+2. The input is fitted to the truth by least squares, like any other image.
+3. SSIM takes a data range of 1 instead of 2, which scikit-image 0.15 took for float images.
+4. The means are subtracted and images scaled by cov / var: the paper's protocol.
 
-The table is tidy, a row a value: dataset, model, condition, volume, output (input or network),
-step, label, metric (nrmse or ssim), value. What a step does not touch keeps its value.
+The table is tidy, one value per row: dataset, model, condition, volume, output (input or network),
+step, label, metric (nrmse or ssim), value. A value that a step does not change is repeated.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from denoising.evaluation.protocols import PROTOCOLS, Protocol, fitted, score_volume
+from denoising.evaluation.moments import least_squares_fit
+from denoising.evaluation.protocols import PROTOCOLS, Protocol, score_volume
 from denoising.images.volumes import TRUTH, Pair, open_volume
 
 METRICS = ("nrmse", "ssim")
@@ -25,22 +26,26 @@ SWAPPED = "2019, roles swapped"
 # The steps after the swap, each a protocol
 STEPS = {
     "2019, roles right": PROTOCOLS["study2019"],
-    "input rescaled": Protocol(fitted, rescales_input=True, data_range=2, metrics=METRICS),
-    "SSIM data range 1": Protocol(fitted, rescales_input=True, data_range=1, metrics=METRICS),
+    "input rescaled": Protocol(
+        least_squares_fit, rescales_input=True, data_range=2, metrics=METRICS
+    ),
+    "SSIM data range 1": Protocol(
+        least_squares_fit, rescales_input=True, data_range=1, metrics=METRICS
+    ),
     "means subtracted (paper)": PROTOCOLS["paper"],
 }
 LABELS = (SWAPPED, *STEPS)
 COLUMNS = ["dataset", "model", "condition", "volume", "output", "step", "label", "metric", "value"]
 
 
-def explain_pair(
+def score_protocol_steps(
     pair: Pair,
     restored: Path,
     restored_truth: Path | None,
     threads: int = 1,
     scratch: Path | None = None,
 ) -> list[dict]:
-    """Every step of one volume in one condition, for the input and for the network's restoration.
+    """Score the input and the network's restoration of one volume at every step.
 
     Parameters
     ----------
@@ -48,38 +53,42 @@ def explain_pair(
         A low-SNR volume and its ground truth.
     restored : Path
         Folder of restorations, {condition}/{volume}.tif.
-    restored_truth : Path, optional
+    restored_truth : Path or None
         Folder of restorations of the ground truth, truth/{volume}.tif; without it there is no step
         0.
     threads : int
     scratch : Path, optional
-        A folder for what must be decoded, as `open_volume` has it.
+        Folder for files that must be decoded, see `open_volume`.
 
     Returns
     -------
     list of dict
-        condition, volume, output, step, label, metric and value. Errors name the file.
+        Rows of condition, volume, output, step, label, metric and value. Errors name the file.
     """
     path = restored / pair.condition / f"{pair.volume}.tif"
     truth, low, network = (
-        open_volume(each, pair.axes, scratch) for each in (pair.truth, pair.image, path)
+        open_volume(file, pair.axes, scratch) for file in (pair.truth, pair.image, path)
     )
     try:
-        rows = _steps(truth, low, network, STEPS, threads)
+        rows = _score_steps(truth, low, network, STEPS, threads)
         if restored_truth is not None:
-            of_clean = open_volume(
-                restored_truth / TRUTH / f"{pair.volume}.tif", pair.axes, scratch
-            )
-            rows = _steps(low, truth, of_clean, {SWAPPED: PROTOCOLS["study2019"]}, threads) + rows
+            clean_path = restored_truth / TRUTH / f"{pair.volume}.tif"
+            clean = open_volume(clean_path, pair.axes, scratch)
+            swapped = {SWAPPED: PROTOCOLS["study2019"]}
+            rows = _score_steps(low, truth, clean, swapped, threads) + rows
     except ValueError as error:
         raise ValueError(f"{path} against {pair.truth}: {error}") from None
     return [{"condition": pair.condition, "volume": pair.volume} | row for row in rows]
 
 
-def _steps(
-    truth: np.ndarray, low: np.ndarray, network: np.ndarray, steps: dict, threads: int
+def _score_steps(
+    truth: np.ndarray,
+    low: np.ndarray,
+    network: np.ndarray,
+    steps: Mapping[str, Protocol],
+    threads: int,
 ) -> list[dict]:
-    """Scores of the input and of its restoration under each protocol of `steps`, by label."""
+    """Rows of the input and of its restoration under the protocols of `steps`, by label."""
     return [
         {"output": output, "step": LABELS.index(row["protocol"]), "label": row["protocol"]}
         | {key: row[key] for key in ("metric", "value")}

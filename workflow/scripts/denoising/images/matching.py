@@ -1,7 +1,7 @@
 """Which low-SNR file belongs to which high-SNR file.
 
-Snakemake itself matches them, to know the inputs of `bring_in`: nothing here needs a package that
-Snakemake lacks.
+Snakemake itself matches them, to know the inputs of `import_pairs`: nothing here needs a package
+that Snakemake lacks.
 """
 
 import glob

@@ -40,7 +40,7 @@ def held_out(names: list[str], fraction: float, seed: int) -> set[str]:
     return set(np.random.default_rng([seed, 3]).permutation(sorted(names))[:count].tolist())
 
 
-def bring_in(
+def import_pairs(
     pairs: list[tuple[str, Path, Path]],
     axes: str,
     condition: str,

