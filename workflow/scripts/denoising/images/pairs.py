@@ -20,6 +20,7 @@ from denoising.images.volumes import (
     write_listing,
     write_volume,
 )
+from denoising.running.random_streams import random_stream
 
 progress = logging.getLogger("progress")  # said on the console too
 
@@ -37,7 +38,7 @@ def held_out(names: list[str], fraction: float, seed: int) -> set[str]:
             " train on, one to test."
         )
     count = min(len(names) - 1, max(1, round(fraction * len(names))))
-    return set(np.random.default_rng([seed, 3]).permutation(sorted(names))[:count].tolist())
+    return set(random_stream(seed, "held-out images").permutation(sorted(names))[:count].tolist())
 
 
 def import_pairs(

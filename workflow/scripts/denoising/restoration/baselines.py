@@ -34,6 +34,7 @@ from denoising.evaluation.moments import nrmse, scale_to
 from denoising.images.files import Storage, scratch_array, write
 from denoising.images.percentiles import limits
 from denoising.images.volumes import INPUT_PERCENTILES, Pair, open_volume, paired, volume_header
+from denoising.running.random_streams import random_stream
 
 log = logging.getLogger(__name__)
 
@@ -402,7 +403,7 @@ def tune(
     """
     method = BASELINES[baseline]
     validation = split.loc[split["part"] == "validation", "patch"].to_numpy()
-    rng = np.random.default_rng([seed, 3])
+    rng = random_stream(seed, "patches to tune on")
     chosen = np.sort(rng.choice(validation, min(method.patches, len(validation)), replace=False))
     block, grid = X.shape[1:], []
     for z_scale, strength in product(_z_scales(method, voxel_size), method.grid):

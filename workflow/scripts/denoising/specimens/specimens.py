@@ -40,6 +40,7 @@ from scipy.spatial.transform import Rotation
 from scipy.special import j0, j1, ndtri
 
 from denoising.images.volumes import write_volume
+from denoising.running.random_streams import specimen_stream
 from denoising.training.patches import cut_patches
 
 EPOCH = 315532800  # 1980-01-01, the earliest date that a zip file can give: that of every entry
@@ -541,11 +542,6 @@ def _check(
         refuse("seed", seed, "a whole number of at least 0", "give such a seed")
 
 
-def _rng(seed: int, *words: str | int) -> np.random.Generator:
-    """A generator for the purpose that `words` name, whatever else is drawn from `seed`."""
-    return np.random.default_rng([seed, *"/".join(map(str, words)).encode()])
-
-
 def _acquired_volume(
     species: Species, shape: tuple[int, int, int], part: str, i: int, seed: int
 ) -> tuple[str, np.ndarray]:
@@ -553,7 +549,7 @@ def _acquired_volume(
     turn, which = divmod(i, len(species.preparations))
     preparation = species.preparations[which]
     number = preparation.first + turn + (TRAINING_NUMBERS if part == "train" else 0)
-    rng = _rng(seed, species.name, part, i)
+    rng = specimen_stream(seed, species.name, part, i)
     photons = simulate_specimen(species, shape, rng, preparation)
     return preparation.stem.format(number), acquire(photons, species, (*species.exposures, 1), rng)
 
@@ -581,7 +577,7 @@ def _write_training(
         open_memmap(folder / name, "w+", np.float32, (patches, 1, *patch_shape))
         for name in ("X.npy", "Y.npy")
     )
-    order = _rng(seed, species.name, "order").permutation(patches)
+    order = specimen_stream(seed, species.name, "order").permutation(patches)
     images_in_all = volumes * len(CONDITIONS)
     limits = iter(np.arange(images_in_all + 1) * patches // images_in_all)
     start = next(limits)
@@ -592,7 +588,7 @@ def _write_training(
         for condition, image in zip(CONDITIONS, stack[:-1], strict=True):
             stop = next(limits)
             if stop > start:
-                rng = _rng(seed, species.name, "patches", i, condition)
+                rng = specimen_stream(seed, species.name, "patches", i, condition)
                 try:
                     cut = cut_patches(stack[-1], image, patch_shape, int(stop - start), rng)
                 except ValueError as error:

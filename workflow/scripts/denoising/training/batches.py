@@ -13,8 +13,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from denoising.running.random_streams import random_stream
+
 AHEAD = 2  # batches read while the device works
 BLOCK_BYTES = 2**26  # read at once where all patches go to the device
+VALIDATION_SEED = 6  # of every study
 MOST_ELEMENTS = 2**31 - 1  # of one array on the device: kernels count them in int32
 
 
@@ -34,14 +37,14 @@ def batch_indices(count: int, batch_size: int, number: int, seed: int) -> np.nda
 
 @lru_cache(4)
 def _pass(count: int, seed: int, number: int) -> np.ndarray:
-    return np.random.default_rng([seed, 4, number]).permutation(count)
+    return random_stream(seed, "batch order", number).permutation(count)
 
 
 def batch_symmetries(batch_size: int, number: int, seed: int, square: bool) -> np.ndarray:
     """Orientation of each patch of batch `number`, int32 (batch,), for `oriented`: 8, or 4 where
     not square.
     """
-    return np.random.default_rng([seed, 5, number]).integers(
+    return random_stream(seed, "symmetries", number).integers(
         0, 8 if square else 4, batch_size, np.int32
     )
 
@@ -69,7 +72,8 @@ def validation_subset(validation: np.ndarray, size: int | None) -> np.ndarray:
     """
     if size is None or size >= len(validation):
         return validation
-    return np.sort(np.random.default_rng(6).choice(validation, size, replace=False))
+    rng = random_stream(VALIDATION_SEED, "validation subset")
+    return np.sort(rng.choice(validation, size, replace=False))
 
 
 def read_ahead(read: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:

@@ -25,6 +25,7 @@ from denoising.images.archives import npz_blocks, npz_shape, npz_text
 from denoising.images.files import slabs
 from denoising.images.percentiles import percentiles
 from denoising.images.volumes import check_volume, open_volume, paired
+from denoising.running.random_streams import random_stream
 
 # csbdeep's create_patches: no_background_patches(threshold=0.4, percentile=99.9),
 # sample_percentiles()
@@ -199,12 +200,12 @@ def patches_from_volumes(
             "set the dataset's patches.source to npz."
         )
     count = per_volume * len(pairs)
-    order = np.random.default_rng([seed, 0]).permutation(count)
+    order = random_stream(seed, "order of patches").permutation(count)
     labels = pd.DataFrame({"patch": range(count), "condition": "", "volume": ""})
     with _patch_writer(folder, (count, *patch_shape)) as (X, Y):
         for i, pair in enumerate(pairs):
             places = order[i * per_volume : (i + 1) * per_volume]
-            rng = np.random.default_rng([seed, 1, i])
+            rng = random_stream(seed, "places of patches", i)
             truth, image = (
                 open_volume(path, pair.axes, folder) for path in (pair.truth, pair.image)
             )
@@ -360,7 +361,7 @@ def split_patches(labels: pd.DataFrame, how: str, fraction: float, seed: int) ->
         If a part would be empty, or `by-volume` is asked of patches whose volumes are not known.
     """
     n = len(labels)
-    rng = np.random.default_rng([seed, 2])
+    rng = random_stream(seed, "split")
     if how == "by-volume":
         validates = _volumes_to_validate(labels, fraction, rng)
     else:
