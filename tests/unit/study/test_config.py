@@ -13,7 +13,8 @@ import yaml
 from denoising.study.config import resolve
 from denoising.study.datasets import SOURCES
 from denoising.study.products import figures, tables
-from denoising.study.study import Compute, Run
+from denoising.study.study import Run
+from denoising.study.training import Compute
 from denoising.study.validation import StudyError, refuse_repeated_keys
 
 ROOT = Path(__file__).parents[3]

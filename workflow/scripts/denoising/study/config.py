@@ -5,7 +5,8 @@ from typing import Any
 from denoising.study.datasets import resolve_dataset
 from denoising.study.models import check_model, check_run_names, check_sweep, resolve_models
 from denoising.study.products import figures, tables
-from denoising.study.study import Compute, Restoration, Study
+from denoising.study.study import Restoration, Study
+from denoising.study.training import Compute
 from denoising.study.validation import StudyError, fill_in
 
 # The 2019 study's protocol serves the comparison with its numbers: own images need the first alone

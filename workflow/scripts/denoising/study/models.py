@@ -6,7 +6,8 @@ from numbers import Real
 from typing import Any
 
 from denoising.study.names import RESERVED
-from denoising.study.study import Comparison, Dataset, Model, Sweep, Training
+from denoising.study.study import Comparison, Dataset, Model, Sweep
+from denoising.study.training import Training
 from denoising.study.validation import StudyError, checked_settings, unknown_key
 
 # The settings whose product is the number of patches that a training sees

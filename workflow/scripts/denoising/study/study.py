@@ -5,11 +5,12 @@ entry is its key in the mappings of `Study`.
 """
 
 import hashlib
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
+
+from denoising.study.training import Compute, Training
 
 
 @dataclass(frozen=True)
@@ -112,42 +113,6 @@ class Dataset:
 
 
 @dataclass(frozen=True)
-class Training:
-    """The settings of one training, less its seed: the keys of the config's `training`."""
-
-    trained_on: str
-    width: int
-    depth: int
-    kernel: int
-    residual: bool
-    last_activation: str
-    loss: str
-    epochs: int
-    steps_per_epoch: int
-    batch_size: int
-    learning_rate: float
-    schedule: str
-    plateau_factor: float
-    plateau_patience: int
-    plateau_min_delta: float
-    early_stopping_patience: int | None
-    split: str
-    validation_patches: int | None
-    augment: bool
-    precision: str
-
-    @property
-    def patches_seen(self) -> int:
-        """Patches that the training sees, repeats counted."""
-        return math.prod((self.batch_size, self.steps_per_epoch, self.epochs))
-
-    @property
-    def is_probabilistic(self) -> bool:
-        """Whether the network predicts the scale of its error."""
-        return self.loss == "laplace"
-
-
-@dataclass(frozen=True)
 class Model:
     """A network with its settings: trained once per seed, tested on `tested_on`."""
 
@@ -219,15 +184,6 @@ class Sweep:
     def all_models(self) -> list[str]:
         """The models of both arms, each once."""
         return list(dict.fromkeys([*self.models, *self.matched]))
-
-
-@dataclass(frozen=True)
-class Compute:
-    """How networks use the device; none of it is meant to change results."""
-
-    xla: bool | str
-    resident: bool | str
-    memory_growth: bool
 
 
 @dataclass(frozen=True)

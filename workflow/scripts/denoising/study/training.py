@@ -1,0 +1,53 @@
+"""How a network is trained: part of the resolved study, and all of it that a training reads.
+
+It is a module of its own because the code behind a training counts as part of its result: an edit
+to the rest of the study trains nothing anew.
+"""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Training:
+    """The settings of one training, less its seed: the keys of the config's `training`."""
+
+    trained_on: str
+    width: int
+    depth: int
+    kernel: int
+    residual: bool
+    last_activation: str
+    loss: str
+    epochs: int
+    steps_per_epoch: int
+    batch_size: int
+    learning_rate: float
+    schedule: str
+    plateau_factor: float
+    plateau_patience: int
+    plateau_min_delta: float
+    early_stopping_patience: int | None
+    split: str
+    validation_patches: int | None
+    augment: bool
+    precision: str
+
+    @property
+    def patches_seen(self) -> int:
+        """Patches that the training sees, repeats counted."""
+        return math.prod((self.batch_size, self.steps_per_epoch, self.epochs))
+
+    @property
+    def is_probabilistic(self) -> bool:
+        """Whether the network predicts the scale of its error."""
+        return self.loss == "laplace"
+
+
+@dataclass(frozen=True)
+class Compute:
+    """How networks use the device; none of it is meant to change results."""
+
+    xla: bool | str
+    resident: bool | str
+    memory_growth: bool
