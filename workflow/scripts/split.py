@@ -6,7 +6,7 @@ from pathlib import Path
 
 from denoising.running.logs import open_log
 from denoising.training.checks import check_batch, check_scorable
-from denoising.training.patches import read_labels, split_patches
+from denoising.training.splits import read_labels, split_patches
 
 with open_log(snakemake.log[0]):
     check_scorable(Path(snakemake.input.volumes))

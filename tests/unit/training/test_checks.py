@@ -1,10 +1,11 @@
 """Data that cannot serve are refused before training; the sentence names file or model."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from denoising.images.volumes import listing_row, write_listing
-from denoising.training.checks import check_scorable
+from denoising.training.checks import check_batch, check_scorable
 
 
 @pytest.mark.parametrize(("shape", "part", "refused"), [
@@ -19,3 +20,17 @@ def test_only_volumes_that_can_be_scored_may_test(shape, part, refused, tmp_path
             check_scorable(tmp_path)
     else:
         check_scorable(tmp_path)
+
+
+def split_of(train, validation):
+    parts = ["train"] * train + ["validation"] * validation
+    return pd.DataFrame({"patch": range(len(parts)), "part": parts})
+
+
+def test_batch_up_to_the_training_set():
+    check_batch("worms", 8, split_of(8, 2))
+
+
+def test_larger_batch_is_refused():
+    with pytest.raises(ValueError, match=r"model worms: batch_size is 9, .* 8 patches"):
+        check_batch("worms", 9, split_of(8, 2))

@@ -1,5 +1,4 @@
-"""Training patches: memory-mappable arrays, made from volumes or taken from a published npz, and
-their split.
+"""Training patches: memory-mappable arrays, cut from volumes or copied from a published npz.
 
 A folder of patches holds
 
@@ -7,8 +6,6 @@ A folder of patches holds
     patches.csv     patch, condition, volume: a row a patch in order (empty where not known)
     patches.json    axes, shape, count, source, how the patches were normalised, and checksums of
     both arrays
-
-A split is a table `patch, part` with part `train` or `validation`.
 """
 
 import hashlib
@@ -333,65 +330,3 @@ def _describe(
 def _checksum(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def split_patches(labels: pd.DataFrame, how: str, fraction: float, seed: int) -> pd.DataFrame:
-    """Part the patches into training and validation.
-
-    Parameters
-    ----------
-    labels : DataFrame
-        Columns patch, condition, volume (patches.csv).
-    how : {"tail", "random", "by-volume"}
-        `tail`: the last patches validate (csbdeep's `load_training_data`); `random`: drawn with
-        `seed`; `by-volume`: whole volumes, drawn with `seed`, so that no volume is on both sides.
-    fraction : float
-        Share of patches to validate on, rounded to whole patches; at least this share for
-        `by-volume`.
-    seed : int
-
-    Returns
-    -------
-    DataFrame
-        Columns patch, part ("train" or "validation"), in the order of `labels`.
-
-    Raises
-    ------
-    ValueError
-        If a part would be empty, or `by-volume` is asked of patches whose volumes are not known.
-    """
-    n = len(labels)
-    rng = random_stream(seed, "split")
-    if how == "by-volume":
-        validates = _volumes_to_validate(labels, fraction, rng)
-    else:
-        order = rng.permutation(n) if how == "random" else np.arange(n)
-        validates = np.zeros(n, bool)
-        validates[order[n - round(n * fraction) :]] = True
-    if not 0 < validates.sum() < n:
-        raise ValueError(
-            f"split {how} of {n} patches with validation_fraction {fraction} leaves"
-            f" {n - validates.sum()} to train and {validates.sum()} to validate on, expected some"
-            " of each; cut more patches or volumes."
-        )
-    return pd.DataFrame(
-        {"patch": labels["patch"], "part": np.where(validates, "validation", "train")}
-    )
-
-
-def _volumes_to_validate(
-    labels: pd.DataFrame, fraction: float, rng: np.random.Generator
-) -> np.ndarray:
-    if (labels["volume"] == "").any():
-        raise ValueError(
-            "split: by-volume needs the volume of every patch, which published npz patches do not"
-            " tell; use tail or random."
-        )
-    volumes = rng.permutation(np.unique(labels["volume"]))
-    share = labels["volume"].value_counts(normalize=True)[volumes].cumsum()
-    return labels["volume"].isin(volumes[: int((share < fraction - 1e-9).sum()) + 1]).to_numpy()
-
-
-def read_labels(path: Path) -> pd.DataFrame:
-    """Read patches.csv; condition and volume are text."""
-    return pd.read_csv(path, dtype={"condition": str, "volume": str}, keep_default_na=False)
