@@ -89,7 +89,7 @@ rule unpack:
 
 
 rule import_pairs:
-    """Bring a microscopist's own image pairs into volumes, some of them kept for testing."""
+    """Import a microscopist's own image pairs into volumes; some are held out for testing."""
     input:
         low=pair_files(1),
         high=pair_files(2),

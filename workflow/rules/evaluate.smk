@@ -51,7 +51,7 @@ rule gather_scores:
 
 
 rule calibrate:
-    """Hold the scale that one run predicts against its error, on one test set."""
+    """Compare the scale that one run predicts with its error, on one test set."""
     input:
         volumes="results/volumes/{dataset}",
         restored="results/restored/{run}/{dataset}",

@@ -1,4 +1,4 @@
-"""Hold the scale that one run predicts against its error, on one test set."""
+"""Compare the scale that one run predicts with its error, on one test set."""
 
 from pathlib import Path
 
@@ -9,10 +9,9 @@ from denoising.images.volumes import paired
 from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
+    restored = Path(snakemake.input.restored)
     scratch = Path(snakemake.output.calibration).parent
-    rows = [
-        row
-        for pair in paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions)
-        for row in calibrate_pair(pair, Path(snakemake.input.restored), snakemake.threads, scratch)
-    ]
+    rows = []
+    for pair in paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions):
+        rows += calibrate_pair(pair, restored, snakemake.threads, scratch)
     pd.DataFrame(rows, columns=COLUMNS).to_csv(snakemake.output.calibration, index=False)

@@ -9,18 +9,14 @@ from denoising.images.volumes import paired
 from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
-    known = snakemake.params.scored | {"tested_on": snakemake.wildcards.dataset}
+    params = snakemake.params
+    keys = params.scored | {"tested_on": snakemake.wildcards.dataset}
     restored = Path(snakemake.input.restored) if snakemake.input.get("restored") else None
-    rows = [
-        known | row
-        for pair in paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions)
-        for row in score_pair(
-            pair,
-            restored,
-            snakemake.params.protocols,
-            snakemake.params.stratum,
-            snakemake.threads,
-            Path(snakemake.output.scores).parent,
+    scratch = Path(snakemake.output.scores).parent
+    rows = []
+    for pair in paired(Path(snakemake.input.volumes), "test", params.conditions):
+        scores = score_pair(
+            pair, restored, params.protocols, params.stratum, snakemake.threads, scratch
         )
-    ]
+        rows += [keys | score for score in scores]
     pd.DataFrame(rows, columns=COLUMNS).to_csv(snakemake.output.scores, index=False)

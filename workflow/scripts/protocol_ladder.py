@@ -9,16 +9,13 @@ from denoising.images.volumes import paired
 from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
-    known = {"dataset": snakemake.wildcards.dataset, "model": snakemake.params.model}
-    restored_truth = (
-        Path(snakemake.input.restored_truth) if snakemake.input.get("restored_truth") else None
-    )
+    keys = {"dataset": snakemake.wildcards.dataset, "model": snakemake.params.model}
+    restored = Path(snakemake.input.restored)
+    clean_input = snakemake.input.get("restored_truth")
+    restored_truth = Path(clean_input) if clean_input else None
     scratch = Path(snakemake.output.explanation).parent
-    rows = [
-        known | row
-        for pair in paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions)
-        for row in score_protocol_steps(
-            pair, Path(snakemake.input.restored), restored_truth, snakemake.threads, scratch
-        )
-    ]
+    rows = []
+    for pair in paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions):
+        steps = score_protocol_steps(pair, restored, restored_truth, snakemake.threads, scratch)
+        rows += [keys | step for step in steps]
     pd.DataFrame(rows, columns=COLUMNS).to_csv(snakemake.output.explanation, index=False)

@@ -18,9 +18,9 @@ def values(rows, kind, name):
     return np.array([row[name] for row in rows if row["kind"] == kind])
 
 
-def predicted(shape, told=1.0, seed=0):
+def predicted(shape, factor=1.0, seed=0):
     """Truth in camera counts, a mean with Laplace errors, and the scale of those errors times
-    `told`.
+    `factor`.
 
     The truth lies between 0 and 1 with a thousandth of it at either end, so its normalisation
     changes nothing but units; and with errors this small the fit shrinks nothing (least squares
@@ -30,7 +30,7 @@ def predicted(shape, told=1.0, seed=0):
     truth = np.clip(rng.uniform(-0.01, 1.01, shape), 0, 1)
     scale = rng.uniform(0.0002, 0.002, shape)
     mean = truth + rng.laplace(0, scale)
-    return 200 + 3000 * truth, mean.astype(np.float32), (told * scale).astype(np.float32)
+    return 200 + 3000 * truth, mean.astype(np.float32), (factor * scale).astype(np.float32)
 
 
 # Known answers
@@ -45,14 +45,14 @@ def test_a_network_that_knows_its_error_is_calibrated():
     )
 
 
-@pytest.mark.parametrize("told", [0.5, 2.0])
-def test_wrong_scales_give_the_coverage_that_follows(told):
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_wrong_scales_give_the_coverage_that_follows(factor):
     """|e| <= -k s ln(1 - level) has the probability 1 - (1 - level)^k."""
-    rows = calibrate_volume(*predicted((30, 100, 100), told))
-    expected = 1 - (1 - np.array(LEVELS)) ** told
+    rows = calibrate_volume(*predicted((30, 100, 100), factor))
+    expected = 1 - (1 - np.array(LEVELS)) ** factor
     np.testing.assert_allclose(values(rows, "coverage", "observed"), expected, atol=0.004)
     np.testing.assert_allclose(
-        values(rows, "scale", "expected"), told * values(rows, "scale", "observed"), rtol=0.03
+        values(rows, "scale", "expected"), factor * values(rows, "scale", "observed"), rtol=0.03
     )
 
 
@@ -108,13 +108,13 @@ def test_rows_are_the_same_for_any_number_of_threads(monkeypatch):
 
 @pytest.mark.parametrize(("gain", "offset"), [(3.0, -2.0), (-0.01, 1.0), (1.0, 1e4)])
 def test_restorations_may_come_in_any_units(gain, offset):
-    truth, restored, scale = (each.astype(np.float64) for each in predicted((8, 20, 20)))
+    truth, restored, scale = (image.astype(np.float64) for image in predicted((8, 20, 20)))
     rows = calibrate_volume(truth, gain * restored + offset, abs(gain) * scale)
     expected = calibrate_volume(truth, restored, scale)
     for name in ("expected", "observed", "count"):
-        found = [row[name] for row in rows]
+        values = [row[name] for row in rows]
         np.testing.assert_allclose(
-            found, [row[name] for row in expected], rtol=1e-6, atol=1.01 / truth.size
+            values, [row[name] for row in expected], rtol=1e-6, atol=1.01 / truth.size
         )
 
 
@@ -162,21 +162,21 @@ def test_scales_that_are_none_are_refused(bad):
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-@pytest.mark.parametrize("which", [0, 1])
-def test_nan_and_infinity_are_refused(bad, which):
+@pytest.mark.parametrize("index", [0, 1])
+def test_nan_and_infinity_are_refused(bad, index):
     images = predicted((8, 9, 10))
-    images[which][3, 4, 5] = bad
+    images[index][3, 4, 5] = bad
     with pytest.raises(ValueError, match="NaN or infinite"):
         calibrate_volume(*images)
 
 
 @pytest.mark.parametrize(
-    ("which", "said"), [(0, "percentiles .* both 7"), (1, "the image is constant")]
+    ("index", "message"), [(0, "percentiles .* both 7"), (1, "the image is constant")]
 )
-def test_constant_images_are_refused(which, said):
+def test_constant_images_are_refused(index, message):
     images = list(predicted((8, 9, 10)))
-    images[which] = np.full_like(images[which], 7)
-    with pytest.raises(ValueError, match=said):
+    images[index] = np.full_like(images[index], 7)
+    with pytest.raises(ValueError, match=message):
         calibrate_volume(*images)
 
 

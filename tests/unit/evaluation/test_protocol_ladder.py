@@ -23,7 +23,7 @@ def images(request):
         "truth": truth,
         "noisy": rng.poisson(truth / 100).astype(np.uint16),
         "network": (0.2 + 0.5 * truth / 3200 + rng.normal(0, 0.05, truth.shape)).astype(np.float32),
-        "of_clean": (
+        "clean_network": (
             (0.1 + 0.9 * truth / 3200 + rng.normal(0, 0.02, truth.shape)).astype(np.float32)
         ),
     }
@@ -37,7 +37,7 @@ def scored_steps(tmp_path, images):
         "truth": "truth",
         "noisy": "1",
         "network": "restored/1",
-        "of_clean": "restored_truth/truth",
+        "clean_network": "restored_truth/truth",
     }
     for name, place in places.items():
         write_volume(tmp_path / place / "worm.tif", images[name], axes)
@@ -50,15 +50,15 @@ def scored_steps(tmp_path, images):
         assert all(set(row) == set(COLUMNS) - {"dataset", "model"} for row in rows)
         assert {(row["condition"], row["volume"]) for row in rows} == {("1", "worm")}
         assert all(row["label"] == LABELS[row["step"]] for row in rows)
-        found = {(row["output"], row["step"], row["metric"]): row["value"] for row in rows}
-        assert len(found) == len(rows)
-        return found
+        values = {(row["output"], row["step"], row["metric"]): row["value"] for row in rows}
+        assert len(values) == len(rows)
+        return values
 
     return scored_steps
 
 
-def of_step(found, output, step):
-    return {metric: found[output, step, metric] for metric in ("nrmse", "ssim")}
+def of_step(values, output, step):
+    return {metric: values[output, step, metric] for metric in ("nrmse", "ssim")}
 
 
 def scored(truth, image, protocol, is_input):
@@ -80,44 +80,44 @@ def n(image, low, high):
 
 @pytest.mark.parametrize("output", ["input", "network"])
 def test_ends_are_the_two_protocols_exactly(scored_steps, images, output):
-    found = scored_steps(swapped=True)
+    values = scored_steps(swapped=True)
     image, is_input = images["noisy" if output == "input" else "network"], output == "input"
-    assert of_step(found, output, 1) == scored(images["truth"], image, "study2019", is_input)
-    assert of_step(found, output, 4) == scored(images["truth"], image, "paper", is_input)
+    assert of_step(values, output, 1) == scored(images["truth"], image, "study2019", is_input)
+    assert of_step(values, output, 4) == scored(images["truth"], image, "paper", is_input)
 
 
 def test_the_first_step_swaps_the_roles(scored_steps, images):
     """As the 2019 script has it: the noisy stack in the place of the truth, the clean one in that
     of the input.
     """
-    found = scored_steps(swapped=True)
+    values = scored_steps(swapped=True)
     y, x = n(images["noisy"], 0.1, 99.9), n(images["truth"], 3, 99.8)
-    assert of_step(found, "input", 0) == pytest.approx(compared(y, x, 2), rel=1e-5)
-    restored = normalize_minmse(images["of_clean"].astype(np.float64), y)
-    assert of_step(found, "network", 0) == pytest.approx(compared(y, restored, 2), rel=1e-5)
+    assert of_step(values, "input", 0) == pytest.approx(compared(y, x, 2), rel=1e-5)
+    restored = normalize_minmse(images["clean_network"].astype(np.float64), y)
+    assert of_step(values, "network", 0) == pytest.approx(compared(y, restored, 2), rel=1e-5)
 
 
 def test_steps_between_are_the_formulas(scored_steps, images):
-    found = scored_steps(swapped=False)
+    values = scored_steps(swapped=False)
     y = n(images["truth"], 0.1, 99.9)
     for output, image in (
         ("input", n(images["noisy"], 3, 99.8)),
         ("network", images["network"].astype(np.float64)),
     ):
         fitted = normalize_minmse(image, y)
-        assert of_step(found, output, 2) == pytest.approx(compared(y, fitted, 2), rel=1e-5)
-        assert of_step(found, output, 3) == pytest.approx(compared(y, fitted, 1), rel=1e-5)
+        assert of_step(values, output, 2) == pytest.approx(compared(y, fitted, 2), rel=1e-5)
+        assert of_step(values, output, 3) == pytest.approx(compared(y, fitted, 1), rel=1e-5)
 
 
 def test_each_step_changes_what_it_is_called_for(scored_steps):
-    found = scored_steps(swapped=False)
+    values = scored_steps(swapped=False)
     for output in ("input", "network"):
-        assert found[output, 3, "nrmse"] == found[output, 2, "nrmse"]
-        assert found[output, 3, "ssim"] < found[output, 2, "ssim"]
-        assert found[output, 4, "ssim"] != found[output, 3, "ssim"]
-        assert found[output, 4, "nrmse"] == pytest.approx(found[output, 3, "nrmse"], rel=1e-3)
-    assert of_step(found, "network", 2) == of_step(found, "network", 1)
-    assert found["input", 2, "nrmse"] < found["input", 1, "nrmse"]
+        assert values[output, 3, "nrmse"] == values[output, 2, "nrmse"]
+        assert values[output, 3, "ssim"] < values[output, 2, "ssim"]
+        assert values[output, 4, "ssim"] != values[output, 3, "ssim"]
+        assert values[output, 4, "nrmse"] == pytest.approx(values[output, 3, "nrmse"], rel=1e-3)
+    assert of_step(values, "network", 2) == of_step(values, "network", 1)
+    assert values["input", 2, "nrmse"] < values["input", 1, "nrmse"]
 
 
 def test_without_a_restored_truth_the_steps_begin_with_the_right_roles(scored_steps):

@@ -142,9 +142,9 @@ def test_a_perfect_restoration_has_no_error(truth):
 def test_normalisation_is_csbdeeps(noisy, percentiles, dtype):
     image = noisy.astype(dtype)
     gain, offset = normalisation(image, *percentiles)
-    found = gain * image.astype(float) + offset
-    np.testing.assert_allclose(found, normalize(image, *percentiles), atol=1e-6)
-    np.testing.assert_allclose(found, n(image, *percentiles), atol=1e-9)
+    normalised = gain * image.astype(float) + offset
+    np.testing.assert_allclose(normalised, normalize(image, *percentiles), atol=1e-6)
+    np.testing.assert_allclose(normalised, n(image, *percentiles), atol=1e-9)
 
 
 # The same as the stock calls in float64, on awkward images
@@ -201,8 +201,8 @@ def test_scores_are_those_of_the_stock_calls_in_float64(case, is_input):
     if not is_input:
         image = (image / 3000 - 0.2).astype(np.float64 if case == "larger offset" else np.float32)
     rows = score_volume(truth, image, BOTH, is_input)
-    found = {(row["protocol"], row["metric"]): row["value"] for row in rows}
-    assert found == pytest.approx(stock_scores(truth, image, is_input), rel=1e-5, abs=1e-5)
+    values = {(row["protocol"], row["metric"]): row["value"] for row in rows}
+    assert values == pytest.approx(stock_scores(truth, image, is_input), rel=1e-5, abs=1e-5)
 
 
 def test_a_protocol_of_ones_own_is_scored_as_the_formulas_say(truth, noisy):
@@ -301,10 +301,10 @@ def test_images_thinner_than_the_window_are_refused(shape):
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-@pytest.mark.parametrize("which", ["truth", "image"])
-def test_nan_and_infinity_are_refused(truth, restored, bad, which):
+@pytest.mark.parametrize("name", ["truth", "image"])
+def test_nan_and_infinity_are_refused(truth, restored, bad, name):
     images = {"truth": truth.astype(np.float32), "image": restored}
-    images[which].flat[5] = bad
+    images[name].flat[5] = bad
     with pytest.raises(ValueError, match="NaN or infinite"):
         score_volume(images["truth"], images["image"], BOTH)
 
@@ -326,12 +326,12 @@ def test_constant_float64_restorations_are_refused(protocol):
 @pytest.mark.parametrize("value", [0, 100])
 def test_constant_truth_and_constant_input_are_refused(truth, restored, value):
     flat = np.full(truth.shape, value, np.uint16)
-    for pair, is_input, called in (
+    for pair, is_input, name in (
         ((flat, restored), False, "ground truth"),
         ((truth, flat), True, "input"),
     ):
         with pytest.raises(
-            ValueError, match=f"percentiles .* of the {called} are both {value}: a constant"
+            ValueError, match=f"percentiles .* of the {name} are both {value}: a constant"
         ):
             score_volume(*pair, BOTH, is_input)
 
@@ -358,10 +358,10 @@ def pair(tmp_path, truth, noisy, restored):
 
 
 def test_pairs_are_scored_from_their_files(tmp_path, pair, truth, noisy, restored):
-    known = {"condition": "C1", "volume": "worm-live", "stratum": "live"}
-    expected = [known | row for row in score_volume(truth, restored, BOTH)]
+    keys = {"condition": "C1", "volume": "worm-live", "stratum": "live"}
+    expected = [keys | row for row in score_volume(truth, restored, BOTH)]
     assert score_pair(pair, tmp_path / "restored", BOTH, "-(live|fixed)") == expected
-    expected = [known | row for row in score_volume(truth, noisy, BOTH, is_input=True)]
+    expected = [keys | row for row in score_volume(truth, noisy, BOTH, is_input=True)]
     assert score_pair(pair, None, BOTH, "-(live|fixed)") == expected
     assert set(expected[0]) < set(COLUMNS)
 
