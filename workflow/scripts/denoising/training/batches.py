@@ -1,12 +1,12 @@
 """Batches: which patches, in which orientation, and how they come to the device.
 
 The order of patches and their orientations are functions of the seed and of a batch's number, so
-that a training goes on after any batch as if it had never stopped.
+that a training continues after any batch as if it had never stopped.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
 
@@ -22,31 +22,37 @@ MOST_ELEMENTS = 2**31 - 1  # of one array on the device: kernels count them in i
 
 
 def batch_indices(count: int, batch_size: int, number: int, seed: int) -> np.ndarray:
-    """Indices, among `count` training patches, of batch `number` (from 0): one shuffled pass after
-    another.
+    """Indices of batch `number` (from 0) among `count` training patches, in shuffled passes.
 
     A batch may end one pass and begin the next, as in csbdeep's `DataWrapper`, so every patch is
     seen equally often. The order depends on `count` and `seed` alone, not on how it is cut into
     batches.
     """
-    passes, places = np.divmod(np.arange(number * batch_size, (number + 1) * batch_size), count)
+    seen = np.arange(number * batch_size, (number + 1) * batch_size)
+    passes, places = np.divmod(seen, count)
     return np.concatenate(
-        [_pass(count, seed, int(each))[places[passes == each]] for each in np.unique(passes)]
+        [
+            _order_of_pass(count, seed, int(number_of_pass))[places[passes == number_of_pass]]
+            for number_of_pass in np.unique(passes)
+        ]
     )
 
 
 @lru_cache(4)
-def _pass(count: int, seed: int, number: int) -> np.ndarray:
+def _order_of_pass(count: int, seed: int, number: int) -> np.ndarray:
     return random_stream(seed, "batch order", number).permutation(count)
 
 
 def batch_symmetries(batch_size: int, number: int, seed: int, square: bool) -> np.ndarray:
-    """Orientation of each patch of batch `number`, int32 (batch,), for `oriented`: 8, or 4 where
-    not square.
+    """Random orientation of each patch of batch `number`, as `oriented` takes it.
+
+    Returns
+    -------
+    ndarray of int32, (batch_size,)
+        0 to 7 for square patches, else 0 to 3.
     """
-    return random_stream(seed, "symmetries", number).integers(
-        0, 8 if square else 4, batch_size, np.int32
-    )
+    rng = random_stream(seed, "symmetries", number)
+    return rng.integers(0, 8 if square else 4, batch_size, np.int32)
 
 
 def oriented(patches: tf.Tensor, symmetries: tf.Tensor) -> tf.Tensor:
@@ -58,17 +64,18 @@ def oriented(patches: tf.Tensor, symmetries: tf.Tensor) -> tf.Tensor:
     symmetries : Tensor of int32, (batch,)
         0 to 7, the eight symmetries of the square; 0 to 3 where Y and X differ.
     """
-    each = tf.reshape(symmetries, [-1] + [1] * (len(patches.shape) - 1))
-    patches = tf.where(each & 1 > 0, patches[..., ::-1], patches)
-    patches = tf.where(each & 2 > 0, patches[..., ::-1, :], patches)
+    bits = tf.reshape(symmetries, [-1] + [1] * (len(patches.shape) - 1))
+    patches = tf.where(bits & 1 > 0, patches[..., ::-1], patches)
+    patches = tf.where(bits & 2 > 0, patches[..., ::-1, :], patches)
     if patches.shape[-1] != patches.shape[-2]:
         return patches
-    return tf.where(each & 4 > 0, tf.linalg.matrix_transpose(patches), patches)
+    return tf.where(bits & 4 > 0, tf.linalg.matrix_transpose(patches), patches)
 
 
 def validation_subset(validation: np.ndarray, size: int | None) -> np.ndarray:
-    """`size` of the validation patches, the same for every model on the same split; all where
-    `size` is None.
+    """Draw `size` of the validation patches, the same for every model on one split.
+
+    If `size` is None, all of them validate.
     """
     if size is None or size >= len(validation):
         return validation
@@ -77,9 +84,9 @@ def validation_subset(validation: np.ndarray, size: int | None) -> np.ndarray:
 
 
 def read_ahead(read: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
-    """`read(item)` for each item in order, read by a thread of its own, a few ahead."""
+    """Yield `read(item)` for each item in order; a thread of its own reads `AHEAD` items ahead."""
     with ThreadPoolExecutor(1) as reader:
-        waiting = deque()
+        waiting: deque[Future] = deque()
         for item in items:
             waiting.append(reader.submit(read, item))
             if len(waiting) > AHEAD:
@@ -89,12 +96,11 @@ def read_ahead(read: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any
 
 
 def on_device(array: np.ndarray) -> tf.Variable:
-    """A copy of `array` in the device's memory, brought there block by block."""
+    """Copy an array to the device's memory, block by block."""
     copy = tf.Variable(tf.zeros(array.shape, tf.float32), trainable=False)
     rows = max(1, BLOCK_BYTES // array[0].nbytes)
     for start in range(0, len(array), rows):
         block = array[start : start + rows]
-        copy.scatter_update(
-            tf.IndexedSlices(block, tf.range(start, start + len(block)))
-        )  # in place
+        rows_of_block = tf.range(start, start + len(block))
+        copy.scatter_update(tf.IndexedSlices(block, rows_of_block))  # in place
     return copy

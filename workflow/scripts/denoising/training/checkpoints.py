@@ -1,16 +1,16 @@
-"""Checkpoints of a training: all that its next step depends on, whole on disk or not there.
+"""Checkpoints of a training: everything that its next step depends on, whole on disk or absent.
 
 A training has a folder `CHECKPOINTS/KEY`, where the key is a hash of everything that defines it. In
 it lie
 
     epoch-00012.npz               after 12 epochs
     epoch-00012-step-00007.npz    7 steps into epoch 13, where the training was asked to stop
-    finished                      there once the model folder is written
+    finished                      empty; it exists once the model folder is written
 
 and no more than the newest two of the first kinds. Each npz holds the network's weights, the
 optimizer's variables and the best epoch's weights (weights_0, ...; optimizer_0, ...; best_0, ...),
-and a JSON text: the history, a row an epoch, and the losses of the steps since. Learning rate, best
-epoch and order of patches follow from these exactly.
+and a JSON text: the history, a row per epoch, and the losses of the steps since. Learning rate,
+best epoch and order of patches follow from these exactly.
 """
 
 import hashlib
@@ -21,6 +21,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -48,24 +49,27 @@ class State:
         What it ran on.
     """
 
-    weights: list = field(default_factory=list)
-    optimizer: list = field(default_factory=list)
-    best: list = field(default_factory=list)
-    history: list = field(default_factory=list)
-    losses: list = field(default_factory=list)
+    weights: list[np.ndarray] = field(default_factory=list)
+    optimizer: list[np.ndarray] = field(default_factory=list)
+    best: list[np.ndarray] = field(default_factory=list)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    losses: list[list[float]] = field(default_factory=list)
     seconds: float = 0.0
     device: str = ""
 
     @property
     def name(self) -> str:
-        return f"epoch-{len(self.history):05d}" + (
-            f"-step-{len(self.losses):05d}" if self.losses else ""
-        )
+        epoch = f"epoch-{len(self.history):05d}"
+        return f"{epoch}-step-{len(self.losses):05d}" if self.losses else epoch
 
 
-def key(**defined_by) -> str:
-    """Hash of everything that defines a training, 16 hexadecimal digits; values are what JSON can
-    hold.
+def key(**defined_by: Any) -> str:
+    """Hash of everything that defines a training, in values that JSON can hold.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
     """
     return hashlib.sha256(json.dumps(defined_by, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -76,8 +80,8 @@ def save(state: State, folder: Path) -> None:
     arrays = {
         f"{kind}_{i}": array for kind in ARRAYS for i, array in enumerate(getattr(state, kind))
     }
-    told = {name: getattr(state, name) for name in ("history", "losses", "seconds", "device")}
-    text = json.dumps(told | {"arrays": len(arrays)})
+    metadata = {name: getattr(state, name) for name in ("history", "losses", "seconds", "device")}
+    text = json.dumps(metadata | {"arrays": len(arrays)})
     path = folder / f"{state.name}.npz"
     partial = path.with_suffix(".partial")
     with open(partial, "wb") as file:
@@ -109,32 +113,33 @@ def load(folder: Path) -> State | None:
 
 
 def finish(folder: Path) -> None:
-    """Mark a training whose model folder is written: the workflow removes its checkpoints when all
-    has gone well.
+    """Mark a training whose model folder is written.
+
+    The workflow removes its checkpoints after a run without errors.
     """
     (folder / "finished").touch()
 
 
 def _newest_first(folder: Path) -> list[Path]:
-    # `-` sorts before `.`, so steps into the next epoch would otherwise stand before the epoch
-    # itself
+    # By stem: `-` sorts before `.`, so steps into the next epoch would otherwise stand before the
+    # epoch itself
     return sorted(folder.glob("epoch-*.npz"), key=lambda path: path.stem, reverse=True)
 
 
 def _read(path: Path) -> State:
-    with np.load(path) as saved:  # zip: each array is held against its checksum
-        found = {name: saved[name] for name in saved.files}
-    told = json.loads(str(found.pop("text")))
-    if told.pop("arrays") != len(found):
-        raise ValueError(f"it holds {len(found)} arrays, not those it was written with")
-    arrays = {kind: [] for kind in ARRAYS}
-    for name, array in found.items():  # in the order they were written
-        arrays[name.rpartition("_")[0]].append(array)
-    return State(**arrays, **told)
+    with np.load(path) as saved:  # the zip format has a checksum of each array
+        arrays = {name: saved[name] for name in saved.files}
+    metadata = json.loads(str(arrays.pop("text")))
+    if metadata.pop("arrays") != len(arrays):
+        raise ValueError(f"it holds {len(arrays)} arrays, not those it was written with")
+    state = State(**metadata)
+    for name, array in arrays.items():  # in the order they were written
+        getattr(state, name.rpartition("_")[0]).append(array)
+    return state
 
 
 def _sync(folder: Path) -> None:
-    """Make the renaming itself last."""
+    """Write a folder's entries to disk, so that a renamed file keeps its name."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

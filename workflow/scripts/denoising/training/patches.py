@@ -11,6 +11,8 @@ A folder of patches holds
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -30,71 +32,76 @@ BACKGROUND_THRESHOLD = 0.4
 BACKGROUND_PERCENTILE = 99.9
 LOW_PERCENTILES = (1.0, 3.0)
 HIGH_PERCENTILES = (99.5, 99.9)
-# edges of a patch in a block in which foreground is looked for: its windows reach half an edge
-# beyond it
+# Foreground is looked for block by block, because the filter's windows reach beyond a block by half
+# a patch: edges of a block in edges of a patch, and bytes per voxel of it (as float32, filtered,
+# and whether it is foreground)
 BLOCK = 3
-BLOCK_BYTES = 9  # of a voxel in the block: as float32, filtered, and whether it is foreground
+BLOCK_BYTES = 9
 
 Region = tuple[slice, ...]
 
 
 def foreground(
-    truth: np.ndarray, patch_shape: tuple[int, ...], threshold: float, region: Region
+    truth: np.ndarray, patch_shape: tuple[int, ...], threshold: np.float64, region: Region
 ) -> np.ndarray:
-    """Where in a region of the ground truth a patch centre may lie so that the patch shows more
-    than background.
+    """Where in a region a patch may have its centre, so that it shows more than background.
 
-    A centre counts when the ground truth exceeds the threshold, 0.4 of its 99.9th percentile,
+    A centre counts if the ground truth exceeds the threshold, 0.4 of its 99.9th percentile,
     somewhere in the half-sized window around it (the rule of csbdeep's `no_background_patches`).
-    Returns a boolean array of the region's shape.
+
+    Returns
+    -------
+    ndarray of bool
+        Of the region's shape.
     """
     window = [max(1, size // 2) for size in patch_shape]
     begin = [max(0, part.start - size // 2) for part, size in zip(region, window, strict=True)]
     end = [part.stop + (size - 1) // 2 for part, size in zip(region, window, strict=True)]
     around = truth[tuple(map(slice, begin, end))].astype(np.float32)
     inside = tuple(
-        slice(part.start - a, part.stop - a) for a, part in zip(begin, region, strict=True)
+        slice(part.start - start, part.stop - start)
+        for part, start in zip(region, begin, strict=True)
     )
     return maximum_filter(around, window, mode="constant")[inside] > threshold
 
 
-class Places:
-    """Corners of patches whose centres show more than background, in the order of their places in
-    the volume.
+class ForegroundPatches:
+    """Corners of the patches that show more than background, in the order of the volume's voxels.
 
-    Memory holds how many there are in each row, counted block by block; a row is looked at again
-    for a place in it.
+    Memory holds only how many there are in each row, counted block by block; to find a corner, its
+    row is filtered again.
     """
 
     def __init__(self, truth: np.ndarray, patch_shape: tuple[int, ...]):
-        self.truth, self.patch_shape = truth, patch_shape
-        self.first = [
-            size // 2 for size in patch_shape
-        ]  # the centre of the patch in the volume's first corner
-        self.shape = [s - p + 1 for p, s in zip(patch_shape, truth.shape, strict=True)]
+        self.truth = truth
+        self.patch_shape = patch_shape
+        self.first_centre = [size // 2 for size in patch_shape]
+        self.corners_shape = [s - p + 1 for p, s in zip(patch_shape, truth.shape, strict=True)]
+        # A Python float would be rounded to float32 where it is compared with the image
         self.threshold = np.float64(
             BACKGROUND_THRESHOLD * percentiles(truth, [BACKGROUND_PERCENTILE])[0]
         )
-        in_rows = np.zeros(self.shape[:-1], np.int64)
-        for block in slabs(self.shape, BLOCK_BYTES, [BLOCK * size for size in patch_shape]):
-            in_rows[block[:-1]] += self._allowed(block).sum(axis=-1)
-        self.up_to = np.cumsum(in_rows)
+        counts = np.zeros(self.corners_shape[:-1], np.int64)
+        for block in slabs(self.corners_shape, BLOCK_BYTES, [BLOCK * size for size in patch_shape]):
+            counts[block[:-1]] += self._allowed(block).sum(axis=-1)
+        self.cumulative_counts = np.cumsum(counts)
 
     def __len__(self) -> int:
-        return int(self.up_to[-1])
+        return int(self.cumulative_counts[-1])
 
-    def corner(self, place: int) -> tuple[int, ...]:
-        """The corner of one place, counted from 0."""
-        row = int(np.searchsorted(self.up_to, place, side="right"))
-        lead = [int(i) for i in np.unravel_index(row, self.shape[:-1])]
-        allowed = self._allowed((*(slice(i, i + 1) for i in lead), slice(0, self.shape[-1])))
-        before = int(self.up_to[row - 1]) if row else 0
-        return (*lead, int(np.flatnonzero(allowed)[place - before]))
+    def corner(self, number: int) -> tuple[int, ...]:
+        """The corner of patch `number`, counted from 0."""
+        row = int(np.searchsorted(self.cumulative_counts, number, side="right"))
+        lead = [int(i) for i in np.unravel_index(row, self.corners_shape[:-1])]
+        whole_row = (*(slice(i, i + 1) for i in lead), slice(0, self.corners_shape[-1]))
+        before = int(self.cumulative_counts[row - 1]) if row else 0
+        return (*lead, int(np.flatnonzero(self._allowed(whole_row))[number - before]))
 
     def _allowed(self, corners: Region) -> np.ndarray:
+        """Whether each corner of a region is that of a foreground patch."""
         centres = tuple(
-            slice(part.start + c, part.stop + c)
-            for part, c in zip(corners, self.first, strict=True)
+            slice(part.start + offset, part.stop + offset)
+            for part, offset in zip(corners, self.first_centre, strict=True)
         )
         return foreground(self.truth, self.patch_shape, self.threshold, centres)
 
@@ -120,7 +127,7 @@ def cut_patches(
     patch_shape : tuple of int
         In voxels, no larger than the volume.
     count : int
-        Patches wanted; places repeat only where the foreground has fewer.
+        Number of patches; places repeat only where the foreground has fewer.
     rng : numpy.random.Generator
 
     Returns
@@ -132,7 +139,23 @@ def cut_patches(
     ValueError
         If the shapes do not fit, or an image is constant.
     """
-    patch_shape = tuple(patch_shape)
+    _check_shapes(truth, image, patch_shape)
+    candidates = ForegroundPatches(truth, patch_shape)
+    if len(candidates) == 0:
+        raise ValueError(
+            f"no patch of {patch_shape} in the volume of {truth.shape} shows more than background"
+            " around its centre; make patches smaller (the dataset's patches.shape), or leave the"
+            " volume out."
+        )
+    numbers = rng.choice(len(candidates), count, replace=count > len(candidates))
+    corners = [candidates.corner(number) for number in numbers]
+    low = rng.uniform(*LOW_PERCENTILES, count)
+    high = rng.uniform(*HIGH_PERCENTILES, count)
+    ranks = np.column_stack([low, high])
+    return _cut(image, corners, patch_shape, ranks), _cut(truth, corners, patch_shape, ranks)
+
+
+def _check_shapes(truth: np.ndarray, image: np.ndarray, patch_shape: tuple[int, ...]) -> None:
     if truth.shape != image.shape:
         raise ValueError(
             f"ground truth is {truth.shape}, the image {image.shape}: expected one shape."
@@ -144,36 +167,25 @@ def cut_patches(
             f"a patch of {patch_shape} does not fit a volume of {truth.shape}; set the dataset's"
             " patches.shape."
         )
-    places = Places(truth, patch_shape)
-    if len(places) == 0:
-        raise ValueError(
-            f"no patch of {patch_shape} in the volume of {truth.shape} shows more than background"
-            " around its centre; make patches smaller (the dataset's patches.shape), or leave the"
-            " volume out."
-        )
-    chosen = [
-        places.corner(place)
-        for place in rng.choice(len(places), count, replace=count > len(places))
-    ]
-    ranks = np.column_stack(
-        [rng.uniform(*LOW_PERCENTILES, count), rng.uniform(*HIGH_PERCENTILES, count)]
-    )
-    return tuple(_cut(volume, chosen, patch_shape, ranks) for volume in (image, truth))
 
 
 def _cut(
-    volume: np.ndarray, starts: list[tuple[int, ...]], shape: tuple[int, ...], ranks: np.ndarray
+    volume: np.ndarray,
+    corners: list[tuple[int, ...]],
+    shape: tuple[int, ...],
+    ranks: np.ndarray,
 ) -> np.ndarray:
-    limits = np.reshape(percentiles(volume, ranks.ravel()), ranks.shape)
-    if not (limits[:, 1] > limits[:, 0]).all():
+    """Cut patches at these corners, each normalised by its two percentiles of the volume."""
+    ranges = np.reshape(percentiles(volume, ranks.ravel().tolist()), ranks.shape)
+    if not (ranges[:, 1] > ranges[:, 0]).all():
         raise ValueError(
             "the image is constant between its 3rd and 99.5th percentile; leave it out."
         )
-    cut = np.empty((len(starts), *shape), np.float32)
-    for patch, start, (low, high) in zip(cut, starts, limits, strict=True):
-        part = volume[tuple(slice(a, a + s) for a, s in zip(start, shape, strict=True))]
-        patch[...] = (part - low) / (high - low)
-    return cut
+    patches = np.empty((len(corners), *shape), np.float32)
+    for patch, corner, (low, high) in zip(patches, corners, ranges, strict=True):
+        region = tuple(slice(a, a + size) for a, size in zip(corner, shape, strict=True))
+        patch[...] = (volume[region] - low) / (high - low)
+    return patches
 
 
 def patches_from_volumes(
@@ -184,11 +196,30 @@ def patches_from_volumes(
     seed: int,
     folder: Path,
 ) -> None:
-    """Cut patches from every training volume under `volumes` and write a folder of patches.
+    """Cut `per_volume` patches from each training image and write a folder of patches.
 
-    Volumes are memory maps, of which the patches of one and its low-SNR image are in memory at a
-    time; they go to shuffled places of the memory-mapped output, so that any part of it mixes
-    volumes and conditions.
+    Volumes are memory maps, and memory holds the patches of one image at a time. They go to
+    shuffled places of the memory-mapped output, so that any part of it mixes volumes and
+    conditions.
+
+    Parameters
+    ----------
+    volumes : Path
+        A folder of volumes.
+    conditions : list of str
+        Low-SNR conditions to cut from.
+    patch_shape : tuple of int
+        In voxels.
+    per_volume : int
+        Patches of each volume in each condition.
+    seed : int
+    folder : Path
+        Written: a folder of patches.
+
+    Raises
+    ------
+    ValueError
+        If there are no training volumes, or no patches can be cut from one, which is then named.
     """
     pairs = list(paired(volumes, "train", conditions))
     if not pairs:
@@ -199,17 +230,18 @@ def patches_from_volumes(
     count = per_volume * len(pairs)
     order = random_stream(seed, "order of patches").permutation(count)
     labels = pd.DataFrame({"patch": range(count), "condition": "", "volume": ""})
-    with _patch_writer(folder, (count, *patch_shape)) as (X, Y):
+    with _patch_arrays(folder, (count, *patch_shape)) as (X, Y):
         for i, pair in enumerate(pairs):
             places = order[i * per_volume : (i + 1) * per_volume]
             rng = random_stream(seed, "places of patches", i)
-            truth, image = (
-                open_volume(path, pair.axes, folder) for path in (pair.truth, pair.image)
-            )
+            truth = open_volume(pair.truth, pair.axes, folder)
+            image = open_volume(pair.image, pair.axes, folder)
             try:
-                X[places], Y[places] = cut_patches(truth, image, patch_shape, per_volume, rng)
+                inputs, targets = cut_patches(truth, image, patch_shape, per_volume, rng)
             except ValueError as error:
                 raise ValueError(f"volume {pair.volume} ({pair.image}): {error}") from None
+            X[places] = inputs
+            Y[places] = targets
             labels.loc[places, ["condition", "volume"]] = [pair.condition, pair.volume]
     normalisation = (
         f"per patch, percentiles {LOW_PERCENTILES} and {HIGH_PERCENTILES} of the whole image"
@@ -218,7 +250,7 @@ def patches_from_volumes(
 
 
 def patches_from_npz(npz: Path, axes: str, patch_shape: tuple[int, ...], folder: Path) -> None:
-    """Copy the published patches of `npz` to memory-mappable arrays, block by block, as they are.
+    """Copy published patches, unchanged and block by block, to a folder of patches.
 
     Parameters
     ----------
@@ -238,7 +270,7 @@ def patches_from_npz(npz: Path, axes: str, patch_shape: tuple[int, ...], folder:
         normalised.
     """
     shape = _npz_patches_shape(npz, axes, patch_shape)
-    with _patch_writer(folder, (shape[0], *patch_shape)) as arrays:
+    with _patch_arrays(folder, (shape[0], *patch_shape)) as arrays:
         for name, target in zip("XY", arrays, strict=True):
             start = 0
             for block in npz_blocks(npz, name):
@@ -252,23 +284,23 @@ def patches_from_npz(npz: Path, axes: str, patch_shape: tuple[int, ...], folder:
 
 
 def _npz_patches_shape(npz: Path, axes: str, patch_shape: tuple[int, ...]) -> tuple[int, ...]:
-    shape, other = npz_shape(npz, "X"), npz_shape(npz, "Y")
-    if shape != other:
+    """Shape of both arrays in the npz, if it is what `axes` and `patch_shape` say."""
+    shape = npz_shape(npz, "X")
+    target_shape = npz_shape(npz, "Y")
+    if shape != target_shape:
         raise ValueError(
-            f"{npz}: X is {shape} and Y {other}, expected one shape; fetch the archive again."
+            f"{npz}: X is {shape} and Y {target_shape}, expected one shape; fetch the archive"
+            " again."
         )
     named = npz_text(npz, "axes")
     if named not in (None, axes):
         raise ValueError(
             f"{npz}: names its axes {named}, expected {axes}; correct the dataset's patches.axes."
         )
-    sizes = {
-        "S": shape[0],
-        "C": 1,
-        **dict(zip("ZYX"[-len(patch_shape) :], patch_shape, strict=True)),
-    }
+    spatial_axes = "ZYX"[-len(patch_shape) :]
+    sizes = {"S": shape[0], "C": 1, **dict(zip(spatial_axes, patch_shape, strict=True))}
     # A channel axis of length 1 may stand anywhere: the order of the values is the same
-    fits = axes.replace("C", "") == "S" + "ZYX"[-len(patch_shape) :]
+    fits = axes.replace("C", "") == "S" + spatial_axes
     if not fits or shape != tuple(sizes[axis] for axis in axes):
         wanted = ", ".join("n" if axis == "S" else str(sizes.get(axis, "?")) for axis in axes)
         raise ValueError(
@@ -280,41 +312,44 @@ def _npz_patches_shape(npz: Path, axes: str, patch_shape: tuple[int, ...]) -> tu
 
 def _check_normalised(patches: np.ndarray, source: str) -> None:
     """Refuse patches in raw units: medians of 1st and 99.9th percentiles must lie near 0 and 1."""
-    some = patches[:: max(1, len(patches) // 256)]
-    low, high = np.percentile(some.reshape(len(some), -1), (1, 99.9), axis=1)
-    if not (-1 < np.median(low) < 0.5 and 0.3 < np.median(high) < 5):
+    sample = patches[:: max(1, len(patches) // 256)]
+    percentiles_of_each = np.percentile(sample.reshape(len(sample), -1), (1, 99.9), axis=1)
+    low, high = np.median(percentiles_of_each, axis=1)
+    if not (-1 < low < 0.5 and 0.3 < high < 5):
         raise ValueError(
-            f"{source}: patches range from {np.median(low):.3g} to {np.median(high):.3g} (medians),"
+            f"{source}: patches range from {low:.3g} to {high:.3g} (medians),"
             " expected about 0 to 1 after percentile normalisation; use patches.source: volumes"
             " for data in raw units."
         )
 
 
-class _patch_writer:
-    """Open X.npy and Y.npy under temporary names; rename both when the block ends well."""
-
-    def __init__(self, folder: Path, shape: tuple[int, ...]):
-        folder.mkdir(parents=True, exist_ok=True)
-        self.paths = [folder / "X.npy", folder / "Y.npy"]
-        self.partial = [path.with_name(path.name + ".partial") for path in self.paths]
-        self.shape = shape
-
-    def __enter__(self) -> list[np.memmap]:
-        self.arrays = [open_memmap(path, "w+", np.float32, self.shape) for path in self.partial]
-        return self.arrays
-
-    def __exit__(self, failed, *_):
-        for array, partial, path in zip(self.arrays, self.partial, self.paths, strict=True):
+@contextmanager
+def _patch_arrays(folder: Path, shape: tuple[int, ...]) -> Iterator[list[np.memmap]]:
+    """X and Y to fill, in files that get their names only if the block ends without an error."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / "X.npy", folder / "Y.npy"]
+    partial = [path.with_name(path.name + ".partial") for path in paths]
+    arrays = [open_memmap(path, "w+", np.float32, shape) for path in partial]
+    try:
+        yield arrays
+        for array in arrays:
             array.flush()
-            if failed is None:
-                os.replace(partial, path)
-            else:
-                partial.unlink()
+    except BaseException:
+        for path in partial:
+            path.unlink()
+        raise
+    for temporary, path in zip(partial, paths, strict=True):
+        os.replace(temporary, path)
 
 
 def _describe(
-    folder: Path, labels: pd.DataFrame, patch_shape, source: str, normalisation: str
+    folder: Path,
+    labels: pd.DataFrame,
+    patch_shape: tuple[int, ...],
+    source: str,
+    normalisation: str,
 ) -> None:
+    """Write patches.csv and patches.json beside the arrays."""
     labels.to_csv(folder / "patches.csv", index=False)
     description = {
         "axes": "S" + "ZYX"[-len(patch_shape) :],

@@ -16,14 +16,14 @@ def read_labels(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, dtype={"condition": str, "volume": str}, keep_default_na=False)
 
 
-def split_patches(labels: pd.DataFrame, how: str, fraction: float, seed: int) -> pd.DataFrame:
+def split_patches(labels: pd.DataFrame, kind: str, fraction: float, seed: int) -> pd.DataFrame:
     """Part the patches into training and validation.
 
     Parameters
     ----------
     labels : DataFrame
         Columns patch, condition, volume (patches.csv).
-    how : {"tail", "random", "by-volume"}
+    kind : {"tail", "random", "by-volume"}
         `tail`: the last patches validate (csbdeep's `load_training_data`); `random`: drawn with
         `seed`; `by-volume`: whole volumes, drawn with `seed`, so that no volume is on both sides.
     fraction : float
@@ -41,19 +41,20 @@ def split_patches(labels: pd.DataFrame, how: str, fraction: float, seed: int) ->
     ValueError
         If a part would be empty, or `by-volume` is asked of patches whose volumes are not known.
     """
-    n = len(labels)
+    count = len(labels)
     rng = random_stream(seed, "split")
-    if how == "by-volume":
+    if kind == "by-volume":
         validates = _volumes_to_validate(labels, fraction, rng)
     else:
-        order = rng.permutation(n) if how == "random" else np.arange(n)
-        validates = np.zeros(n, bool)
-        validates[order[n - round(n * fraction) :]] = True
-    if not 0 < validates.sum() < n:
+        order = rng.permutation(count) if kind == "random" else np.arange(count)
+        validates = np.zeros(count, bool)
+        validates[order[count - round(count * fraction) :]] = True
+    validation_count = int(validates.sum())
+    if not 0 < validation_count < count:
         raise ValueError(
-            f"split {how} of {n} patches with validation_fraction {fraction} leaves"
-            f" {n - validates.sum()} to train and {validates.sum()} to validate on, expected some"
-            " of each; cut more patches or volumes."
+            f"split {kind} of {count} patches with validation_fraction {fraction} leaves"
+            f" {count - validation_count} to train and {validation_count} to validate on, expected"
+            " some of each; cut more patches or volumes."
         )
     return pd.DataFrame(
         {"patch": labels["patch"], "part": np.where(validates, "validation", "train")}
@@ -63,6 +64,7 @@ def split_patches(labels: pd.DataFrame, how: str, fraction: float, seed: int) ->
 def _volumes_to_validate(
     labels: pd.DataFrame, fraction: float, rng: np.random.Generator
 ) -> np.ndarray:
+    """Whether each patch is of a volume that validates: the first of the shuffled volumes."""
     if (labels["volume"] == "").any():
         raise ValueError(
             "split: by-volume needs the volume of every patch, which published npz patches do not"
@@ -70,4 +72,5 @@ def _volumes_to_validate(
         )
     volumes = rng.permutation(np.unique(labels["volume"]))
     share = labels["volume"].value_counts(normalize=True)[volumes].cumsum()
-    return labels["volume"].isin(volumes[: int((share < fraction - 1e-9).sum()) + 1]).to_numpy()
+    needed = int((share < fraction - 1e-9).sum()) + 1
+    return labels["volume"].isin(volumes[:needed]).to_numpy()
