@@ -9,6 +9,12 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", "config/README.md", "profiles/README.md", "resources/README.md"]
+PAGES += sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))
+README_WORDS = 600
+
+
+def test_readme_is_short():
+    assert len((ROOT / "README.md").read_text().split()) <= README_WORDS
 
 
 @pytest.mark.parametrize("page", PAGES)
