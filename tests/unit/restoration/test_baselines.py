@@ -33,7 +33,7 @@ from denoising.restoration.baselines import (
     tune,
     wavelet,
 )
-from denoising.study.config import BASELINES as NAMES
+from denoising.study.baselines import BASELINES as DESCRIBED
 
 NOISE = 0.1
 STRENGTHS = {"gaussian": 1.2, "median": 3, "tv": 2, "wavelet": 1.7, "nlm": 0.8}
@@ -74,7 +74,7 @@ def noisy(clean):
 
 
 def test_there_are_the_baselines_that_a_config_may_name():
-    assert tuple(BASELINES) == NAMES == tuple(STRENGTHS)
+    assert tuple(BASELINES) == tuple(DESCRIBED) == tuple(STRENGTHS)
 
 
 @pytest.mark.parametrize("baseline", BASELINES)
