@@ -1,5 +1,7 @@
 """Volumes on disk: TIFF files that keep values and axes, and their list."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tifffile
@@ -243,6 +245,7 @@ def test_pairs_come_volume_by_volume_in_the_conditions_order(folder):
         ("b", "2"),
         ("b", "1"),
     ]
+    assert found[3].restored_name == Path("1/b.tif")
     np.testing.assert_array_equal(read_volume(found[3].image), volume((4, 6, 7), seed=[0, 2]))
     np.testing.assert_array_equal(read_volume(found[3].truth), volume((4, 6, 7), seed=[0, 1]))
     assert [pair.volume for pair in paired(folder, "train", ["1"])] == ["c"]

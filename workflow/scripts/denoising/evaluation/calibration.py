@@ -65,8 +65,8 @@ def calibrate_pair(
     ValueError
         If the volume cannot be compared with its truth, or its scale is missing; names the file.
     """
-    path = restored / pair.condition / f"{pair.volume}.tif"
-    scale = restored / SCALES / pair.condition / f"{pair.volume}.tif"
+    path = restored / pair.restored_name
+    scale = restored / SCALES / pair.restored_name
     if not scale.parent.is_dir():
         raise ValueError(
             f"{scale.parent}: the predicted scale is missing; restore with a model of loss laplace."

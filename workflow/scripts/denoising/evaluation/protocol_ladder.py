@@ -65,14 +65,14 @@ def score_protocol_steps(
     list of dict
         Rows of condition, volume, output, step, label, metric and value. Errors name the file.
     """
-    path = restored / pair.condition / f"{pair.volume}.tif"
+    path = restored / pair.restored_name
     truth, low, network = (
         open_volume(file, pair.axes, scratch) for file in (pair.truth, pair.image, path)
     )
     try:
         rows = _score_steps(truth, low, network, STEPS, threads)
         if restored_truth is not None:
-            clean_path = restored_truth / TRUTH / f"{pair.volume}.tif"
+            clean_path = restored_truth / TRUTH / pair.restored_name.name
             clean = open_volume(clean_path, pair.axes, scratch)
             swapped = {SWAPPED: PROTOCOLS["study2019"]}
             rows = _score_steps(low, truth, clean, swapped, threads) + rows

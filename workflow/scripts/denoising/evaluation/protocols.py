@@ -195,7 +195,7 @@ def score_pair(
     list of dict
         Rows of condition, volume, stratum, protocol, metric and value. Errors name the file.
     """
-    path = pair.image if restored is None else restored / pair.condition / f"{pair.volume}.tif"
+    path = pair.image if restored is None else restored / pair.restored_name
     truth = open_volume(pair.truth, pair.axes, scratch)
     image = open_volume(path, pair.axes, scratch)
     try:

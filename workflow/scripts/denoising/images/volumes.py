@@ -170,6 +170,11 @@ class Pair:
     image: Path
     truth: Path
 
+    @property
+    def restored_name(self) -> Path:
+        """File of the restored image within a folder of restored volumes."""
+        return Path(self.condition, f"{self.volume}.tif")
+
 
 def paired(folder: Path, part: str, conditions: list[str]) -> Iterator[Pair]:
     """Every pair of `part` ("train" or "test"), volume by volume, conditions in the order given."""

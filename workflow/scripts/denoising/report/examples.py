@@ -62,7 +62,7 @@ def example_sections(
     return {
         "input": sections([pair.image for pair in pairs]),
         **{
-            name: sections([restored / pair.condition / f"{pair.volume}.tif" for pair in pairs])
+            name: sections([restored / pair.restored_name for pair in pairs])
             for name, restored in restorations.items()
         },
         "truth": sections([pair.truth for pair in pairs]),

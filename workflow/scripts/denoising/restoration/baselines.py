@@ -474,7 +474,7 @@ def restore_all(
 
 
 def _restore_pair(pair: Pair, folder: Path, choice: dict, settings: dict) -> int:
-    target = folder / pair.condition / f"{pair.volume}.tif"
+    target = folder / pair.restored_name
     target.parent.mkdir(parents=True, exist_ok=True)
     image, header = (
         open_volume(pair.image, pair.axes, scratch=target.parent),

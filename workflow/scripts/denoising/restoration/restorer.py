@@ -576,7 +576,7 @@ def restore_all(
     start, voxels = time.perf_counter(), 0
     folder.mkdir(parents=True, exist_ok=True)
     for pair in tqdm(pairs, desc="restored", unit="volume"):
-        name = Path(pair.condition, f"{pair.volume}.tif")
+        name = pair.restored_name
         targets = folder / name, None if pair.condition == TRUTH else folder / SCALES / name
         voxels += restore_file(restorer, pair.image, pair.axes, *targets, settings, threads, part)
     spent = {"seconds": round(time.perf_counter() - start, 3), "voxels": voxels, "threads": threads}

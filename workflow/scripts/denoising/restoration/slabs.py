@@ -54,7 +54,8 @@ def gather(
     start = time.perf_counter()
     scaled = any((folder / SCALES).is_dir() for folder in folders)
     for pair in pairs:
-        name, header = Path(pair.condition, f"{pair.volume}.tif"), volume_header(pair.image)
+        name = pair.restored_name
+        header = volume_header(pair.image)
         storage = Storage.of(settings, header.dtype)
         for target in [name, SCALES / name] if scaled else [name]:
             (output / target).parent.mkdir(parents=True, exist_ok=True)
