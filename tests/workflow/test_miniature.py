@@ -273,25 +273,27 @@ LAST = {"provenance", "all"}
 
 
 def test_an_edit_to_code_reruns_the_rules_that_use_it(miniature):
-    assert edited(miniature, "figures", "import ", "import math\nimport ") == FIGURES | LAST
-    assert edited(miniature, "specimens", "EPOCH = 315532800", "EPOCH = 315619200") >= {
+    assert edited(miniature, "report/figures", "import ", "import math\nimport ") == FIGURES | LAST
+    assert edited(miniature, "specimens/specimens", "EPOCH = 315532800", "EPOCH = 315619200") >= {
         "simulate",
         "train",
         "evaluate",
     }
-    assert not edited(miniature, "examples", "import numpy", "import math\nimport numpy") & {
+    assert not edited(miniature, "report/examples", "import numpy", "import math\nimport numpy") & {
         "train",
         "patches",
     }
-    assert not edited(miniature, "logs", "import logging", "import math\nimport logging")
-    assert not edited(miniature, "leases", "import logging", "import math\nimport logging")
-    assert not edited(miniature, "downloads", "import logging", "import math\nimport logging") & {
-        "download"
-    }
-    again = edited(miniature, "ensembles", "import logging", "import math\nimport logging")
+    assert not edited(miniature, "running/logs", "import logging", "import math\nimport logging")
+    assert not edited(miniature, "running/devices", "import logging", "import math\nimport logging")
+    assert not edited(
+        miniature, "running/downloads", "import logging", "import math\nimport logging"
+    ) & {"download"}
+    again = edited(
+        miniature, "restoration/ensembles", "import logging", "import math\nimport logging"
+    )
     assert again >= {"ensemble", "evaluate", "gather_scores"}
     assert not again & {"train", "patches", "split"}
-    again = edited(miniature, "metrics", "SSIM_SLAB = 16", "SSIM_SLAB = 8")
+    again = edited(miniature, "evaluation/ssim", "SLAB = 16", "SLAB = 8")
     # restorations were temporary, so scoring needs them again; training is never touched
     assert again >= {
         "evaluate",
@@ -305,9 +307,14 @@ def test_an_edit_to_code_reruns_the_rules_that_use_it(miniature):
 
 
 def test_an_edit_to_comments_or_docstrings_reruns_nothing(miniature):
-    assert not edited(miniature, "training", "import logging", "# Why, not what\n\nimport logging")
     assert not edited(
-        miniature, "metrics", '"""Scores of a restoration', '"""Scores and more of a restoration'
+        miniature, "training/loop", "import logging", "# Why, not what\n\nimport logging"
+    )
+    assert not edited(
+        miniature,
+        "evaluation/protocols",
+        '"""Scores of a restoration',
+        '"""Scores and more of a restoration',
     )
 
 
