@@ -1,0 +1,64 @@
+"""The examples of docs/extending.md work as they stand there, on a copy of the workflow."""
+
+import re
+import runpy
+from contextlib import nullcontext
+from textwrap import dedent
+from types import SimpleNamespace
+from unittest import mock
+
+import pytest
+from conftest import HERE, ROOT, copy_workflow
+from made_up import scores_of, study_of
+
+# A path, in front of it perhaps the name of a list in that file, and the code that stands below
+EXAMPLE = re.compile(
+    r"(?:in `(?P<list>[A-Z]+)` of )?`(?P<path>[\w/.]+)`:\n\n(?P<code> *```\w+\n.*?\n *```\n)",
+    re.S,
+)
+STUDY = study_of({"mine": {"models": {"planaria": {"trained_on": "planaria"}}}})
+
+
+@pytest.fixture(scope="module")
+def extended(tmp_path_factory):
+    """A copy of the workflow with every example of the page."""
+    flow = copy_workflow(tmp_path_factory.mktemp("extended"))
+    for example in EXAMPLE.finditer((ROOT / "docs/extending.md").read_text()):
+        code = "".join(dedent(example["code"]).splitlines(keepends=True)[1:-1])
+        path = flow.root / example["path"]
+        if example["list"]:
+            text = path.read_text()
+            start = f"\n{example['list']} = (\n"
+            assert text.count(start) == 1
+            code = text.replace(start, start + code)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(code)
+    return flow
+
+
+@pytest.mark.parametrize("name", ["tables/worst_volumes.csv"])
+def test_the_workflow_makes_it(extended, name):
+    jobs = extended.jobs(f"results/{name}", "--configfile", HERE / "miniature.yaml")
+    assert jobs[name.split("/")[0].removesuffix("s")] == 1
+
+
+def run(script, folder, **output):
+    """Run the script of a table or figure on made-up scores."""
+    scores = folder / "scores.csv"
+    scores_of([0.1, 0.2, 0.3]).to_csv(scores, index=False)
+    job = SimpleNamespace(
+        input=SimpleNamespace(scores=scores),
+        output=SimpleNamespace(**output),
+        params=SimpleNamespace(study=STUDY, caption="A caption."),
+        log=[folder / "log"],
+    )
+    with mock.patch("denoising.running.logs.open_log", nullcontext):
+        runpy.run_path(str(script), init_globals={"snakemake": job})
+
+
+def test_the_table_is_written(extended, tmp_path):
+    script = extended.root / "workflow/scripts/tables/worst_volumes.py"
+    csv, markdown = tmp_path / "table.csv", tmp_path / "table.md"
+    run(script, tmp_path, csv=csv, markdown=markdown)
+    assert "v2,0.3" in csv.read_text()
+    assert "worst test volumes" in markdown.read_text()
