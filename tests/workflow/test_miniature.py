@@ -274,7 +274,9 @@ LAST = {"provenance", "all"}
 
 def test_an_edit_to_code_reruns_the_rules_that_use_it(miniature):
     assert edited(miniature, "report/figures", "import ", "import math\nimport ") == FIGURES | LAST
-    assert edited(miniature, "specimens/specimens", "EPOCH = 315532800", "EPOCH = 315619200") >= {
+    assert edited(
+        miniature, "specimens/simulated_archives", "EPOCH = 315532800", "EPOCH = 315619200"
+    ) >= {
         "simulate",
         "train",
         "evaluate",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from denoising.running.downloads import record_archive
 from denoising.running.logs import open_log
-from denoising.specimens.specimens import simulate_archive
+from denoising.specimens.simulated_archives import simulate_archive
 
 with open_log(snakemake.log[0]):
     archive = Path(snakemake.output.archive)

@@ -13,7 +13,9 @@ from denoising.images.files import Storage, write
 from denoising.images.matching import match_pairs
 from denoising.images.pairs import import_pairs, record_pairs
 from denoising.images.volumes import paired, read_listing, read_volume, volume_header
-from denoising.specimens.specimens import SPECIES, acquire, simulate_specimen
+from denoising.specimens.acquisition import acquire
+from denoising.specimens.nuclei import simulate_specimen
+from denoising.specimens.species import SPECIES
 
 REAL = Path(__file__).parents[4] / "shared" / "data" / "pairs2d"
 

@@ -28,7 +28,9 @@ from denoising.restoration.restorer import (
     restore_file,
     slab,
 )
-from denoising.specimens.specimens import SPECIES, acquire, simulate_specimen
+from denoising.specimens.acquisition import acquire
+from denoising.specimens.nuclei import simulate_specimen
+from denoising.specimens.species import SPECIES
 from denoising.training.network import halo, load_model
 
 DATA = Path(__file__).parents[3] / "../shared/data"

@@ -1,17 +1,15 @@
-"""Simulated specimens, microscopes and archives: physics against known answers, layout as
-published.
-"""
+"""Simulated archives: the published layout, equal bytes from equal arguments, refusals."""
 
 import tarfile
 import zipfile
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import tifffile
 
-from denoising.specimens import specimens
-from denoising.specimens.specimens import SPECIES, acquire, simulate_archive, simulate_specimen
+from denoising.specimens import simulated_archives
+from denoising.specimens.simulated_archives import simulate_archive
+from denoising.specimens.species import SPECIES
 
 SMALL = {
     "shape": (8, 48, 48),
@@ -36,15 +34,6 @@ def unpacked(folder, species, **changes):
 @pytest.fixture(scope="module", params=SPECIES)
 def archive(request, tmp_path_factory):
     return request.param, *unpacked(tmp_path_factory.mktemp(request.param), request.param)
-
-
-def plain(species, **changes):
-    """The species without what makes a flat field uneven: attenuation and crosstalk."""
-    scope = replace(SPECIES[species].microscope, crosstalk=0.0)
-    return replace(SPECIES[species], microscope=scope, **({"attenuation_um": np.inf} | changes))
-
-
-# Archives
 
 
 def test_layout_is_the_published_one(archive):
@@ -127,10 +116,10 @@ def test_entries_bear_no_date_owner_or_mode_of_their_own(tmp_path):
     _, top = unpacked(tmp_path, "planaria", train_volumes=1, test_volumes=1)
     packed = tmp_path / "a.tar.gz"
     assert packed.read_bytes()[3] == 0  # the gzip header has no file name
-    assert int.from_bytes(packed.read_bytes()[4:8], "little") == specimens.EPOCH
+    assert int.from_bytes(packed.read_bytes()[4:8], "little") == simulated_archives.EPOCH
     with tarfile.open(packed) as tar:
         for entry in tar:
-            assert (entry.mtime, entry.uid, entry.gid) == (specimens.EPOCH, 0, 0)
+            assert (entry.mtime, entry.uid, entry.gid) == (simulated_archives.EPOCH, 0, 0)
             assert (entry.uname, entry.gname) == ("", "")
             assert entry.mode == (0o755 if entry.isdir() else 0o644)
     with zipfile.ZipFile(top / "train_data" / "data_label.npz") as npz:
@@ -161,7 +150,7 @@ def test_patches_are_spread_evenly_and_mixed(tmp_path, monkeypatch, patches, vol
         filled = np.full((count, *patch_shape), len(counts), np.float32)
         return filled, -filled
 
-    monkeypatch.setattr(specimens, "cut_patches", cut)
+    monkeypatch.setattr(simulated_archives, "cut_patches", cut)
     _, top = unpacked(tmp_path, "tribolium", patches=patches, train_volumes=volumes, test_volumes=1)
     with np.load(top / "train_data" / "data_label.npz") as npz:
         order = npz["X"][:, 0, 0, 0, 0]
@@ -191,119 +180,3 @@ def test_wrong_arguments_are_refused(tmp_path, changes, message):
     with pytest.raises(ValueError, match=f"a.tar.gz: {message}"):
         simulate_archive(tmp_path / "a.tar.gz", **arguments)
     assert not list(tmp_path.iterdir())
-
-
-# Microscopes
-
-
-def test_psf_has_the_limits_of_a_closed_and_of_an_open_pinhole():
-    scope = SPECIES["planaria"].microscope
-    k = 2 * np.pi * scope.numerical_aperture / np.array([scope.excitation_um, scope.emission_um])
-    depth_of_focus = np.sqrt(12) * scope.refractive_index / scope.numerical_aperture
-    closed, opened = replace(scope, pinhole_radius_um=0.01), replace(scope, pinhole_radius_um=30)
-    lateral = np.sqrt(2) / np.hypot(*k)
-    np.testing.assert_allclose(closed.psf_um()[1:], lateral, rtol=0.01)
-    np.testing.assert_allclose(closed.psf_um()[0], lateral * depth_of_focus, rtol=0.01)
-    lateral = np.sqrt(2) / k[0]  # excitation alone
-    np.testing.assert_allclose(opened.psf_um()[1:], lateral, rtol=0.01)
-    np.testing.assert_allclose(opened.psf_um()[0], lateral * depth_of_focus, rtol=0.01)
-
-
-def test_a_point_is_blurred_by_the_psf_and_keeps_its_light():
-    species = plain("planaria", aberration=5.0)  # wide enough to be sampled well
-    scope = species.microscope
-    point = np.zeros((41, 41, 41), np.float32)
-    point[20, 20, 20] = 2e5
-    image = acquire(point, species, [1.0], np.random.default_rng(0))[0].astype(float)
-    electrons = (image - scope.offset_adu) * scope.electrons_per_adu - scope.dark_electrons
-    assert electrons.sum() == pytest.approx(scope.quantum_efficiency * 2e5, rel=0.02)
-    electrons[electrons < 5] = 0  # the second moment would gather noise from afar
-    distance = np.arange(41) - 20
-    for axis, width in enumerate(5 * scope.psf_um() / scope.voxel_um):
-        profile = electrons.sum(tuple({0, 1, 2} - {axis}))
-        found = np.sqrt((profile * distance**2).sum() / profile.sum())
-        assert found == pytest.approx(width, rel=0.03)
-
-
-@pytest.mark.parametrize("species", SPECIES)
-@pytest.mark.parametrize("exposure", [1.0, 0.05])
-def test_photon_statistics_of_a_flat_field(species, exposure):
-    kind = plain(species)
-    scope = kind.microscope
-    field = np.full((16, 96, 96), 40.0, np.float32)
-    image = acquire(field, kind, [exposure], np.random.default_rng(1))[0].astype(float)
-    electrons = scope.quantum_efficiency * 40 * exposure + scope.dark_electrons
-    gain = 1 / scope.electrons_per_adu
-    variance = scope.excess_noise * electrons + scope.read_noise_electrons**2
-    assert image.mean() == pytest.approx(scope.offset_adu + gain * electrons, rel=0.01)
-    assert image.var() == pytest.approx(gain**2 * variance + 1 / 12, rel=0.04)
-
-
-def test_light_fades_with_depth():
-    species = plain("planaria", attenuation_um=30.0)
-    field = np.full((24, 48, 48), 2e3, np.float32)
-    image = acquire(field, species, [1.0], np.random.default_rng(2))[0].astype(float)
-    planes = image.mean((1, 2)) - species.microscope.offset_adu
-    depth = np.arange(24) * species.microscope.voxel_um[0]
-    inner = slice(5, -5)  # blur mirrors at the ends
-    slope = np.polyfit(depth[inner], np.log(planes[inner]), 1)[0]
-    assert slope == pytest.approx(-1 / 30, rel=0.02)
-
-
-def test_bright_light_saturates_rather_than_wraps():
-    species = plain("planaria")
-    image = acquire(np.full((4, 8, 8), 1e6), species, [1.0], np.random.default_rng(0))
-    assert (image == 65535).all()
-
-
-# Specimens
-
-
-@pytest.mark.parametrize("species", SPECIES)
-@pytest.mark.parametrize("shape", [(8, 48, 48), (24, 96, 64)])
-def test_specimens_have_nuclei_and_tissue_and_are_repeatable(species, shape):
-    kind = SPECIES[species]
-    one, two, other = (simulate_specimen(kind, shape, np.random.default_rng(s)) for s in (5, 5, 6))
-    assert (one.shape, one.dtype) == (shape, np.float32)
-    assert (one >= 0).all()
-    np.testing.assert_array_equal(one, two)
-    assert (one != other).any()
-    assert 0.03 < (one > 0.4 * kind.photons).mean() < 0.5
-
-
-@pytest.mark.parametrize("species", SPECIES)
-def test_nuclei_do_not_overlap(species):
-    kind = SPECIES[species]
-    rng = np.random.default_rng(7)
-    centres, radii = specimens._place_nuclei(kind, np.full((16, 64, 64), 10.0), rng)
-    assert len(radii) > 30
-    distance = np.linalg.norm(centres[:, None] - centres, axis=2)
-    reach = radii * kind.elongation ** (2 / 3)  # of the longest axis
-    np.fill_diagonal(distance, np.inf)
-    assert (distance >= reach[:, None] + reach + kind.gap_um).all()
-
-
-def test_a_drawn_nucleus_has_its_volume():
-    kind = replace(SPECIES["tribolium"], spread=0.0)
-    centre, radius = np.array([[16.0, 14.2, 13.9]]), np.array([5.0])
-    image = specimens._draw_nuclei(kind, (16, 40, 40), centre, radius, np.random.default_rng(0))
-    volume = image.sum() * np.prod(kind.microscope.voxel_um)
-    assert volume == pytest.approx(4 / 3 * np.pi * 5**3, rel=0.05)
-
-
-def test_live_planaria_are_dimmer_over_more_background():
-    kind = SPECIES["planaria"]
-    fixed, live = (
-        simulate_specimen(kind, (8, 48, 48), np.random.default_rng(8), preparation)
-        for preparation in kind.preparations
-    )
-    assert np.percentile(live, 99) < 0.85 * np.percentile(fixed, 99)
-    assert np.median(live) > 1.2 * np.median(fixed)
-
-
-def test_species_differ_in_the_size_of_their_nuclei():
-    voxels = {
-        name: 2 * np.average(kind.radii_um, weights=kind.radii_share) / kind.microscope.voxel_um[2]
-        for name, kind in SPECIES.items()
-    }
-    assert 6 < voxels["planaria"] < 8 < voxels["tribolium"] < 16
