@@ -133,7 +133,9 @@ def work(kind: str, folder: Path, memory: float, device: str, width: int) -> Non
 
     from denoising.images.files import scratch_array
     from denoising.images.volumes import INPUT_PERCENTILES, open_volume
-    from denoising.restoration import restorer as restoration
+    from denoising.restoration.forward_pass import most_voxels_at_once
+    from denoising.restoration.restorer import TILES_A_BATCH, Restorer, restore_file
+    from denoising.restoration.tiling import plan_tiles
     from denoising.training.network import use_device
 
     on = use_device(device, os.cpu_count())
@@ -146,8 +148,8 @@ def work(kind: str, folder: Path, memory: float, device: str, width: int) -> Non
     )
     source, result = folder / "noise.tif", folder / "restored.npy"
     if kind == "ours":
-        voxels = restoration.most_voxels_at_once(model, None, memory * 1e6)
-        restorer = restoration.Restorer(model, voxels, restoration.TILES_A_BATCH[on.kind])
+        voxels = most_voxels_at_once(model, None, memory * 1e6)
+        restorer = Restorer(model, voxels, TILES_A_BATCH[on.kind])
     seconds = []
     for _ in range(2):
         start = time.perf_counter()
@@ -166,9 +168,7 @@ def work(kind: str, folder: Path, memory: float, device: str, width: int) -> Non
         "device": on.name,
     }
     if kind == "ours":
-        plan = restoration.plan_tiles(
-            SHAPE, restorer.margin, restorer.multiple, restorer.max_tile_voxels
-        )
+        plan = plan_tiles(SHAPE, restorer.margin, restorer.multiple, restorer.max_tile_voxels)
         difference = np.abs(restored - np.load(result)).max() / np.ptp(restored)
         told |= {"tile": plan.tile, "core": plan.core, "difference": float(difference)}
     elif kind == "untiled":
@@ -177,7 +177,7 @@ def work(kind: str, folder: Path, memory: float, device: str, width: int) -> Non
     start = time.perf_counter()
     if kind == "ours":
         settings = {"format": "tiff", "dtype": "float32", "compression": False}
-        restoration.restore_file(restorer, source, "ZYX", *targets, settings, os.cpu_count())
+        restore_file(restorer, source, "ZYX", *targets, settings, os.cpu_count())
     elif kind == "untiled":
         normalizer = PercentileNormalizer(*INPUT_PERCENTILES, do_after=False)
         found = model.predict_probabilistic(tifffile.imread(source), "ZYX", normalizer)

@@ -23,7 +23,6 @@ LONG_MODULES: set[str] = {
     "images.files",
     "report.figures",
     "restoration.baselines",
-    "restoration.restorer",
     "specimens.specimens",
     "training.loop",
 }

@@ -418,7 +418,7 @@ def test_jobs_that_share_a_restoration_make_what_one_makes(miniature, miniature_
     # The slabs are gone, and made again only for a reason
     assert not [path for path in (flow.root / "results/slabs").rglob("*") if path.is_file()]
     assert not flow.jobs(*asked(3))
-    library = flow.root / "workflow/scripts/denoising/restoration/restorer.py"
+    library = flow.root / "workflow/scripts/denoising/restoration/forward_pass.py"
     library.write_text(library.read_text().replace("SHARE = 0.9", "SHARE = 0.8"))
     assert flow.jobs(*asked(3)) == {"restore_slab": 3, "gather_slabs": 1}
 

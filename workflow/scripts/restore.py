@@ -17,12 +17,8 @@ with (
     import tensorflow as tf
 
     from denoising.images.volumes import paired
-    from denoising.restoration.restorer import (
-        TILES_A_BATCH,
-        Restorer,
-        most_voxels_at_once,
-        restore_all,
-    )
+    from denoising.restoration.forward_pass import most_voxels_at_once
+    from denoising.restoration.restorer import TILES_A_BATCH, Restorer, restore_all
     from denoising.training.costs import Gpu, host_memory
     from denoising.training.network import load_model, use_device
 

@@ -12,22 +12,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tifffile
-from csbdeep.models import CARE, Config
 from csbdeep.utils import normalize
+from random_networks import assert_equal, image, random_network, restored
 
 from denoising.images import files as formats
 from denoising.images.files import scratch_array
 from denoising.images.volumes import Pair, open_volume, read_volume, volume_header, write_volume
-from denoising.restoration.restorer import (
-    Restorer,
-    _inside,
-    _padded_part,
-    most_voxels_at_once,
-    plan_tiles,
-    restore_all,
-    restore_file,
-    slab,
-)
+from denoising.restoration.restorer import Restorer, restore_all, restore_file
+from denoising.restoration.tiling import plan_tiles, slab
 from denoising.specimens.acquisition import acquire
 from denoising.specimens.nuclei import simulate_specimen
 from denoising.specimens.species import SPECIES
@@ -37,40 +29,6 @@ DATA = Path(__file__).parents[3] / "../shared/data"
 
 
 # Equal to csbdeep's prediction in one piece
-
-
-def random_network(axes, depth, kernel, probabilistic, channels=1, width=2):
-    """A CARE network with random weights, all paths open and of equal weight, so that context
-    counts.
-    """
-    sizes = {"unet_n_depth": depth, "unet_kern_size": kernel, "unet_n_first": width}
-    config = Config(
-        axes, n_channel_in=channels, n_channel_out=channels, probabilistic=probabilistic, **sizes
-    )
-    model = CARE(config, basedir=None)
-    rng = np.random.default_rng(depth + kernel)
-    weights = [
-        rng.uniform(0.3, 1, w.shape) * 2 / math.prod(w.shape[:-1])
-        for w in model.keras_model.get_weights()
-    ]
-    model.keras_model.set_weights(weights)
-    return model
-
-
-def image(shape):
-    return np.random.default_rng(0).gamma(1, 1, shape).astype(np.float32)
-
-
-def restored(restorer, noisy, axes, **normalised):
-    """What a restorer makes of an image: the mean, and the scale or None."""
-    mean, scale = (np.full(noisy.shape, np.nan, np.float32) for _ in range(2))
-    restorer.restore(noisy, axes, mean, scale if restorer.probabilistic else None, **normalised)
-    return mean, scale if restorer.probabilistic else None
-
-
-def assert_equal(found, expected):
-    assert (found.shape, found.dtype) == (expected.shape, np.float32)
-    assert np.abs(found - expected).max() < 1e-4 * np.ptp(expected)
 
 
 def assert_restored_as_by_csbdeep(model, noisy, axes, max_tile_voxels):
@@ -311,25 +269,6 @@ def test_a_region_may_begin_and_end_anywhere():
             assert np.abs(mine - expected[region]).max() < 1e-5 * np.ptp(expected)
 
 
-@pytest.mark.parametrize(
-    "shape", [(95, 1024, 1024), (7, 21), (21, 7), (1, 2, 3), (64, 64, 64), (4, 9, 130)]
-)
-@pytest.mark.parametrize("parts", [1, 2, 3, 5, 8, 40])
-@pytest.mark.parametrize("multiple", [2, 4, 8])
-def test_slabs_follow_one_another_on_the_grid_along_the_longest_axis(shape, parts, multiple):
-    slabs = [slab(shape, (part, parts), multiple) for part in range(1, parts + 1)]
-    there = [region for region in slabs if region]
-    assert slabs == there + [None] * (parts - len(there))  # only the last may have nothing to do
-    axis, before = shape.index(max(shape)), -max(shape) % multiple // 2
-    bounds = [(region[axis].start, region[axis].stop) for region in there]
-    assert [0, *(stop for _, stop in bounds)] == [*(start for start, _ in bounds), shape[axis]]
-    assert all((start + before) % multiple == 0 for start, _ in bounds[1:])
-    whole = tuple(slice(0, size) for size in shape)
-    assert all((*region[:axis], whole[axis], *region[axis + 1 :]) == whole for region in there)
-    thick = [stop - start for start, stop in bounds]
-    assert max(thick) <= -(-(max(shape) + multiple) // (multiple * parts)) * multiple
-
-
 # Memory
 
 
@@ -476,15 +415,6 @@ def test_on_a_cpu_such_errors_are_failures(error, said):
     assert len(device.tiles) == 1
 
 
-def test_tiles_follow_from_the_memory_and_the_network_unless_they_are_set():
-    narrow, wide = (random_network("YX", 1, 3, False, width=width) for width in (2, 8))
-    assert most_voxels_at_once(narrow, None, 1e9) > 3 * most_voxels_at_once(wide, None, 1e9)
-    assert most_voxels_at_once(wide, None, 2e9) == pytest.approx(
-        2 * most_voxels_at_once(wide, None, 1e9), rel=1e-4
-    )
-    assert most_voxels_at_once(wide, 4096, 1e9) == 4096
-
-
 def test_memory_does_not_grow_with_the_volume(tmp_path):
     """Of an image of 16 MB and its restoration, a tile at a time."""
     path = tmp_path / "large.tif"
@@ -583,141 +513,3 @@ def test_all_pairs_are_restored_and_their_runtime_recorded(tmp_path):
     runtime = json.loads((tmp_path / "runtime.json").read_text())
     assert runtime.pop("seconds") > 0
     assert runtime == told | {"voxels": 4 * 9 * 21 * 30, "threads": 2}
-
-
-# Padding
-
-
-@pytest.mark.parametrize("shape", [(4, 8), (5, 6), (1, 2, 3), (7, 9, 11), (13, 38)])
-def test_parts_are_of_the_image_reflected_to_multiples_as_csbdeep_pads_it(shape):
-    """One voxel of three before, two behind, without repeating the edge."""
-    original = image(shape)
-    inside = _inside(shape, 4)
-    widths = [(-size % 4 // 2, -size % 4 - -size % 4 // 2) for size in shape]
-    padded = np.pad(original, widths, mode="reflect")
-    np.testing.assert_array_equal(padded[inside], original)
-    whole = tuple(slice(0, size) for size in padded.shape)
-    np.testing.assert_array_equal(_padded_part(original[..., None], whole, inside)[..., 0], padded)
-    for axis, size in enumerate(padded.shape):
-        if size > 8:  # no tile is as thin as what is reflected
-            for part in (slice(0, size - 4), slice(4, size)):
-                read = (*whole[:axis], part, *whole[axis + 1 :])
-                np.testing.assert_array_equal(
-                    _padded_part(original[..., None], read, inside)[..., 0], padded[read]
-                )
-
-
-# Plans
-
-SHAPES = [(40,), (64,), (4, 60), (60, 44), (64, 64), (8, 28, 36), (28, 32, 20)]
-
-
-def all_plans(shape, region, margin, multiple, max_voxels):
-    """(tile, computed voxels) for every core on the grid, tiles of one size, that fits."""
-    for core in itertools.product(
-        *(range(multiple, r.stop - r.start + 1, multiple) for r in region)
-    ):
-        tile, count = [], 1
-        for size, r, c in zip(shape, region, core, strict=True):
-            begins = [min(begin, r.stop - c) for begin in range(r.start, r.stop, c)]
-            tile.append(
-                max(min(begin + c + margin, size) - max(begin - margin, 0) for begin in begins)
-            )
-            count *= len(begins)
-        if math.prod(tile) <= max_voxels:
-            yield tuple(tile), count * math.prod(tile)
-
-
-REGIONS = {
-    "whole": lambda size: slice(0, size),
-    "first": lambda size: slice(0, max(4, size // 8 * 4)),
-    "last": lambda size: slice(size // 8 * 4, size),
-    "near-the-edge": lambda size: slice(4, size - 12) if size > 16 else slice(0, size),
-}
-
-
-@pytest.fixture(
-    params=[
-        *itertools.product(SHAPES, ["whole"], (0, 0.05, 0.3, 0.8, 1)),
-        *itertools.product(SHAPES, list(REGIONS)[1:], (0, 0.3)),
-    ],
-    ids=lambda p: f"{p[0]}-{p[1]}-{p[2]}",
-)
-def plan(request):
-    """A plan with a halo of 8 and a grid of 4, and the most voxels of a tile that it was given."""
-    shape, part, share = request.param
-    region = tuple(REGIONS[part](size) for size in shape)
-    smallest = math.prod(min(size, 20) for size in shape)
-    max_voxels = round(smallest + share * (math.prod(shape) - smallest))
-    return plan_tiles(shape, 8, 4, max_voxels, region), max_voxels
-
-
-def test_every_voxel_that_is_wanted_is_given_exactly_once(plan):
-    plan, _ = plan
-    given, expected = (np.zeros(plan.shape, int) for _ in range(2))
-    for _, _, give, _ in plan:
-        given[give] += 1
-    expected[plan.region] = 1
-    np.testing.assert_array_equal(given, expected)
-
-
-def test_tiles_are_of_one_size_on_the_grid_and_inside_the_volume(plan):
-    plan, max_voxels = plan
-    tiles = list(plan)
-    assert len(tiles) == len(plan)
-    assert plan.computed_voxels == len(tiles) * math.prod(plan.tile)
-    assert math.prod(plan.tile) <= max_voxels
-    for read, *_ in tiles:
-        assert all(axis.start % 4 == 0 for axis in read)
-        assert tuple(axis.stop - axis.start for axis in read) == plan.tile
-        for axis, wanted, size in zip(
-            read, plan.region, plan.shape, strict=True
-        ):  # and no more than the halo is read
-            assert max(0, wanted.start - 8) <= axis.start and axis.stop <= min(
-                size, wanted.stop + 8
-            )
-
-
-def test_each_part_is_taken_from_its_own_place_in_the_tile(plan):
-    plan, _ = plan
-    places = np.arange(math.prod(plan.shape)).reshape(plan.shape)
-    for read, begin, give, within in plan:
-        core = places[read][tuple(slice(b, b + c) for b, c in zip(begin, plan.core, strict=True))]
-        assert core.shape == plan.core
-        np.testing.assert_array_equal(core[within], places[give])
-
-
-def test_each_part_has_the_halo_or_reaches_the_edge(plan):
-    plan, _ = plan
-    for read, _, give, _ in plan:
-        for r, g, size in zip(read, give, plan.shape, strict=True):
-            assert g.start - r.start >= 8 or r.start == 0
-            assert r.stop - g.stop >= 8 or r.stop == size
-
-
-def test_recomputation_is_the_least_that_fits(plan):
-    plan, max_voxels = plan
-    assert plan.computed_voxels == min(
-        computed for _, computed in all_plans(plan.shape, plan.region, 8, 4, max_voxels)
-    )
-
-
-def test_a_volume_that_fits_is_one_tile():
-    plan = plan_tiles((16, 128, 128), 24, 4, 16 * 128 * 128)
-    whole = (slice(0, 16), slice(0, 128), slice(0, 128))
-    assert list(plan) == [(whole, (0, 0, 0), whole, whole)]
-
-
-def test_a_published_volume_is_planned_at_once():
-    plan = plan_tiles((96, 1024, 1024), 24, 4, 4_194_304)
-    assert plan.tile[0] == 96
-    assert plan.computed_voxels < 2 * math.prod(plan.shape)
-
-
-def test_what_cannot_fit_says_the_least_value_that_would_do_and_the_remedies():
-    with pytest.raises(
-        ValueError, match="may have 10815 voxels.* has 10816; give .*mem_mb.*max_tile_voxels"
-    ) as error:
-        plan_tiles((4, 100, 100), 24, 4, 52 * 52 * 4 - 1)
-    assert "(4, 100, 100)" in str(error.value)
-    assert plan_tiles((4, 100, 100), 24, 4, 52 * 52 * 4).tile == (4, 52, 52)

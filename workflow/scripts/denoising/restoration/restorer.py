@@ -14,8 +14,7 @@ import logging
 import math
 import re
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -34,16 +33,21 @@ from denoising.images.volumes import (
     open_volume,
     volume_header,
 )
+from denoising.restoration.forward_pass import compiled
+from denoising.restoration.tiling import (
+    Region,
+    TilePlan,
+    cropped,
+    inside_of,
+    padded_part,
+    plan_tiles,
+    shifted,
+    slab,
+)
 from denoising.training.network import halo
 
 log = logging.getLogger(__name__)
 
-# Memory that the network takes at its peak: float32 values for each voxel of a tile, so many for
-# each feature of its first level and so many besides (measured on a CPU: 3.9 to 5.1 a feature in
-# all, in 2D and 3D, depths 2 and 3, kernels 3 and 5); and of what is free, the share that is
-# counted on
-VALUES_PER_FEATURE, VALUES_BESIDES = 5, 4
-SHARE = 0.9
 # On a CPU one tile at a time is the fastest (measured)
 TILES_A_BATCH = {"CPU": 1, "GPU": 8}
 # What cuDNN, cuBLAS, XLA and CUDA's driver say when a GPU has no memory left, in errors of these
@@ -54,121 +58,6 @@ EXHAUSTED = re.compile(
     "|failed to (find|determine) best [^:]*algorithm",
     re.IGNORECASE,
 )
-
-Region = tuple[slice, ...]
-
-
-@dataclass(frozen=True)
-class TilePlan:
-    """Tiles of one size that cover a region of a volume of `shape`: every tile is `tile` voxels,
-    halo of `margin` included, for `core` of the result."""
-
-    shape: tuple[int, ...]
-    region: Region
-    margin: int
-    core: tuple[int, ...]
-    tile: tuple[int, ...]
-
-    def __len__(self) -> int:
-        return math.prod(len(_begins(*axis)) for axis in zip(self.region, self.core, strict=True))
-
-    @property
-    def computed_voxels(self) -> int:
-        """Voxels that pass through the network, overlaps counted each time."""
-        return len(self) * math.prod(self.tile)
-
-    def __iter__(self) -> Iterator[tuple[Region, tuple[int, ...], Region, Region]]:
-        """For each tile: what it reads, where in the tile its core starts, what of the volume it
-        gives, and where in the core that lies."""
-        each_axis = zip(self.shape, self.region, self.core, self.tile, strict=True)
-        for axes in itertools.product(
-            *(list(_along_axis(*axis, self.margin)) for axis in each_axis)
-        ):
-            yield tuple(zip(*axes, strict=True))
-
-
-def _along_axis(size: int, wanted: slice, core: int, tile: int, margin: int) -> Iterator[tuple]:
-    for start, begin in zip(
-        range(wanted.start, wanted.stop, core), _begins(wanted, core), strict=True
-    ):
-        stop = min(start + core, wanted.stop)
-        first = min(max(0, begin - margin), size - tile)
-        yield (
-            slice(first, first + tile),
-            begin - first,
-            slice(start, stop),
-            slice(start - begin, stop - begin),
-        )
-
-
-def _begins(wanted: slice, core: int) -> list[int]:
-    """Where cores begin along one axis; all are of one size, so the last two may overlap."""
-    return [min(start, wanted.stop - core) for start in range(wanted.start, wanted.stop, core)]
-
-
-def plan_tiles(
-    shape: tuple[int, ...],
-    margin: int,
-    multiple: int,
-    max_voxels: int,
-    region: Region | None = None,
-) -> TilePlan:
-    """The tiles of least recomputation that fit.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        The padded volume's, each a multiple of `multiple`.
-    margin : int
-        Halo in voxels, a multiple of `multiple`.
-    multiple : int
-        2**depth of the network.
-    max_voxels : int
-        The most voxels of one tile, halo included.
-    region : tuple of slice, optional
-        What of the volume is wanted, from and to multiples of `multiple`; by default all of it.
-
-    Raises
-    ------
-    ValueError
-        If not even the smallest tile fits.
-    """
-    region = region or tuple(slice(0, size) for size in shape)
-    choices = [
-        list(_axis_choices(*axis, margin, multiple)) for axis in zip(shape, region, strict=True)
-    ]
-    plans = (
-        TilePlan(shape, region, margin, *map(tuple, zip(*axes, strict=True)))
-        for axes in itertools.product(*choices)
-    )
-    fitting = [plan for plan in plans if math.prod(plan.tile) <= max_voxels]
-    if not fitting:
-        smallest = min(math.prod(tile for _, tile in axes) for axes in itertools.product(*choices))
-        raise ValueError(
-            f"a tile may have {max_voxels} voxels, but the smallest tile of a volume of {shape}"
-            f" with its halo of {margin} has {smallest}; give the rule restore (or restore_slab)"
-            " more memory (mem_mb, by the profile or --set-resources) or a larger GPU, or raise"
-            " restoration.max_tile_voxels if it is set."
-        )
-    return min(fitting, key=lambda plan: (plan.computed_voxels, len(plan)))
-
-
-def _axis_choices(
-    size: int, wanted: slice, margin: int, multiple: int
-) -> Iterator[tuple[int, int]]:
-    """Core and tile sizes along one axis for every useful number of tiles."""
-    length, seen = wanted.stop - wanted.start, set()
-    for count in range(1, length // multiple + 1):
-        core = -(-length // (count * multiple)) * multiple
-        if core not in seen:
-            seen.add(core)
-            spans = [
-                (max(0, at - margin), min(size, at + core + margin)) for at in _begins(wanted, core)
-            ]
-            yield core, max(stop - start for start, stop in spans)
-
-
-# The network
 
 
 class Restorer:
@@ -240,8 +129,8 @@ class Restorer:
         outputs = [mean] if scale is None else [mean, scale]
         source, *outputs = (self._arranged(array, axes) for array in (image, *outputs))
         shape = source.shape[-self.config.n_dim - 1 : -1]
-        inside = _inside(shape, self.multiple)
-        wanted = _shifted(region, inside) if region else inside
+        inside = inside_of(shape, self.multiple)
+        wanted = shifted(region, inside) if region else inside
         said = ""
         while (
             True
@@ -310,18 +199,18 @@ class Restorer:
     ) -> None:
         forward = self._forward(plan.tile, plan.core)
         axes = len(plan.shape)
-        inside = _inside(source.shape[-axes - 1 : -1], self.multiple)
+        inside = inside_of(source.shape[-axes - 1 : -1], self.multiple)
         places = itertools.product(np.ndindex(source.shape[: -axes - 1]), plan)
         at_once = max(1, min(self.tiles_a_batch, self.max_tile_voxels // math.prod(plan.tile)))
         for begin, batch in _batches(places, at_once):
-            parts = (_padded_part(source[index], read, inside) for index, (read, *_) in batch)
+            parts = (padded_part(source[index], read, inside) for index, (read, *_) in batch)
             tiles = np.stack([part.astype(np.float32) for part in parts])
             tiles -= np.float32(low)  # in place: beside a narrow network, copies of a tile count
             tiles /= np.float32(high - low)
             for (index, (_, _, give, within)), core in zip(
                 batch, forward(tiles, begin), strict=True
             ):
-                place, within = _cropped(give, within, wanted)
+                place, within = cropped(give, within, wanted)
                 for i, output in enumerate(outputs):
                     channels = slice(i * source.shape[-1], (i + 1) * source.shape[-1])
                     output[index][place] = core[*within, channels]
@@ -340,220 +229,6 @@ def _out_of_memory(error: tf.errors.OpError) -> bool:
         return True
     on_gpu = bool(tf.config.get_visible_devices("GPU"))
     return on_gpu and isinstance(error, DISGUISES) and bool(EXHAUSTED.search(error.message))
-
-
-# Padding: reflected at the edges to multiples of 2**depth, as csbdeep's `PadAndCropResizer` does
-
-
-def _inside(shape: tuple[int, ...], multiple: int) -> Region:
-    """Where the image lies in the padded one."""
-    befores = [-size % multiple // 2 for size in shape]
-    return tuple(slice(before, before + size) for before, size in zip(befores, shape, strict=True))
-
-
-def _padded_part(image: np.ndarray, read: Region, inside: Region) -> np.ndarray:
-    """The part `read` of the padded image, (..., channels); only that part is in memory."""
-    spans = [
-        (r.start - i.start, r.stop - i.start, i.stop - i.start)
-        for r, i in zip(read, inside, strict=True)
-    ]
-    part = image[tuple(slice(max(start, 0), min(stop, size)) for start, stop, size in spans)]
-    widths = [(max(-start, 0), max(stop - size, 0)) for start, stop, size in spans]
-    return np.pad(part, [*widths, (0, 0)], mode="reflect") if np.any(widths) else part
-
-
-def _shifted(region: Region, inside: Region) -> Region:
-    """Where in the padded image a region of the image lies."""
-    pairs = zip(region, inside, strict=True)
-    return tuple(slice(r.start + i.start, r.stop + i.start) for r, i in pairs)
-
-
-def _cropped(give: Region, within: Region, wanted: Region) -> tuple[Region, Region]:
-    """Where in what is wanted of the padded image a tile gives what of its core."""
-    pairs = []
-    for g, w, i in zip(give, within, wanted, strict=True):
-        start, stop = max(g.start, i.start), min(g.stop, i.stop)
-        pairs.append(
-            (
-                slice(start - i.start, stop - i.start),
-                slice(w.start + start - g.start, w.stop + stop - g.stop),
-            )
-        )
-    return tuple(zip(*pairs, strict=True))
-
-
-# The forward pass
-
-
-def compiled(model: CARE, tile: tuple[int, ...], core: tuple[int, ...]) -> Callable:
-    """The network's forward pass as one graph, for tiles and cores of these shapes.
-
-    The halo is context for the way down alone: on the way up, each level is cut to what its
-    convolutions and those after them need around the core.
-
-    Returns
-    -------
-    callable
-        Of float32 tiles (batch, *tile, channels) and the place in each tile where its core begins
-        (axes), to float32 (batch, *core, channels out): the expected values, and behind them a
-        probabilistic network's scales.
-    """
-    network, config = model.keras_model, model.config
-    margins = _margins(config.unet_n_depth, config.unet_kern_size)
-    sizes = [np.minimum(np.add(core, 2 * margin), tile) for margin in margins]
-
-    def cut(values, start, begin, level, step):
-        """The region of a level from values that start elsewhere; a value each `step` voxels of the
-        image.
-        """
-        size = core if level is None else sizes[level]
-        wanted = (
-            begin if level is None else tf.clip_by_value(begin - margins[level], 0, tile - size)
-        )
-        if tuple(values.shape[1:-1]) == tuple(np.floor_divide(size, step)):
-            return values, wanted
-        first = tf.concat([[0], (wanted - start) // step, [0]], 0)
-        return tf.slice(values, first, [-1, *np.floor_divide(size, step), -1]), wanted
-
-    def forward(tiles, begin):
-        found = {
-            id(network.inputs[0]): (tiles, tf.zeros_like(begin))
-        }  # values, and where in the tile they start
-        level, below = config.unet_n_depth, None
-        for layer in network.layers[1:]:
-            tensors = tf.nest.flatten(layer.input)
-            sources = [found[id(tensor)] for tensor in tensors]
-            values, start = [each for each, _ in sources], sources[0][1]
-            if type(layer).__name__.startswith("UpSampling"):  # left to the convolution after it
-                level, below = level - 1, layer.output
-                result = cut(*sources[0], begin, level, 2 ** (level + 1))
-            elif tensors[0] is below:  # and so is the joining of the skip connection
-                skip, start = cut(*sources[1], begin, level, 2**level)
-                result = (values[0], skip), start
-            elif isinstance(values[0], tuple):
-                result = _upsample_join_convolve(layer, *values[0]), start
-            elif len(sources) > 1:
-                values = [cut(*each, begin, 0, 1) for each in sources]
-                result = layer([each for each, _ in values]), values[0][1]
-            else:
-                result = layer(values[0]), start
-            found[id(layer.output)] = result
-        return cut(*found[id(network.outputs[0])], begin, None, 1)[0]
-
-    graph = tf.function(
-        forward,
-        input_signature=[
-            tf.TensorSpec((None, *tile, config.n_channel_in), tf.float32),
-            tf.TensorSpec((len(tile),), tf.int32),
-        ],
-    )
-    return lambda tiles, begin: graph(tiles, np.array(begin, np.int32)).numpy()
-
-
-def _upsample_join_convolve(layer, below, skip):
-    """What the convolution `layer` makes of [upsampled `below`, `skip`], without either: with a
-    third less arithmetic.
-
-    Of what is upsampled by repetition, even and odd voxels along an axis are convolutions of
-    `below` itself with about half the kernel's voxels, some of them summed.
-    """
-    channels, axes, reach = below.shape[-1], len(layer.kernel_size), layer.kernel_size[0] // 2
-    upper, lower = layer.kernel[..., :channels, :], layer.kernel[..., channels:, :]
-    first = [
-        (phase - reach) // 2 for phase in (0, 1)
-    ]  # voxel of `below`, from its own, that the kernel starts on
-    sums = np.zeros((2, reach + 1, 2 * reach + 1), np.float32)
-    for phase, place in itertools.product((0, 1), range(2 * reach + 1)):
-        sums[phase, (phase + place - reach) // 2 - first[phase], place] = 1
-    for _ in range(
-        axes
-    ):  # the first axis of the kernel becomes its last two: a phase, and below's voxels
-        upper = tf.tensordot(upper, sums, [[0], [2]])
-    # channels in and out, then phase and voxel of each axis
-    order = [*range(3, 2 + 2 * axes, 2), 0, *range(2, 2 + 2 * axes, 2), 1]
-    upper = tf.transpose(upper, order)
-    out = upper.shape[-1]
-    upper = tf.reshape(upper, [reach + 1] * axes + [channels, -1])
-    padded = tf.pad(below, [[0, 0], *[[-first[0], first[1] + reach]] * axes, [0, 0]])
-    phases = tf.split(tf.nn.convolution(padded, upper, padding="VALID"), 2**axes, -1)
-    sizes = below.shape[1:-1]
-    parts = []
-    for values, phase in zip(phases, itertools.product((0, 1), repeat=axes), strict=True):
-        begin = [0, *(first[each] - first[0] for each in phase), 0]
-        parts.append(tf.slice(values, begin, [-1, *sizes, -1]))
-    done = list(sizes)
-    for axis in reversed(range(axes)):
-        done[axis] *= 2
-        parts = [
-            tf.reshape(tf.stack(pair, axis + 2), [-1, *done, out])
-            for pair in zip(parts[::2], parts[1::2], strict=True)
-        ]
-    return layer.activation(parts[0] + tf.nn.convolution(skip, lower, padding="SAME") + layer.bias)
-
-
-def _margins(depth: int, kernel: int) -> list[int]:
-    """Voxels of the image around the core that each level still needs on the way up: two
-    convolutions a level.
-    """
-    margins = [2 * (kernel // 2)]
-    for level in range(1, depth):
-        step = 2 ** (level + 1)  # the level below is cut to the same place
-        margins.append(-(-(margins[-1] + step * (kernel // 2)) // step) * step)
-    return margins
-
-
-# Memory
-
-
-def most_voxels_at_once(model: CARE, set_to: int | None, free_bytes: float) -> int:
-    """The most voxels of a tile: what the config sets, or what takes no more than its share of the
-    free memory.
-    """
-    bytes_each = 4 * (VALUES_PER_FEATURE * model.config.unet_n_first + VALUES_BESIDES)
-    # Kernels count the values of a tensor in int32; the largest joins two of the first level's
-    # width
-    most = (2**31 - 1) // (2 * model.config.unet_n_first)
-    voxels = min(set_to or int(SHARE * free_bytes / bytes_each), most)
-    log.info(
-        "tiles of at most %d voxels: %.0f bytes a voxel, %.0f MB free",
-        voxels,
-        bytes_each,
-        free_bytes / 1e6,
-    )
-    return voxels
-
-
-# Slabs
-
-
-def slab(shape: tuple[int, ...], part: tuple[int, int], multiple: int) -> Region | None:
-    """The part of an image that one of several jobs restores: a slab across its longest axis.
-
-    Parameters
-    ----------
-    shape : tuple of int
-    part : tuple of int
-        Which part (from 1) of how many; slabs are of one thickness, but for the last.
-    multiple : int
-        2**depth of the network: slabs meet on multiples of it in the padded image, where they cost
-        no recomputation but the halo's.
-
-    Returns
-    -------
-    tuple of slice, or None where the image is too short for so many parts, and this one has none of
-    it.
-    """
-    axis = shape.index(max(shape))
-    inside, padded = _inside(shape, multiple)[axis], shape[axis] + -shape[axis] % multiple
-    thickness = -(-padded // (part[1] * multiple)) * multiple
-    start, stop = (
-        min(max(0, n * thickness - inside.start), shape[axis]) for n in (part[0] - 1, part[0])
-    )
-    whole = [slice(0, size) for size in shape]
-    return (*whole[:axis], slice(start, stop), *whole[axis + 1 :]) if start < stop else None
-
-
-# Files
 
 
 def restore_all(

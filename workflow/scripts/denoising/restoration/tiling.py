@@ -1,0 +1,195 @@
+"""Tiles that cover a volume, the padding around it, and slabs of it.
+
+A tile is a core that starts on a multiple of the network's 2**depth and a halo of context around it
+that reaches the network's receptive field or the volume's edge, so the core's result does not
+depend on how the volume is cut.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+Region = tuple[slice, ...]
+
+
+@dataclass(frozen=True)
+class TilePlan:
+    """Tiles of one size that cover a region of a volume of `shape`: every tile is `tile` voxels,
+    halo of `margin` included, for `core` of the result."""
+
+    shape: tuple[int, ...]
+    region: Region
+    margin: int
+    core: tuple[int, ...]
+    tile: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return math.prod(len(_begins(*axis)) for axis in zip(self.region, self.core, strict=True))
+
+    @property
+    def computed_voxels(self) -> int:
+        """Voxels that pass through the network, overlaps counted each time."""
+        return len(self) * math.prod(self.tile)
+
+    def __iter__(self) -> Iterator[tuple[Region, tuple[int, ...], Region, Region]]:
+        """For each tile: what it reads, where in the tile its core starts, what of the volume it
+        gives, and where in the core that lies."""
+        each_axis = zip(self.shape, self.region, self.core, self.tile, strict=True)
+        for axes in itertools.product(
+            *(list(_along_axis(*axis, self.margin)) for axis in each_axis)
+        ):
+            yield tuple(zip(*axes, strict=True))
+
+
+def _along_axis(size: int, wanted: slice, core: int, tile: int, margin: int) -> Iterator[tuple]:
+    for start, begin in zip(
+        range(wanted.start, wanted.stop, core), _begins(wanted, core), strict=True
+    ):
+        stop = min(start + core, wanted.stop)
+        first = min(max(0, begin - margin), size - tile)
+        yield (
+            slice(first, first + tile),
+            begin - first,
+            slice(start, stop),
+            slice(start - begin, stop - begin),
+        )
+
+
+def _begins(wanted: slice, core: int) -> list[int]:
+    """Where cores begin along one axis; all are of one size, so the last two may overlap."""
+    return [min(start, wanted.stop - core) for start in range(wanted.start, wanted.stop, core)]
+
+
+def plan_tiles(
+    shape: tuple[int, ...],
+    margin: int,
+    multiple: int,
+    max_voxels: int,
+    region: Region | None = None,
+) -> TilePlan:
+    """The tiles of least recomputation that fit.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        The padded volume's, each a multiple of `multiple`.
+    margin : int
+        Halo in voxels, a multiple of `multiple`.
+    multiple : int
+        2**depth of the network.
+    max_voxels : int
+        The most voxels of one tile, halo included.
+    region : tuple of slice, optional
+        What of the volume is wanted, from and to multiples of `multiple`; by default all of it.
+
+    Raises
+    ------
+    ValueError
+        If not even the smallest tile fits.
+    """
+    region = region or tuple(slice(0, size) for size in shape)
+    choices = [
+        list(_axis_choices(*axis, margin, multiple)) for axis in zip(shape, region, strict=True)
+    ]
+    plans = (
+        TilePlan(shape, region, margin, *map(tuple, zip(*axes, strict=True)))
+        for axes in itertools.product(*choices)
+    )
+    fitting = [plan for plan in plans if math.prod(plan.tile) <= max_voxels]
+    if not fitting:
+        smallest = min(math.prod(tile for _, tile in axes) for axes in itertools.product(*choices))
+        raise ValueError(
+            f"a tile may have {max_voxels} voxels, but the smallest tile of a volume of {shape}"
+            f" with its halo of {margin} has {smallest}; give the rule restore (or restore_slab)"
+            " more memory (mem_mb, by the profile or --set-resources) or a larger GPU, or raise"
+            " restoration.max_tile_voxels if it is set."
+        )
+    return min(fitting, key=lambda plan: (plan.computed_voxels, len(plan)))
+
+
+def _axis_choices(
+    size: int, wanted: slice, margin: int, multiple: int
+) -> Iterator[tuple[int, int]]:
+    """Core and tile sizes along one axis for every useful number of tiles."""
+    length, seen = wanted.stop - wanted.start, set()
+    for count in range(1, length // multiple + 1):
+        core = -(-length // (count * multiple)) * multiple
+        if core not in seen:
+            seen.add(core)
+            spans = [
+                (max(0, at - margin), min(size, at + core + margin)) for at in _begins(wanted, core)
+            ]
+            yield core, max(stop - start for start, stop in spans)
+
+
+# Padding: reflected at the edges to multiples of 2**depth, as csbdeep's `PadAndCropResizer` does
+
+
+def inside_of(shape: tuple[int, ...], multiple: int) -> Region:
+    """Where the image lies in the padded one."""
+    befores = [-size % multiple // 2 for size in shape]
+    return tuple(slice(before, before + size) for before, size in zip(befores, shape, strict=True))
+
+
+def padded_part(image: np.ndarray, read: Region, inside: Region) -> np.ndarray:
+    """The part `read` of the padded image, (..., channels); only that part is in memory."""
+    spans = [
+        (r.start - i.start, r.stop - i.start, i.stop - i.start)
+        for r, i in zip(read, inside, strict=True)
+    ]
+    part = image[tuple(slice(max(start, 0), min(stop, size)) for start, stop, size in spans)]
+    widths = [(max(-start, 0), max(stop - size, 0)) for start, stop, size in spans]
+    return np.pad(part, [*widths, (0, 0)], mode="reflect") if np.any(widths) else part
+
+
+def shifted(region: Region, inside: Region) -> Region:
+    """Where in the padded image a region of the image lies."""
+    pairs = zip(region, inside, strict=True)
+    return tuple(slice(r.start + i.start, r.stop + i.start) for r, i in pairs)
+
+
+def cropped(give: Region, within: Region, wanted: Region) -> tuple[Region, Region]:
+    """Where in what is wanted of the padded image a tile gives what of its core."""
+    pairs = []
+    for g, w, i in zip(give, within, wanted, strict=True):
+        start, stop = max(g.start, i.start), min(g.stop, i.stop)
+        pairs.append(
+            (
+                slice(start - i.start, stop - i.start),
+                slice(w.start + start - g.start, w.stop + stop - g.stop),
+            )
+        )
+    return tuple(zip(*pairs, strict=True))
+
+
+# Slabs
+
+
+def slab(shape: tuple[int, ...], part: tuple[int, int], multiple: int) -> Region | None:
+    """The part of an image that one of several jobs restores: a slab across its longest axis.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    part : tuple of int
+        Which part (from 1) of how many; slabs are of one thickness, but for the last.
+    multiple : int
+        2**depth of the network: slabs meet on multiples of it in the padded image, where they cost
+        no recomputation but the halo's.
+
+    Returns
+    -------
+    tuple of slice, or None where the image is too short for so many parts, and this one has none of
+    it.
+    """
+    axis = shape.index(max(shape))
+    inside, padded = inside_of(shape, multiple)[axis], shape[axis] + -shape[axis] % multiple
+    thickness = -(-padded // (part[1] * multiple)) * multiple
+    start, stop = (
+        min(max(0, n * thickness - inside.start), shape[axis]) for n in (part[0] - 1, part[0])
+    )
+    whole = [slice(0, size) for size in shape]
+    return (*whole[:axis], slice(start, stop), *whole[axis + 1 :]) if start < stop else None
