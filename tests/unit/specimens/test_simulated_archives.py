@@ -8,7 +8,7 @@ import pytest
 import tifffile
 
 from denoising.specimens import simulated_archives
-from denoising.specimens.simulated_archives import simulate_archive
+from denoising.specimens.simulated_archives import ArchiveContents, simulate_archive
 from denoising.specimens.species import SPECIES
 
 SMALL = {
@@ -24,7 +24,7 @@ FOLDERS = ("GT", "condition_1", "condition_2", "condition_3")
 
 def unpacked(folder, species, **changes):
     """Write and unpack an archive; return the names of its files in order, and its top folder."""
-    simulate_archive(folder / "a.tar.gz", species=species, **(SMALL | changes))
+    simulate_archive(folder / "a.tar.gz", ArchiveContents(species, **SMALL | changes))
     with tarfile.open(folder / "a.tar.gz") as tar:
         names = [entry.name for entry in tar if entry.isfile()]
         tar.extractall(folder, filter="data")
@@ -105,7 +105,8 @@ def test_no_two_volumes_show_one_specimen(tmp_path):
 def test_equal_arguments_give_equal_bytes(tmp_path, species):
     few = SMALL | {"train_volumes": 1, "test_volumes": 1, "patches": 4}
     for name, seed in (("one", 3), ("two", 3), ("three", 4)):
-        simulate_archive(tmp_path / name / "a.tar.gz", species=species, **(few | {"seed": seed}))
+        contents = ArchiveContents(species, **few | {"seed": seed})
+        simulate_archive(tmp_path / name / "a.tar.gz", contents)
     one, two, three = ((tmp_path / n / "a.tar.gz").read_bytes() for n in ("one", "two", "three"))
     assert one == two
     assert one != three
@@ -178,5 +179,5 @@ def test_patches_are_spread_evenly_and_mixed(tmp_path, monkeypatch, patches, vol
 def test_wrong_arguments_are_refused(tmp_path, changes, message):
     arguments = {"species": "planaria"} | SMALL | changes
     with pytest.raises(ValueError, match=f"a.tar.gz: {message}"):
-        simulate_archive(tmp_path / "a.tar.gz", **arguments)
+        simulate_archive(tmp_path / "a.tar.gz", ArchiveContents(**arguments))
     assert not list(tmp_path.iterdir())

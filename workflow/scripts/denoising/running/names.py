@@ -22,10 +22,10 @@ def one_of(names: Iterable[str]) -> str:
     str
         Complete in itself: other expressions may stand before and after it.
     """
-    endings = {}
+    endings: dict[str, set[str]] = {}
     for name in names:
         endings.setdefault(name[:1], set()).add(name[1:])
-    beginnings = {}
+    beginnings: dict[str, list[str]] = {}
     for first, rest in sorted(endings.items()):
         beginnings.setdefault(one_of(rest) if first else "", []).append(re.escape(first))
     return _either([_either(firsts) + rest for rest, firsts in beginnings.items()])

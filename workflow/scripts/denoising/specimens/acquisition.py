@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from denoising.specimens.microscopes import Microscope
+from denoising.specimens.microscopes import detect
 from denoising.specimens.species import Species
 
 
@@ -33,22 +33,13 @@ def acquire(
     ndarray of uint16, (len(exposures), Z, Y, X)
         ADU.
     """
-    scope = species.microscope
-    z = np.arange(len(photons))[:, None, None] * scope.voxel_um[0]
+    microscope = species.microscope
+    z = np.arange(len(photons))[:, None, None] * microscope.voxel_um[0]
     light = (photons * np.exp(-z / species.attenuation_um)).astype(np.float32)
-    voxel = np.array(scope.voxel_um)
-    image = gaussian_filter(light, species.aberration * scope.psf_um() / voxel)
-    if scope.crosstalk:
-        image += scope.crosstalk * gaussian_filter(light, scope.crosstalk_um / voxel, truncate=3)
-    electrons = scope.quantum_efficiency * image
-    return np.stack([_detect(share * electrons, scope, rng) for share in exposures])
-
-
-def _detect(electrons: np.ndarray, scope: Microscope, rng: np.random.Generator) -> np.ndarray:
-    counts = rng.poisson(electrons + scope.dark_electrons).astype(np.float32)
-    excess = scope.excess_noise - 1
-    if excess > 0:
-        counts = rng.standard_gamma(counts / excess, dtype=np.float32) * excess
-    counts += scope.read_noise_electrons * rng.standard_normal(counts.shape, dtype=np.float32)
-    adu = scope.offset_adu + counts / scope.electrons_per_adu
-    return np.rint(np.clip(adu, 0, 65535)).astype(np.uint16)
+    voxel = np.array(microscope.voxel_um)
+    image = gaussian_filter(light, species.aberration * microscope.psf_um() / voxel)
+    if microscope.crosstalk:
+        defocused = gaussian_filter(light, microscope.crosstalk_um / voxel, truncate=3)
+        image += microscope.crosstalk * defocused
+    electrons = microscope.quantum_efficiency * image
+    return np.stack([detect(share * electrons, microscope, rng) for share in exposures])

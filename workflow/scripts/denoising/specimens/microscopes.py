@@ -32,10 +32,14 @@ class Microscope:
         Paraxial, for laser- and disk-scanning confocals, by pinhole size. Source: Zhang, Zerubia
         and Olivo-Marin, Applied Optics 46, 1819 (2007), tables 2 and 3.
         """
-        excitation, emission = (2 * np.pi / w for w in (self.excitation_um, self.emission_um))
-        aperture, index, r = self.numerical_aperture, self.refractive_index, self.pinhole_radius_um
+        excitation = 2 * np.pi / self.excitation_um
+        emission = 2 * np.pi / self.emission_um
+        aperture = self.numerical_aperture
+        index = self.refractive_index
+        r = self.pinhole_radius_um
         c = emission * aperture * r
-        a, b = j0(c), j1(c)
+        a = j0(c)
+        b = j1(c)
         open_part = a**2 + b**2 - 1
         lateral = (excitation * aperture) ** 2 + (4 * c * a * b - 8 * b**2) / (r**2 * open_part)
         axial = (excitation * aperture**2 / index) ** 2 - (
@@ -88,3 +92,28 @@ POINT_SCANNING = Microscope(
     electrons_per_adu=0.03,
     offset_adu=50.0,
 )
+
+
+def detect(electrons: np.ndarray, microscope: Microscope, rng: np.random.Generator) -> np.ndarray:
+    """Count expected photoelectrons as the microscope's detector does.
+
+    Parameters
+    ----------
+    electrons : ndarray
+        Expected number per voxel, before multiplication.
+    microscope : Microscope
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray of uint16
+        ADU, of the same shape.
+    """
+    counts = rng.poisson(electrons + microscope.dark_electrons).astype(np.float32)
+    excess = microscope.excess_noise - 1
+    if excess > 0:
+        counts = rng.standard_gamma(counts / excess, dtype=np.float32) * excess
+    noise = rng.standard_normal(counts.shape, dtype=np.float32)
+    counts += microscope.read_noise_electrons * noise
+    adu = microscope.offset_adu + counts / microscope.electrons_per_adu
+    return np.rint(np.clip(adu, 0, 65535)).astype(np.uint16)

@@ -58,9 +58,11 @@ def _depth_below_surface(
     """Depth of each voxel below the body's surface, um; negative outside, exact near it."""
     voxel = species.microscope.voxel_um
     z, y, x = np.ogrid[tuple(slice(n) for n in shape)]
-    y, x = (y - shape[1] / 2) * voxel[1], (x - shape[2] / 2) * voxel[2]
+    y = (y - shape[1] / 2) * voxel[1]
+    x = (x - shape[2] / 2) * voxel[2]
     angle = rng.uniform(0, 2 * np.pi)
-    across, along = rng.uniform(*species.aside), rng.uniform(-0.3, 0.3)
+    across = rng.uniform(*species.aside)
+    along = rng.uniform(-0.3, 0.3)
     top = rng.uniform(*species.surface) * shape[0] * voxel[0]
     centre = top + species.body_um[0] * np.sqrt(1 - across**2 - along**2)
     half_z, half_u, half_v = species.body_um
@@ -82,15 +84,16 @@ def _place_nuclei(
     n = rng.poisson(species.attempts_per_um3 * size.prod())
     centres = rng.uniform(0, size, (n, 3)) - margin
     radii = rng.choice(species.radii_um, n, p=species.radii_share)
-    nearest = np.clip(np.rint(centres / voxel).astype(int), 0, np.array(depth.shape) - 1)
     share, scale = species.empty
     crowded = _noise(depth.shape, scale, voxel, rng) < ndtri(1 - share)
-    nearest = tuple(nearest.T)
+    indices = np.clip(np.rint(centres / voxel).astype(int), 0, np.array(depth.shape) - 1)
+    nearest = tuple(indices.T)
     lowest, deepest = species.layer_um
     fits = crowded[nearest] & (depth[nearest] > lowest) & (depth[nearest] < deepest)
     order = np.flatnonzero(fits)
     order = order[np.argsort(-radii[order], kind="stable")]
-    centres, radii = centres[order], radii[order]
+    centres = centres[order]
+    radii = radii[order]
     kept = _without_overlaps(centres, radii * np.cbrt(species.elongation) ** 2, species.gap_um)
     return centres[kept], radii[kept]
 
@@ -146,7 +149,12 @@ def _share_within(
     return np.clip(0.5 + (1 - radius) / (extent + 1e-6), 0, 1)
 
 
-def _noise(shape: tuple, scale_um: float, voxel_um: Sequence[float], rng) -> np.ndarray:
+def _noise(
+    shape: tuple[int, ...],
+    scale_um: float,
+    voxel_um: Sequence[float] | np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
     """Noise of variance 1 (float32), smoothed by a Gaussian of standard deviation `scale_um`."""
     sigma = [scale_um / v for v in voxel_um]
     # the transform is periodic: what is added keeps opposite faces apart
@@ -161,6 +169,12 @@ def _noise(shape: tuple, scale_um: float, voxel_um: Sequence[float], rng) -> np.
     return smooth / np.float32(np.sqrt(power))
 
 
-def _speckle(shape: tuple, contrast: float, scale_um: float, voxel_um, rng) -> np.ndarray:
+def _speckle(
+    shape: tuple[int, ...],
+    contrast: float,
+    scale_um: float,
+    voxel_um: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
     """A positive pattern of mean 1, whose logarithm is noise of standard deviation `contrast`."""
     return np.exp(contrast * _noise(shape, scale_um, voxel_um, rng) - contrast**2 / 2)

@@ -23,7 +23,9 @@ import tarfile
 import tempfile
 import zipfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 from numpy.lib.format import open_memmap
@@ -41,102 +43,97 @@ TRAINING_NUMBERS = 1000  # added to the numbers in names of training volumes, to
 CONDITIONS = ("condition_1", "condition_2", "condition_3")
 
 
-def simulate_archive(
-    path: Path,
-    *,
-    species: str,
-    shape: tuple[int, int, int],
-    train_volumes: int,
-    test_volumes: int,
-    patch_shape: tuple[int, int, int],
-    patches: int,
-    seed: int,
-) -> None:
+@dataclass(frozen=True)
+class ArchiveContents:
+    """What a simulated archive holds: counts of at least 1, shapes (Z, Y, X) in voxels."""
+
+    species: str  # a key of SPECIES
+    shape: tuple[int, int, int]  # of every volume
+    train_volumes: int
+    test_volumes: int
+    patches: int  # for training, from all training volumes and conditions
+    patch_shape: tuple[int, int, int]
+    seed: int  # at least 0
+
+
+def simulate_archive(path: Path, contents: ArchiveContents) -> None:
     """Write an archive of simulated data, in the published layout of its species.
 
-    Every volume is a specimen of its own, drawn from `seed` and its number alone. Patches are
+    Every volume is a specimen of its own, drawn from the seed and its number alone. Patches are
     spread evenly over training volumes and conditions, then shuffled. One volume's images are in
     memory at a time.
 
     Parameters
     ----------
     path : Path
-        Written, a `.tar.gz`, complete or not at all. Equal arguments give equal bytes.
-    species : {"planaria", "tribolium"}
-    shape, patch_shape : tuple of int
-        (Z, Y, X), voxels, of every volume and of every training patch.
-    train_volumes, test_volumes, patches : int
-        How many, at least 1.
-    seed : int
-        At least 0.
+        Written, a `.tar.gz`, complete or not at all. Equal contents give equal bytes.
+    contents : ArchiveContents
 
     Raises
     ------
     ValueError
-        If an argument is not of the kind above, or a patch does not fit a volume.
+        If the contents are not as `ArchiveContents` says, or a patch does not fit a volume.
     """
-    path = Path(path)
-    counts = {"train_volumes": train_volumes, "test_volumes": test_volumes, "patches": patches}
-    _check(path, species, shape, patch_shape, counts, seed)
-    shape, patch_shape = tuple(map(int, shape)), tuple(map(int, patch_shape))
-    kind = SPECIES[species]
+    _check(path, contents)
+    species = SPECIES[contents.species]
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as scratch:
-        top = Path(scratch, kind.archive)
-        _write_training(top / "train_data", kind, shape, train_volumes, patch_shape, patches, seed)
-        for i in range(test_volumes):
-            name, stack = _acquired_volume(kind, shape, "test", i, seed)
-            _write_acquired(top / "test_data", kind, name, stack)
+        top = Path(scratch, species.archive)
+        _write_training(top / "train_data", contents)
+        for i in range(contents.test_volumes):
+            name, stack = _acquire_volume(contents, "test", i)
+            _write_images(top / "test_data", species, name, stack)
             if i == 0:
                 Image.fromarray(_poster(stack)).save(top / "poster.png")
-        (top / "Readme.md").write_text(_readme(kind, shape, patch_shape, counts, seed))
+        (top / "Readme.md").write_text(_readme(contents))
         _pack(top, Path(scratch, "packed"))
         os.replace(Path(scratch, "packed"), path)
 
 
-def _check(
-    path: Path, species: str, shape: tuple, patch_shape: tuple, counts: dict, seed: int
-) -> None:
-    def refuse(what: str, found, expected: str, remedy: str) -> None:
-        raise ValueError(f"{path}: {what} is {found!r}, expected {expected}; {remedy}.")
+def _check(path: Path, contents: ArchiveContents) -> None:
+    def refuse(name: str, expected: str, remedy: str) -> NoReturn:
+        value = getattr(contents, name)
+        raise ValueError(f"{path}: {name} is {value!r}, expected {expected}; {remedy}.")
 
-    def whole(value, least: int) -> bool:
-        integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
-        return integer and value >= least
-
-    if species not in SPECIES:
-        refuse("species", species, f"one of {', '.join(SPECIES)}", "correct the name")
-    for what, sizes in (("shape", shape), ("patch_shape", patch_shape)):
-        if (
-            not isinstance(sizes, Sequence)
-            or len(sizes) != 3
-            or not all(whole(n, 1) for n in sizes)
-        ):
+    if contents.species not in SPECIES:
+        refuse("species", f"one of {', '.join(SPECIES)}", "correct the name")
+    for name in ("shape", "patch_shape"):
+        if not _is_shape(getattr(contents, name)):
             expected = "three whole numbers of voxels (Z, Y, X)"
-            refuse(what, sizes, expected, "give it as, say, (16, 64, 64)")
-    if any(p > n for p, n in zip(patch_shape, shape, strict=True)):
-        expected = f"at least patch_shape {patch_shape!r} along every axis"
-        refuse("shape", shape, expected, "enlarge it, or cut smaller patches")
-    for what, count in counts.items():
-        if not whole(count, 1):
-            refuse(what, count, "a whole number of at least 1", "ask for one or more")
-    if not whole(seed, 0):
-        refuse("seed", seed, "a whole number of at least 0", "give such a seed")
+            refuse(name, expected, "give it as, say, (16, 64, 64)")
+    if any(p > n for p, n in zip(contents.patch_shape, contents.shape, strict=True)):
+        expected = f"at least patch_shape {contents.patch_shape!r} along every axis"
+        refuse("shape", expected, "enlarge it, or cut smaller patches")
+    for name in ("train_volumes", "test_volumes", "patches"):
+        if not _is_whole(getattr(contents, name), 1):
+            refuse(name, "a whole number of at least 1", "ask for one or more")
+    if not _is_whole(contents.seed, 0):
+        refuse("seed", "a whole number of at least 0", "give such a seed")
 
 
-def _acquired_volume(
-    species: Species, shape: tuple[int, int, int], part: str, i: int, seed: int
-) -> tuple[str, np.ndarray]:
+def _is_shape(sizes: object) -> bool:
+    if not isinstance(sizes, Sequence) or len(sizes) != 3:
+        return False
+    return all(_is_whole(size, 1) for size in sizes)
+
+
+def _is_whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _acquire_volume(contents: ArchiveContents, part: str, i: int) -> tuple[str, np.ndarray]:
     """Name and images of volume `i`: uint16 (4, Z, Y, X), conditions 1 to 3 and ground truth."""
+    species = SPECIES[contents.species]
     turn, which = divmod(i, len(species.preparations))
     preparation = species.preparations[which]
     number = preparation.first + turn + (TRAINING_NUMBERS if part == "train" else 0)
-    rng = specimen_stream(seed, species.name, part, i)
-    photons = simulate_specimen(species, shape, rng, preparation)
-    return preparation.stem.format(number), acquire(photons, species, (*species.exposures, 1), rng)
+    rng = specimen_stream(contents.seed, species.name, part, i)
+    photons = simulate_specimen(species, contents.shape, rng, preparation)
+    images = acquire(photons, species, (*species.exposures, 1), rng)
+    return preparation.stem.format(number), images
 
 
-def _write_acquired(folder: Path, species: Species, name: str, stack: np.ndarray) -> None:
+def _write_images(folder: Path, species: Species, name: str, stack: np.ndarray) -> None:
     if species.layout == "stacks":
         write_volume(folder / f"{name}.tif", stack, "CZYX")
         return
@@ -144,45 +141,46 @@ def _write_acquired(folder: Path, species: Species, name: str, stack: np.ndarray
         write_volume(folder / source / f"{name}.tif", volume, "ZYX")
 
 
-def _write_training(
-    folder: Path,
-    species: Species,
-    shape: tuple[int, int, int],
-    volumes: int,
-    patch_shape: tuple[int, int, int],
-    patches: int,
-    seed: int,
-) -> None:
+def _write_training(folder: Path, contents: ArchiveContents) -> None:
     """Write data_label.npz and, in the folders layout, the volumes its patches are cut from."""
     folder.mkdir(parents=True)
-    X, Y = (
-        open_memmap(folder / name, "w+", np.float32, (patches, 1, *patch_shape))
-        for name in ("X.npy", "Y.npy")
-    )
-    order = specimen_stream(seed, species.name, "order").permutation(patches)
-    images_in_all = volumes * len(CONDITIONS)
-    limits = iter(np.arange(images_in_all + 1) * patches // images_in_all)
-    start = next(limits)
-    for i in range(volumes):
-        name, stack = _acquired_volume(species, shape, "train", i, seed)
+    species = SPECIES[contents.species]
+    shape = (contents.patches, 1, *contents.patch_shape)
+    X = open_memmap(folder / "X.npy", "w+", np.float32, shape)
+    Y = open_memmap(folder / "Y.npy", "w+", np.float32, shape)
+    order = specimen_stream(contents.seed, species.name, "order").permutation(contents.patches)
+    images = contents.train_volumes * len(CONDITIONS)
+    starts = np.arange(images + 1) * contents.patches // images
+    places = iter(np.split(order, starts[1:-1]))  # of each image's patches
+    for i in range(contents.train_volumes):
+        name, stack = _acquire_volume(contents, "train", i)
         if species.layout == "folders":
-            _write_acquired(folder, species, name, stack)
+            _write_images(folder, species, name, stack)
         for condition, image in zip(CONDITIONS, stack[:-1], strict=True):
-            stop = next(limits)
-            if stop > start:
-                rng = specimen_stream(seed, species.name, "patches", i, condition)
-                try:
-                    cut = cut_patches(stack[-1], image, patch_shape, int(stop - start), rng)
-                except ValueError as error:
-                    raise ValueError(
-                        f"simulated training volume {i}, {shape}: {error} Or enlarge shape, or"
-                        " change the seed."
-                    ) from None
-                X[order[start:stop], 0], Y[order[start:stop], 0] = cut
-            start = stop
+            own = next(places)
+            if len(own):
+                rng = specimen_stream(contents.seed, species.name, "patches", i, condition)
+                X[own, 0], Y[own, 0] = _cut(contents, i, (stack[-1], image), len(own), rng)
     X.flush()
     Y.flush()
     _join_npz(folder / "data_label.npz", [folder / "X.npy", folder / "Y.npy"])
+
+
+def _cut(
+    contents: ArchiveContents,
+    i: int,
+    pair: tuple[np.ndarray, np.ndarray],
+    count: int,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cut `count` patches from training volume `i`, whose ground truth and image are the pair."""
+    try:
+        return cut_patches(*pair, contents.patch_shape, count, rng)
+    except ValueError as error:
+        raise ValueError(
+            f"simulated training volume {i}, {contents.shape}: {error} Or enlarge shape, or"
+            " change the seed."
+        ) from None
 
 
 def _join_npz(target: Path, arrays: list[Path]) -> None:
@@ -199,7 +197,8 @@ def _join_npz(target: Path, arrays: list[Path]) -> None:
 def _poster(stack: np.ndarray) -> np.ndarray:
     """Middle planes of conditions 1 to 3 and the ground truth, side by side (uint8)."""
     planes = stack[:, stack.shape[1] // 2].astype(np.float32)
-    low, high = (np.percentile(planes, q, axis=(1, 2), keepdims=True) for q in (1, 99.8))
+    low = np.percentile(planes, 1, axis=(1, 2), keepdims=True)
+    high = np.percentile(planes, 99.8, axis=(1, 2), keepdims=True)
     grey = np.clip((planes - low) / np.maximum(high - low, 1), 0, 1)
     return np.concatenate(np.rint(255 * grey).astype(np.uint8), axis=1)
 
@@ -220,7 +219,8 @@ LAYOUTS = {
 }
 
 
-def _readme(species: Species, shape: tuple, patch_shape: tuple, counts: dict, seed: int) -> str:
+def _readme(contents: ArchiveContents) -> str:
+    species = SPECIES[contents.species]
     scope = species.microscope
     exposures = ", ".join(f"1/{round(1 / share)}" for share in species.exposures)
     return f"""# {species.archive}: simulated
@@ -228,16 +228,16 @@ def _readme(species: Species, shape: tuple, patch_shape: tuple, counts: dict, se
 These data are SIMULATED, in the layout of the published archive of this name: nothing was imaged.
 
 - `train_data/data_label.npz`: X (low SNR) and Y (ground truth), float32, axes SCZYX;
-  {counts["patches"]} patches of {patch_shape}, normalised by percentiles, conditions mixed.
+  {contents.patches} patches of {contents.patch_shape}, normalised by percentiles, conditions mixed.
 {LAYOUTS[species.layout]}
 - `poster.png`: one plane of conditions 1, 2, 3 and of the ground truth.
 
-Volumes: {counts["train_volumes"]} to train on, {counts["test_volumes"]} to test on, of {shape} \
-voxels.
+Volumes: {contents.train_volumes} to train on, {contents.test_volumes} to test on, of \
+{contents.shape} voxels.
 Voxels: {scope.voxel_um} um (Z, Y, X).
 Exposures of conditions 1, 2, 3: {exposures} of the ground truth's.
 Microscope: {scope.name}.
-Seed: {seed}.
+Seed: {contents.seed}.
 """
 
 
@@ -245,7 +245,11 @@ def _pack(top: Path, target: Path) -> None:
     """Pack folder `top` into a gzipped tar file: sorted, and without date, owner or file name."""
 
     def plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
-        entry.mtime, entry.uid, entry.gid, entry.uname, entry.gname = EPOCH, 0, 0, "", ""
+        entry.mtime = EPOCH
+        entry.uid = 0
+        entry.gid = 0
+        entry.uname = ""
+        entry.gname = ""
         entry.mode = 0o755 if entry.isdir() else 0o644
         return entry
 
