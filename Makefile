@@ -5,7 +5,7 @@
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c "" 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: install install-gpu demo test test-envs test-slurm lint lock
+.PHONY: install install-gpu demo test test-envs test-slurm lint config-table lock
 
 install: .venv/installed
 
@@ -50,6 +50,10 @@ lint: .venv/installed
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
+
+# The table of keys in config/README.md; run after editing workflow/schemas/config.schema.yaml
+config-table: .venv/installed
+	$(BIN)/python docs/config_table.py
 
 # Resolve the table of versions anew; run after editing envs/versions.txt
 LOCK_UP := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
