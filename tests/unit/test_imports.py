@@ -22,7 +22,6 @@ LONG_MODULES: set[str] = {
     "evaluation.statistics",
     "images.files",
     "report.figures",
-    "restoration.baselines",
     "specimens.specimens",
     "training.loop",
 }
@@ -31,7 +30,7 @@ LONG_CLASSES: set[str] = {
     "training.loop.Training",
 }
 MANY_ARGUMENTS: set[str] = {
-    "restoration.baselines._weight",
+    "restoration.nlm._weight",
     "restoration.baselines.denoise",
     "restoration.restorer.Restorer.restore",
     "restoration.restorer.restore_all",

@@ -5,15 +5,14 @@ tuned.
 import json
 import logging
 from dataclasses import replace
-from itertools import product
 
 import numpy as np
 import pandas as pd
 import pytest
 import tifffile
 from csbdeep.utils import normalize
-from scipy.ndimage import gaussian_filter
-from skimage.restoration import denoise_nl_means, estimate_sigma
+from noisy_images import NOISE, blobs, rmse, with_noise
+from skimage.restoration import estimate_sigma
 
 from denoising.images.volumes import (
     listing_row,
@@ -26,48 +25,17 @@ from denoising.restoration import baselines
 from denoising.restoration.baselines import (
     BASELINES,
     denoise,
-    median,
     noise,
-    non_local_means,
     restore_all,
     tune,
-    wavelet,
 )
 from denoising.study.baselines import BASELINES as DESCRIBED
 
-NOISE = 0.1
 STRENGTHS = {"gaussian": 1.2, "median": 3, "tv": 2, "wavelet": 1.7, "nlm": 0.8}
-
-
-def blobs(shape, seed=0):
-    image = gaussian_filter(np.random.default_rng(seed).random(shape), 3)
-    return ((image - image.min()) / (image.max() - image.min())).astype(np.float32)
-
-
-def with_noise(image, sigma=NOISE, seed=1):
-    return image + np.random.default_rng(seed).normal(0, sigma, image.shape).astype(np.float32)
-
-
-def rmse(a, b):
-    return float(np.sqrt(np.mean((a - b) ** 2)))
-
-
-def everything(image):
-    return (slice(0, None),) * image.ndim
 
 
 def restored_by(baseline, image, strength=None):
     return denoise(image, baseline, strength or STRENGTHS[baseline], 1.0, image.shape)
-
-
-@pytest.fixture(params=[(14, 20, 26), (40, 46)], ids=["3D", "2D"])
-def clean(request):
-    return blobs(request.param)
-
-
-@pytest.fixture
-def noisy(clean):
-    return with_noise(clean)
 
 
 # Every baseline
@@ -164,100 +132,6 @@ def test_images_are_normalised_block_by_block(baseline):
     )
     found = denoise(counts, baseline, STRENGTHS[baseline], 1.0, counts.shape, low=400, high=1300)
     np.testing.assert_allclose(found, expected, atol=1e-5)
-
-
-# Gaussian and median
-
-
-def test_sizes_along_z_are_scaled_alone():
-    point = np.zeros((21, 21, 21), np.float32)
-    point[10, 10, 10] = 1
-    spread = baselines.gaussian(point, everything(point), 2, 0.5)
-    width = [
-        np.sqrt((spread.sum(axis=tuple({0, 1, 2} - {axis})) * (np.arange(21) - 10) ** 2).sum())
-        for axis in range(3)
-    ]
-    assert width == pytest.approx([1, 2, 2], rel=0.02)
-
-
-@pytest.mark.parametrize(
-    ("size", "z_scale", "along_z"), [(3, 1, 3), (3, 0.4, 1), (7, 0.4, 3), (5, 0.4, 1), (9, 0.4, 3)]
-)
-def test_edges_of_the_median_are_odd(size, z_scale, along_z):
-    """A bright slab survives the median along Z if more than half of the box lies in it."""
-    for thickness in (1, 2, 3):
-        image = np.zeros((15, 15, 15), np.float32)
-        image[7 : 7 + thickness] = 1
-        assert median(image, everything(image), size, z_scale).any() == (thickness > along_z // 2)
-
-
-# Wavelets
-
-
-def test_shifts_by_a_voxel_hardly_change_what_wavelets_restore(clean, noisy):
-    moved = np.roll(noisy, 1, range(noisy.ndim))
-    inside = (slice(4, -4),) * noisy.ndim
-    difference = np.roll(wavelet(moved, everything(moved), NOISE), -1, range(noisy.ndim)) - wavelet(
-        noisy, everything(noisy), NOISE
-    )
-    assert np.sqrt(np.mean(difference[inside] ** 2)) < 0.2 * NOISE
-
-
-# Non-local means
-
-
-def exact_non_local_means(image, h, patch_size=5, distance=3):
-    """By its definition, voxel by voxel, in float64."""
-    reach = patch_size // 2
-    padded = np.pad(image.astype(np.float64), distance + reach, mode="reflect")
-    restored = np.empty(image.shape)
-    for place in np.ndindex(image.shape):
-        centre = np.array(place) + distance + reach
-        total = weights = 0
-        for shift in product(range(-distance, distance + 1), repeat=image.ndim):
-            other = centre + shift
-            first, second = (
-                padded[tuple(slice(c - reach + 1, c + reach + 1) for c in middle)]
-                for middle in (centre, other)
-            )
-            away = ((first - second) ** 2).sum() / (h**2 * patch_size**image.ndim)
-            weight = np.exp(-away) if away <= 5 else 0
-            weights, total = weights + weight, total + weight * padded[tuple(other)]
-        restored[place] = total / weights
-    return restored
-
-
-@pytest.mark.parametrize("shape", [(5, 6, 7), (11, 9)])
-def test_non_local_means_are_what_they_are_defined_as(shape):
-    noisy = with_noise(blobs(shape))
-    restored = non_local_means(noisy, everything(noisy), 0.12, patch_distance=3)
-    np.testing.assert_allclose(restored, exact_non_local_means(noisy, 0.12), atol=1e-5)
-
-
-@pytest.mark.parametrize("h", [0.08, 0.12, 0.3])
-def test_non_local_means_are_scikit_images(noisy, h):
-    """To the precision of the exponential that scikit-image approximates."""
-    expected = denoise_nl_means(noisy, patch_size=5, patch_distance=6, h=h, fast_mode=True)
-    restored = non_local_means(noisy, everything(noisy), h)
-    assert np.abs(restored - expected).max() < 0.1 * NOISE
-    assert rmse(restored, expected) < 0.02 * NOISE
-
-
-def test_tiles_of_non_local_means_do_not_show(noisy, monkeypatch):
-    whole = non_local_means(noisy, everything(noisy), 0.12)
-    monkeypatch.setattr(baselines, "NLM_TILE", 1)
-    np.testing.assert_allclose(non_local_means(noisy, everything(noisy), 0.12), whole, atol=1e-6)
-
-
-def test_similar_structure_is_found_in_other_planes():
-    """In a stack of one plane repeated under independent noise, the search along Z averages the
-    planes.
-    """
-    plane = blobs((24, 24))
-    noisy = with_noise(np.stack([plane] * 9))
-    across_planes = non_local_means(noisy, everything(noisy), 0.08, patch_distance=3)[4]
-    within_plane = non_local_means(noisy[4], everything(noisy[4]), 0.08, patch_distance=3)
-    assert rmse(across_planes, plane) < 0.8 * rmse(within_plane, plane)
 
 
 # Noise

@@ -19,208 +19,37 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial, reduce
+from functools import partial
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pywt
-from numpy.lib.stride_tricks import as_strided
-from scipy.ndimage import gaussian_filter, median_filter
 from tqdm import tqdm
 
 from denoising.evaluation.moments import nrmse, scale_to
 from denoising.images.files import Storage, scratch_array, write
 from denoising.images.percentiles import limits
 from denoising.images.volumes import INPUT_PERCENTILES, Pair, open_volume, paired, volume_header
+from denoising.restoration.filters import (
+    gaussian,
+    gaussian_reach,
+    median,
+    median_reach,
+    total_variation,
+    wavelet,
+)
+from denoising.restoration.nlm import nlm_reach, non_local_means
+from denoising.restoration.tiling import Region, equal_parts
 from denoising.running.random_streams import random_stream
 
 log = logging.getLogger(__name__)
 
-PATCH_SIZE, PATCH_DISTANCE = 5, 6  # of non-local means, in the 2019 study
-NLM_CUTOFF = 5.0  # exp(-5): less alike patches count for nothing, as in scikit-image
-NLM_TILE = 2**17  # voxels: what fits a processor's cache
 BLOCK = {
     2: (512, 512),
     3: (32, 128, 128),
 }  # voxels: what of an image local filters have in memory, beside their reach
-
-Region = tuple[slice, ...]
-
-
-# Filters: of an image, float32, each gives the part `inside`, denoised; a local filter needs around
-# it what it reaches.
-
-
-def gaussian(image: np.ndarray, inside: Region, sigma: float, z_scale: float = 1.0) -> np.ndarray:
-    """Gaussian filter of `sigma` voxels, of `z_scale` times that along Z."""
-    reach = _gaussian_reach(image.ndim, sigma, z_scale)
-    return gaussian_filter(image, _by_axis(image.ndim, sigma, z_scale), radius=reach)[inside]
-
-
-def _gaussian_reach(ndim: int, sigma: float, z_scale: float) -> list[int]:
-    return [int(4 * each + 0.5) for each in _by_axis(ndim, sigma, z_scale)]
-
-
-def median(image: np.ndarray, inside: Region, size: float, z_scale: float = 1.0) -> np.ndarray:
-    """Median over a box of `size` voxels, of `z_scale` times that along Z, each edge rounded to an
-    odd number.
-    """
-    return median_filter(
-        image, [1 + 2 * reach for reach in _median_reach(image.ndim, size, z_scale)]
-    )[inside]
-
-
-def _median_reach(ndim: int, size: float, z_scale: float) -> list[int]:
-    return [max(0, round((edge - 1) / 2)) for edge in _by_axis(ndim, size, z_scale)]
-
-
-def _by_axis(ndim: int, strength: float, z_scale: float) -> list[float]:
-    return [strength * z_scale] * (ndim - 2) + [strength] * 2
-
-
-def total_variation(image: np.ndarray, inside: Region, weight: float) -> np.ndarray:
-    """Total variation denoising (Chambolle 2004): the larger `weight`, the flatter."""
-    # scikit-image here, not above: loading it takes longer than most baselines, which do without
-    from skimage.restoration import denoise_tv_chambolle
-
-    return denoise_tv_chambolle(image, weight=weight, channel_axis=None)[inside]
-
-
-def wavelet(image: np.ndarray, inside: Region, sigma: float) -> np.ndarray:
-    """Wavelet shrinkage of noise taken to be `sigma` (BayesShrink, Chang et al. 2000), averaged
-    over shifts by a voxel.
-
-    Two levels at most: volumes then lose the same bands as the patches that the strength is tuned
-    on. Without the shifts (Coifman and Donoho 1995), errors were 10 % larger.
-    """
-    from skimage.restoration import cycle_spin, denoise_wavelet
-
-    # scikit-image counts axes of length 1 among those to be decomposed
-    thick = np.squeeze(image)
-    levels = min(2, max(1, pywt.dwtn_max_level(thick.shape, "db2")))
-    settings = {"sigma": sigma, "wavelet": "db2", "wavelet_levels": levels, "rescale_sigma": False}
-    restored = cycle_spin(
-        thick, denoise_wavelet, max_shifts=1, workers=1, func_kw=settings, channel_axis=None
-    )
-    return restored.reshape(image.shape)[inside].astype(np.float32)
-
-
-def non_local_means(
-    image: np.ndarray,
-    inside: Region,
-    h: float,
-    patch_size: int = PATCH_SIZE,
-    patch_distance: int = PATCH_DISTANCE,
-) -> np.ndarray:
-    """Non-local means with a true search along every axis (Buades et al. 2005, fast mode of Darbon
-    et al. 2008).
-
-    What scikit-image's fast mode computes, in a third of its time and with an exact exponential:
-    there as here, a patch covers `2 (patch_size // 2)` voxels along each axis, while its distances
-    are divided by `patch_size` to the power of the dimensions.
-
-    Parameters
-    ----------
-    image : ndarray of float32
-        (Z, Y, X) or (Y, X): no axis holds channels. Mirrored at its borders.
-    inside : tuple of slice
-        What of it is restored.
-    h : float
-        Filter strength, in the image's units.
-    patch_size : int
-        Edge of the compared patches, in voxels: odd, 3 at least.
-    patch_distance : int
-        Largest distance searched along each axis, in voxels.
-
-    Returns
-    -------
-    ndarray of float32
-    """
-    halo = patch_distance + patch_size // 2 + 1
-    spans = [
-        each.indices(size)[:2] + (size,)
-        for each, size in zip(inside, image.shape, strict=True)
-        if size > 1
-    ]
-    read = tuple(slice(max(0, start - halo), stop + halo) for start, stop, _ in spans)
-    missing = [(max(0, halo - start), max(0, stop + halo - size)) for start, stop, size in spans]
-    padded = np.pad(np.squeeze(image)[read], missing, mode="reflect")
-    restored = _non_local_means(padded, h, patch_size // 2, patch_distance)
-    return restored.reshape(image[inside].shape)
-
-
-def _nlm_reach(ndim: int, h: float) -> list[int]:
-    return [PATCH_DISTANCE + PATCH_SIZE // 2 + 1] * ndim
-
-
-def _parts(first: int, last: int, longest: int) -> list[tuple[int, int]]:
-    """Cut a range into equal parts."""
-    edges = np.linspace(first, last, 1 + -(-(last - first) // longest)).astype(int).tolist()
-    return list(zip(edges[:-1], edges[1:], strict=True))
-
-
-def _non_local_means(padded: np.ndarray, h: float, reach: int, distance: int) -> np.ndarray:
-    """Non-local means of what has a halo of `distance` + `reach` + 1 around it; the result has
-    none.
-
-    The rows of a plane are taken as one, which is fast. What runs over the end of a row lands in
-    the halo.
-    """
-    halo, (rows, pitch) = distance + reach + 1, padded.shape[-2:]
-    image = padded.reshape(-1, rows * pitch)
-    total, weights = image.copy(), np.ones_like(image)
-    scale = np.float32(-1 / (h**2 * (2 * reach + 1) ** padded.ndim))
-    tile = max(8, NLM_TILE // (len(image) * pitch))
-    for shift in product(range(-distance, distance + 1), repeat=padded.ndim):
-        # A shift and its opposite compare the same pairs of patches: half of the shifts serve both
-        if shift <= (0,) * padded.ndim:
-            continue
-        deeper, lower = shift[0] if padded.ndim == 3 else 0, shift[-2]
-        planes = (halo - deeper, len(image) - halo) if padded.ndim == 3 else (0, 1)
-        for first, last in _parts(halo - max(0, lower), rows - halo + max(0, -lower), tile):
-            run, ahead = (first * pitch, last * pitch), lower * pitch + shift[-1]
-            here = slice(*planes), slice(*run)
-            there = (
-                slice(planes[0] + deeper, planes[1] + deeper),
-                slice(run[0] + ahead, run[1] + ahead),
-            )
-            weight = _weight(image, planes, run, (deeper, ahead), pitch, reach, scale)
-            weights[here] += weight
-            weights[there] += weight
-            total[here] += weight * image[there]
-            total[there] += weight * image[here]
-    return (total / weights).reshape(padded.shape)[(slice(halo, -halo),) * padded.ndim]
-
-
-def _weight(
-    image: np.ndarray,
-    planes: tuple[int, int],
-    run: tuple[int, int],
-    shift: tuple[int, int],
-    pitch: int,
-    reach: int,
-    scale: np.float32,
-) -> np.ndarray:
-    """How alike the patches around a run of voxels and around the shifted ones are: 1 to exp(-5),
-    else 0.
-    """
-    before, after = (reach - 1, reach) if len(image) > 1 else (0, 0)
-    first, last = planes[0] - before, planes[1] + after
-    start, stop = run[0] - (reach - 1) * (pitch + 1), run[1] + reach * (pitch + 1)
-    shifted = image[first + shift[0] : last + shift[0], start + shift[1] : stop + shift[1]]
-    squares = np.square(image[first:last, start:stop] - shifted).ravel()
-    for step in (1, pitch, stop - start)[: 3 if len(image) > 1 else 2]:
-        pairs, count = squares[:-step] + squares[step:], len(squares) - (2 * reach - 1) * step
-        squares = reduce(
-            np.add, [pairs[i * step : i * step + count] for i in range(0, 2 * reach, 2)]
-        )
-    squares *= scale
-    alike = squares >= -NLM_CUTOFF
-    np.exp(squares, out=squares)
-    squares *= alike
-    return as_strided(squares, (planes[1] - planes[0], run[1] - run[0]), (4 * (stop - start), 4))
 
 
 @dataclass(frozen=True)
@@ -243,14 +72,14 @@ BASELINES = {
         gaussian,
         "voxels",
         (0.35, 0.5, 0.7, 0.85, 1, 1.2, 1.4, 1.7, 2, 2.4, 2.8, 4),
-        reach=_gaussian_reach,
+        reach=gaussian_reach,
     ),
-    "median": Baseline(median, "voxels", (1, 3, 5, 7), reach=_median_reach),
+    "median": Baseline(median, "voxels", (1, 3, 5, 7), reach=median_reach),
     "tv": Baseline(total_variation, "noise", (0.5, 0.7, 1, 1.4, 2, 2.8, 4, 5.6, 8)),
     "wavelet": Baseline(wavelet, "noise", (0.7, 1, 1.4, 1.7, 2, 2.4, 2.8, 4)),
     # A hundred times the work of any other
     "nlm": Baseline(
-        non_local_means, "noise", (0.5, 0.8, 1.2, 1.8, 2.6, 3.6), patches=6, reach=_nlm_reach
+        non_local_means, "noise", (0.5, 0.8, 1.2, 1.8, 2.6, 3.6), patches=6, reach=nlm_reach
     ),
 }
 
@@ -364,7 +193,7 @@ def _blocks(
 
 
 def _along_axis(size: int, longest: int, reach: int) -> Iterator[tuple[slice, slice, slice]]:
-    for start, stop in _parts(0, size, longest):
+    for start, stop in equal_parts(0, size, longest):
         first = max(0, start - reach)
         yield (
             slice(start, stop),

@@ -193,3 +193,9 @@ def slab(shape: tuple[int, ...], part: tuple[int, int], multiple: int) -> Region
     )
     whole = [slice(0, size) for size in shape]
     return (*whole[:axis], slice(start, stop), *whole[axis + 1 :]) if start < stop else None
+
+
+def equal_parts(first: int, last: int, longest: int) -> list[tuple[int, int]]:
+    """Cut a range into equal parts."""
+    edges = np.linspace(first, last, 1 + -(-(last - first) // longest)).astype(int).tolist()
+    return list(zip(edges[:-1], edges[1:], strict=True))
