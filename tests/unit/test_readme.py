@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "config/README.md", "profiles/README.md", "resources/README.md"]
+PAGES = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "config/README.md", "profiles/README.md"]
+PAGES += ["resources/README.md"]
 PAGES += sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))
 README_WORDS = 600
 
@@ -22,6 +23,19 @@ def test_local_links_lead_somewhere(page):
     path = ROOT / page
     for link in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
         assert "://" in link or (path.parent / link).exists(), link
+
+
+def anchor(heading):
+    """The anchor of a heading, as GitHub makes it."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_to_headings_lead_to_one(page):
+    path = ROOT / page
+    for target, name in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", path.read_text()):
+        text = (path.parent / target).read_text() if target else path.read_text()
+        assert name in [anchor(heading) for heading in re.findall(r"^#+ (.+)$", text, re.M)], name
 
 
 @pytest.mark.parametrize("page", PAGES)
