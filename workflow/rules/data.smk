@@ -1,5 +1,5 @@
 # Needs: the config's datasets. Makes: archives, volumes, patches and splits.
-# These rules have priority: faults of the data show before anything trains.
+# These rules have priority, so that faults of the data show before anything trains.
 
 
 rule simulate:
@@ -50,7 +50,7 @@ rule download:
     resources:
         mem_mb=growing(500),
     params:
-        # No code version: a download is for good
+        # No code version, because an edit to the code must not download again
         url=lambda wildcards: dataset_of(wildcards).source.url,
         path=lambda wildcards: dataset_of(wildcards).source.path,
         sha256=untracked(lambda wildcards: dataset_of(wildcards).source.sha256),
@@ -59,7 +59,7 @@ rule download:
 
 
 rule unpack:
-    """Unpack an archive of either layout into volumes, checking every array."""
+    """Unpack an archive of either layout into volumes, and check every array."""
     input:
         archive="results/archives/{dataset}.tar.gz",
     output:
@@ -89,7 +89,7 @@ rule unpack:
 
 
 rule import_pairs:
-    """Import a microscopist's own image pairs into volumes; some are held out for testing."""
+    """Import a user's own image pairs into volumes, and hold some out for testing."""
     input:
         low=pair_files(1),
         high=pair_files(2),
@@ -145,7 +145,7 @@ rule patches:
 
 
 rule split:
-    """Part the patches into training and validation, and check what is to be trained and tested on the dataset."""
+    """Split the patches into training and validation, and check them against the models."""
     input:
         labels="results/patches/{dataset}/patches.csv",
         volumes="results/volumes/{dataset}",

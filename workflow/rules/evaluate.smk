@@ -17,7 +17,7 @@ rule evaluate:
         "../../envs/analysis.yaml"
     threads: scoring_threads
     resources:
-        # Whatever the size of the volumes, which are memory maps: 175 MB measured for 95 x 1024 x 1024
+        # Volumes are memory maps, so their size does not matter: 175 MB measured, 95 x 1024 x 1024
         mem_mb=growing(1000),
     params:
         conditions=condition_names,
@@ -67,7 +67,7 @@ rule calibrate:
         "../../envs/analysis.yaml"
     threads: scoring_threads
     resources:
-        # Likewise: 310 MB measured
+        # As for `evaluate`: 310 MB measured
         mem_mb=growing(1000),
     params:
         conditions=condition_names,
@@ -92,7 +92,7 @@ rule protocol_ladder:
         "../../envs/analysis.yaml"
     threads: scoring_threads
     resources:
-        # Likewise: 180 MB measured
+        # As for `evaluate`: 180 MB measured
         mem_mb=growing(1000),
     params:
         conditions=condition_names,
@@ -149,7 +149,7 @@ rule restoration_examples:
 
 
 rule provenance:
-    """Record beside the results what made them: config, versions, commit, inputs."""
+    """Record the config, versions, commit and inputs that made the results."""
     input:
         results=["results/scores.csv", *all_tables(), *all_figures()],
         records=expand(

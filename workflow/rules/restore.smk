@@ -1,4 +1,5 @@
-# Needs: test volumes and model folders. Makes: restored volumes, by networks, their means and classical baselines.
+# Needs: test volumes and model folders.
+# Makes: volumes restored by networks, by ensembles and by classical baselines.
 
 
 scattergather:
@@ -6,7 +7,7 @@ scattergather:
 
 
 rule restore:
-    """Restore every test volume of a dataset, in all its conditions, with the model of one run."""
+    """Restore every test volume of a dataset, in all conditions, with the network of one run."""
     input:
         volumes="results/volumes/{dataset}",
         config="results/models/{run}/config.json",
@@ -39,7 +40,7 @@ rule restore:
 
 
 use rule restore as restore_truth with:
-    # The clean stacks, restored as if they were noisy: what the 2019 study did with its swapped test set
+    # Restores the clean stacks as if they were noisy, as the 2019 study did with its swapped set
     output:
         restored=keep_if_asked(directory("results/restored_truth/{run}/{dataset}")),
         runtime=temp("results/restored_truth/{run}/{dataset}.json"),
@@ -65,13 +66,13 @@ use rule restore as restore_slab with:
     wildcard_constraints:
         run=one_of(STUDY.runs),
     params:
-        # As they are computed, and mapped into memory by the rule below
+        # Plain float32, which the rule below maps into memory
         storage={"format": "tiff", "dtype": "float32"},
         compression=False,
 
 
 rule gather_slabs:
-    """Join what the jobs that share a restoration made."""
+    """Join the slabs of the jobs that share a restoration."""
     input:
         volumes="results/volumes/{dataset}",
         slabs=gather.slabs("results/slabs/{{run}}/{{dataset}}/{scatteritem}"),
@@ -100,7 +101,7 @@ rule gather_slabs:
 
 
 rule ensemble:
-    """Average what the runs of one model restored, volume by volume."""
+    """Average the restorations by the runs of one model, volume by volume."""
     input:
         runs=restored_by_runs,
     output:
@@ -113,7 +114,7 @@ rule ensemble:
         "../../envs/data.yaml"
     threads: 4
     resources:
-        # a plane of each run, and what compresses
+        # One plane per run, and the compressor
         mem_mb=growing(1000),
     params:
         storage=storage(),
@@ -150,7 +151,7 @@ rule tune_baseline:
 
 
 rule baseline:
-    """Restore every test volume of a dataset by one classical baseline, as tuned."""
+    """Restore every test volume of a dataset with one classical baseline at its tuned strength."""
     input:
         volumes="results/volumes/{dataset}",
         choice="results/baselines/{baseline}/{dataset}.json",

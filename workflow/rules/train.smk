@@ -2,10 +2,10 @@
 
 
 rule train:
-    """Train one model with one seed: csbdeep's CARE, on the device that the config asks for.
+    """Train one model with one seed: csbdeep's CARE, on the device that the config names.
 
-    A training that was killed goes on from its last checkpoint; checkpoints are no output, which Snakemake would
-    remove when the job fails.
+    A training that was killed continues from its last checkpoint. Checkpoints are no output,
+    because Snakemake removes the outputs of a job that fails.
     """
     input:
         X=of_trained_dataset("results/patches/{dataset}/X.npy"),
