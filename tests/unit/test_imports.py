@@ -30,7 +30,6 @@ LONG_CLASSES: set[str] = {
     "training.loop.Training",
 }
 MANY_ARGUMENTS: set[str] = {
-    "restoration.nlm._weight",
     "restoration.baselines.denoise",
     "restoration.restorer.Restorer.restore",
     "restoration.restorer.restore_all",

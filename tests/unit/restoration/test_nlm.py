@@ -50,7 +50,7 @@ def test_non_local_means_are_scikit_images(noisy, h):
 
 def test_tiles_of_non_local_means_do_not_show(noisy, monkeypatch):
     whole = non_local_means(noisy, everything(noisy), 0.12)
-    monkeypatch.setattr(nlm, "NLM_TILE", 1)
+    monkeypatch.setattr(nlm, "TILE", 1)
     np.testing.assert_allclose(non_local_means(noisy, everything(noisy), 0.12), whole, atol=1e-6)
 
 
