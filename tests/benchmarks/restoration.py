@@ -131,7 +131,7 @@ def work(kind: str, folder: Path, memory: float, device: str, width: int) -> Non
     from csbdeep.data import PercentileNormalizer
     from csbdeep.models import CARE, Config
 
-    from denoising.images.files import scratch_array
+    from denoising.images.slabs import scratch_array
     from denoising.images.volumes import INPUT_PERCENTILES, open_volume
     from denoising.restoration.forward_pass import most_voxels_at_once
     from denoising.restoration.restorer import TILES_A_BATCH, Restorer, restore_file

@@ -7,7 +7,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from denoising.images import files as formats
+from denoising.images import slabs
 from denoising.images.volumes import (
     TRUTH,
     check_volume,
@@ -176,7 +176,7 @@ def test_sound_volumes_pass(good):
 
 
 def test_every_part_of_a_volume_is_checked(monkeypatch):
-    monkeypatch.setattr(formats, "SLAB_BYTES", 8 * 10)
+    monkeypatch.setattr(slabs, "SLAB_BYTES", 8 * 10)
     faulty = volume(dtype=np.float32)
     faulty[0, 0, 0], faulty[2, 5, 6], faulty[-1, -1, -1] = np.nan, np.inf, -np.inf
     with pytest.raises(ValueError, match=r"worm\.tif: 3 values are NaN or infinite"):

@@ -16,7 +16,7 @@ from csbdeep.utils import normalize
 from random_networks import assert_equal, image, random_network, restored
 
 from denoising.images import files as formats
-from denoising.images.files import scratch_array
+from denoising.images.slabs import scratch_array
 from denoising.images.volumes import Pair, open_volume, read_volume, volume_header, write_volume
 from denoising.restoration.restorer import Restorer, restore_all, restore_file
 from denoising.restoration.tiling import plan_tiles, slab

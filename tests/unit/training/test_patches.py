@@ -9,9 +9,9 @@ import pytest
 from csbdeep.data import no_background_patches, norm_percentiles
 from numpy.lib.stride_tricks import sliding_window_view
 
-from denoising.images import files as formats
+from denoising.images import slabs as slab_module
 from denoising.images.archives import npz_blocks
-from denoising.images.files import slabs
+from denoising.images.slabs import slabs
 from denoising.images.volumes import TRUTH, listing_row, write_listing, write_volume
 from denoising.training import patches
 from denoising.training.patches import (
@@ -58,7 +58,7 @@ def blocks(request, monkeypatch):
     """
     if request.param == "in blocks":
         monkeypatch.setattr(patches, "BLOCK", 1)
-        monkeypatch.setattr(formats, "SLAB_BYTES", 1)
+        monkeypatch.setattr(slab_module, "SLAB_BYTES", 1)
 
 
 def foreground(truth, patch):

@@ -67,4 +67,5 @@ def _by_wildcards(pattern: str) -> dict[tuple[str, ...], Path]:
         "".join("(.*)" if part == "*" else re.escape(part) for part in re.split(r"(\*)", pattern))
     )
     names = sorted(glob.glob(pattern.replace("[", "[[]").replace("?", "[?]")))
-    return {regex.fullmatch(name).groups(): Path(name) for name in names}
+    matches = ((regex.fullmatch(name), name) for name in names)
+    return {match.groups(): Path(name) for match, name in matches if match}

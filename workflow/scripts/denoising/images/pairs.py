@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from denoising.images.files import slabs
 from denoising.images.percentiles import percentiles
+from denoising.images.slabs import slabs
 from denoising.images.volumes import (
     INPUT_PERCENTILES,
     TRUTH,

@@ -12,7 +12,7 @@ from math import floor, isnan, nan, prod
 
 import numpy as np
 
-from denoising.images.files import slabs
+from denoising.images.slabs import slabs
 
 DIGIT = 16  # bits
 BLOCK = 2**18  # voxels
@@ -106,7 +106,7 @@ def _order_statistics(image: np.ndarray, ranks: set[int]) -> dict[int, float]:
         bits = min(DIGIT, shift)
         shift -= bits
         counts = _count_digits(image, list(sought), shift, bits)
-        finer = {}
+        finer: dict[int, list[tuple[int, int]]] = {}
         for digits, members in sought.items():
             up_to = np.cumsum(counts[digits])
             for rank, original in members:

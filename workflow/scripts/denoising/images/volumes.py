@@ -21,7 +21,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from denoising.images import files as formats
+from denoising.images.files import find_image, load_image, map_image, read_header, write
+from denoising.images.headers import Header
+from denoising.images.ome_zarr import ZARR
+from denoising.images.slabs import slabs
 
 TRUTH = "truth"
 INPUT_PERCENTILES = (3.0, 99.8)
@@ -55,7 +58,7 @@ def read_volume(path: Path, axes: str | None = None) -> np.ndarray:
     ValueError
         If the file is no TIFF or its axes are not those expected.
     """
-    return _checked(path, axes, formats.load)
+    return _checked(path, axes, load_image)
 
 
 def open_volume(path: Path, axes: str | None = None, scratch: Path | None = None) -> np.ndarray:
@@ -64,37 +67,38 @@ def open_volume(path: Path, axes: str | None = None, scratch: Path | None = None
     A file that cannot be mapped, because it is compressed, say, is decoded once, in parts, to a
     file in `scratch` (by default the volume's own folder) that is gone with the map.
     """
-    return _checked(path, axes, lambda file: formats.map_file(file, scratch))
+    return _checked(path, axes, lambda file: map_image(file, scratch))
 
 
-def volume_header(path: Path) -> formats.Header:
+def volume_header(path: Path) -> Header:
     """Axes, shape, dtype and size of a voxel of the volume that `read_volume` would read."""
-    return formats.read_header(formats.find(path))
+    return read_header(find_image(path))
 
 
 def volume_names(folder: Path) -> set[Path]:
     """The TIFF names, within `folder`, of all volumes in it, whatever their format."""
     tiffs = {path.relative_to(folder) for path in folder.rglob("*.tif")}
-    zarrs = {path.relative_to(folder) for path in folder.rglob(f"*{formats.ZARR}")}
-    return tiffs | {path.with_name(path.name.removesuffix(formats.ZARR) + ".tif") for path in zarrs}
+    zarrs = {path.relative_to(folder) for path in folder.rglob(f"*{ZARR}")}
+    return tiffs | {path.with_name(path.name.removesuffix(ZARR) + ".tif") for path in zarrs}
 
 
 def _checked(path: Path, axes: str | None, read: Callable) -> np.ndarray:
-    path = formats.find(path)
-    volume, found = read(path)
-    if axes is None or _same_axes(found.axes, axes):
+    path = find_image(path)
+    volume, header = read(path)
+    if axes is None or _same_axes(header.axes, axes):
         return volume
+    # Times, channels and planes that are one and not expected are left out
     kept = [
         i
-        for i, axis in enumerate(found.axes)
-        if axis in axes or axis not in "TCZ" or found.shape[i] > 1
+        for i, axis in enumerate(header.axes)
+        if axis in axes or axis not in "TCZ" or header.shape[i] > 1
     ]
-    if not _same_axes("".join(found.axes[i] for i in kept), axes):
+    if not _same_axes("".join(header.axes[i] for i in kept), axes):
         raise ValueError(
-            f"{path}: axes are {found.axes} {found.shape}, expected {axes}; save it as {axes}, "
+            f"{path}: axes are {header.axes} {header.shape}, expected {axes}; save it as {axes}, "
             "or correct the dataset's layout or pairs.axes."
         )
-    return volume.reshape([found.shape[i] for i in kept])
+    return volume.reshape([header.shape[i] for i in kept])
 
 
 def _same_axes(found: str, expected: str) -> bool:
@@ -111,7 +115,7 @@ def write_volume(
 
     `voxel_size` is in micrometres (Z, Y, X), None where it is not known.
     """
-    formats.write(path, volume, axes, voxel_size)
+    write(path, volume, axes, voxel_size)
 
 
 def check_volume(volume: np.ndarray, source: str) -> None:
@@ -125,7 +129,7 @@ def check_volume(volume: np.ndarray, source: str) -> None:
         return
     # By parts: a memory map is never in memory as a whole
     count = sum(
-        int(np.count_nonzero(~np.isfinite(volume[slab]))) for slab in formats.slabs(volume.shape, 8)
+        int(np.count_nonzero(~np.isfinite(volume[slab]))) for slab in slabs(volume.shape, 8)
     )
     if count:
         raise ValueError(

@@ -29,8 +29,9 @@ import pywt
 from tqdm import tqdm
 
 from denoising.evaluation.moments import nrmse, scale_to
-from denoising.images.files import Storage, scratch_array, write
+from denoising.images.files import Storage, write
 from denoising.images.percentiles import limits
+from denoising.images.slabs import scratch_array
 from denoising.images.volumes import INPUT_PERCENTILES, Pair, open_volume, paired, volume_header
 from denoising.restoration.filters import (
     gaussian,

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from denoising.images.files import Storage, scratch_array, write
+from denoising.images.files import Storage, write
 from denoising.images.percentiles import blocks
+from denoising.images.slabs import scratch_array
 from denoising.images.volumes import SCALES, open_volume, volume_header, volume_names
 
 log = logging.getLogger(__name__)

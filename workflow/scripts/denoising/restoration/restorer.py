@@ -23,8 +23,9 @@ import tensorflow as tf
 from csbdeep.models import CARE
 from tqdm import tqdm
 
-from denoising.images.files import Storage, scratch_array, write
+from denoising.images.files import Storage, write
 from denoising.images.percentiles import limits
+from denoising.images.slabs import scratch_array
 from denoising.images.volumes import (
     INPUT_PERCENTILES,
     SCALES,

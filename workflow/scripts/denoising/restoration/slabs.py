@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from denoising.images.files import Storage, scratch_array, write
+from denoising.images.files import Storage, write
+from denoising.images.slabs import scratch_array
 from denoising.images.volumes import SCALES, Pair, open_volume, volume_header
 
 log = logging.getLogger(__name__)

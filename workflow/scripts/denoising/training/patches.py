@@ -21,8 +21,8 @@ from numpy.lib.format import open_memmap
 from scipy.ndimage import maximum_filter
 
 from denoising.images.archives import npz_blocks, npz_shape, npz_text
-from denoising.images.files import slabs
 from denoising.images.percentiles import percentiles
+from denoising.images.slabs import slabs
 from denoising.images.volumes import check_volume, open_volume, paired
 from denoising.running.random_streams import random_stream
 

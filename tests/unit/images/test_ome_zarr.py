@@ -1,0 +1,107 @@
+"""OME-Zarr groups, as other software writes them and as viewers read them."""
+
+import numpy as np
+import pytest
+
+from denoising.images import slabs
+from denoising.images.files import Storage, write
+from denoising.images.volumes import open_volume, read_volume, volume_header
+
+
+def volume(shape=(5, 6, 7), dtype=np.float32):
+    return (np.random.default_rng(0).gamma(1, 50, shape)).astype(dtype)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "test" / "worm.tif"
+
+
+def test_a_group_that_is_no_ome_zarr_is_named(tmp_path):
+    (tmp_path / "worm.ome.zarr").mkdir()
+    with pytest.raises(ValueError, match=r"worm\.ome\.zarr: not a readable OME-Zarr group"):
+        read_volume(tmp_path / "worm.tif")
+
+
+def test_ome_zarr_says_what_viewers_ask_for(path):
+    import zarr
+
+    write(path, volume(), "ZYX", (2.0, 0.5, 0.4), Storage("ome-zarr"))
+    ome = zarr.open_group(str(path.with_suffix(".ome.zarr")), mode="r").attrs["ome"]
+    assert ome["version"] == "0.5"
+    assert ome["multiscales"][0]["axes"][0] == {"name": "z", "type": "space", "unit": "micrometer"}
+    scale = ome["multiscales"][0]["datasets"][0]["coordinateTransformations"]
+    assert scale == [{"type": "scale", "scale": [2.0, 0.5, 0.4]}]
+
+
+def others_zarr(path, image, axes, chunks, changed=None):
+    """A group of two levels as other software writes it, version 0.4."""
+    import zarr
+
+    sizes = [1.0] * (len(axes) - 3) + [2.0, 0.25, 0.2]
+    named = [
+        {"name": axis.lower(), "type": "space", "unit": "micrometer"}
+        if axis in "ZYX"
+        else {"name": axis.lower()}
+        for axis in axes
+    ]
+    levels = [
+        {
+            "path": name,
+            "coordinateTransformations": [
+                {"type": "scale", "scale": [size * factor for size in sizes]}
+            ],
+        }
+        for name, factor in (("0", 1), ("1", 2))
+    ]
+    whole = [{"type": "scale", "scale": [1.0] * (len(axes) - 2) + [2.0, 2.0]}]
+    multiscale = {"axes": named, "datasets": levels, "coordinateTransformations": whole} | (
+        changed or {}
+    )
+    group = zarr.create_group(str(path), zarr_format=2, attributes={"multiscales": [multiscale]})
+    for name, values in (("0", image), ("1", image[..., ::2, ::2])):
+        group.create_array(name, shape=values.shape, dtype=values.dtype, chunks=chunks)[...] = (
+            values
+        )
+
+
+@pytest.mark.parametrize("chunks", [(1, 1, 1, 3, 7), (1, 1, 4, 4, 4), (1, 1, 5, 6, 7)], ids=str)
+@pytest.mark.parametrize("slab_bytes", [1, 100, 1 << 26])
+@pytest.mark.parametrize("dtype", ["uint16", ">u2", "float32"])
+def test_ome_zarr_of_others_is_read_at_full_resolution(
+    tmp_path, chunks, slab_bytes, dtype, monkeypatch
+):
+    monkeypatch.setattr(slabs, "SLAB_BYTES", slab_bytes)
+    path, image = tmp_path / "worm.ome.zarr", volume(dtype=dtype)
+    others_zarr(path, image[None, None], "TCZYX", chunks)
+    for read in (read_volume, open_volume):
+        np.testing.assert_array_equal(read(path, "ZYX"), image)
+    assert volume_header(path).voxel_size == pytest.approx((2.0, 0.5, 0.4))
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_plane_in_five_axes_is_a_plane(tmp_path):
+    path, image = tmp_path / "worm.ome.zarr", volume((6, 7))
+    others_zarr(path, image[None, None, None], "TCZYX", (1, 1, 1, 6, 7))
+    np.testing.assert_array_equal(open_volume(path, "YX"), image)
+    np.testing.assert_array_equal(open_volume(path, "ZYX"), image[None])
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 5, 6, 7), (1, 2, 5, 6, 7)], ids=["times", "channels"])
+def test_several_times_or_channels_are_not_guessed_from(tmp_path, shape):
+    others_zarr(tmp_path / "worm.ome.zarr", np.zeros(shape, np.uint8), "TCZYX", shape)
+    with pytest.raises(
+        ValueError, match=r"worm\.ome\.zarr: axes are TCZYX \(.*\), expected ZYX; save it as ZYX"
+    ):
+        open_volume(tmp_path / "worm.ome.zarr", "ZYX")
+
+
+@pytest.mark.parametrize(
+    "changed", [{"axes": ["z", "y", "x"]}, {"axes": []}, {"datasets": []}], ids=str
+)
+def test_ome_zarr_that_does_not_say_what_it_holds_is_named(tmp_path, changed):
+    others_zarr(tmp_path / "worm.ome.zarr", volume(), "ZYX", (5, 6, 7), changed)
+    with pytest.raises(
+        ValueError, match=r"worm\.ome\.zarr: not a readable OME-Zarr group .* save it again"
+    ):
+        open_volume(tmp_path / "worm.ome.zarr", "ZYX")

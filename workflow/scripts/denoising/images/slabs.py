@@ -1,0 +1,45 @@
+"""Images larger than memory: slices that together are the image, and arrays in nameless files."""
+
+import itertools
+import math
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+SLAB_BYTES = 1 << 23
+
+
+def slabs(
+    shape: Sequence[int], itemsize: int, chunk: Sequence[int] | None = None, most: int | None = None
+) -> Iterator[tuple[slice, ...]]:
+    """Slices of every axis that together are the image, each of whole chunks and of at most about
+    `most` bytes, by default `SLAB_BYTES`.
+
+    Without chunks they follow one another in the order of a file. A chunk larger than that is a
+    slab by itself.
+    """
+    steps = list(chunk or [1] * len(shape))
+    for axis in reversed(range(len(shape))):
+        fitting = (most or SLAB_BYTES) // max(1, math.prod(steps) * itemsize)
+        steps[axis] *= max(1, min(fitting, -(-shape[axis] // steps[axis])))
+    starts = (range(0, size, step) for size, step in zip(shape, steps, strict=True))
+    for corner in itertools.product(*starts):
+        yield tuple(
+            slice(a, min(a + n, size)) for a, n, size in zip(corner, steps, shape, strict=True)
+        )
+
+
+def scratch_array(folder: Path, shape: Sequence[int], dtype: DTypeLike) -> np.memmap:
+    """Zeros in a file of `folder` that has no name, and so is gone with the array however the
+    process ends.
+    """
+    shape = tuple(shape)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        if hasattr(os, "posix_fallocate"):
+            # A full disk is an error now, and not the death of the process later
+            os.posix_fallocate(file.fileno(), 0, math.prod(shape) * np.dtype(dtype).itemsize)
+        return np.memmap(file, dtype, "w+", shape=shape)
