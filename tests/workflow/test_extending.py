@@ -1,9 +1,12 @@
 """The examples of docs/extending.md work as they stand there, on a copy of the workflow."""
 
+import os
 import re
 import runpy
+import subprocess
+import sys
 from contextlib import nullcontext
-from textwrap import dedent
+from textwrap import dedent, indent
 from types import SimpleNamespace
 from unittest import mock
 
@@ -19,20 +22,28 @@ EXAMPLE = re.compile(
 STUDY = study_of({"mine": {"models": {"planaria": {"trained_on": "planaria"}}}})
 
 
+def with_entry(text, name, entry):
+    """The text of a module in which a list or dict has this entry before its first one."""
+    kind = re.match(r"\w+\(|\"", entry)[0]
+    first = re.search(rf"^{name} = .*?\n( +)(?={re.escape(kind)})", text, re.M | re.S)
+    place = first.start(1)
+    return text[:place] + indent(entry, first[1]) + text[place:]
+
+
+def with_example(text, example):
+    """The text of a file as it is after a reader has followed an example."""
+    code = "".join(dedent(example["code"]).splitlines(keepends=True)[1:-1])
+    return with_entry(text, example["list"], code) if example["list"] else text + code
+
+
 @pytest.fixture(scope="module")
 def extended(tmp_path_factory):
     """A copy of the workflow with every example of the page."""
     flow = copy_workflow(tmp_path_factory.mktemp("extended"))
     for example in EXAMPLE.finditer((ROOT / "docs/extending.md").read_text()):
-        code = "".join(dedent(example["code"]).splitlines(keepends=True)[1:-1])
         path = flow.root / example["path"]
-        if example["list"]:
-            text = path.read_text()
-            start = f"\n{example['list']} = (\n"
-            assert text.count(start) == 1
-            code = text.replace(start, start + code)
         path.parent.mkdir(exist_ok=True)
-        path.write_text(code)
+        path.write_text(with_example(path.read_text() if path.exists() else "", example))
     return flow
 
 
@@ -62,3 +73,21 @@ def test_the_table_is_written(extended, tmp_path):
     run(script, tmp_path, csv=csv, markdown=markdown)
     assert "v2,0.3" in csv.read_text()
     assert "worst test volumes" in markdown.read_text()
+
+
+CHECK = """
+import numpy as np
+from denoising.restoration.baselines import denoise
+from denoising.study.baselines import BASELINES
+restored = denoise(np.ones((4, 8, 8), np.float32), BASELINES["root"].name, 1, 0.5, (4, 8, 8))
+assert np.allclose(restored, 1)
+"""
+
+
+def test_the_filter_is_one_of_the_baselines(extended):
+    scripts = extended.root / "workflow/scripts"
+    module = scripts / "denoising/restoration/baselines.py"
+    # The import, which the page asks for in words
+    module.write_text(module.read_text().replace("    wavelet,\n", "    root,\n    wavelet,\n", 1))
+    environment = os.environ | {"PYTHONPATH": str(scripts)}
+    subprocess.run([sys.executable, "-c", CHECK], env=environment, check=True)
