@@ -6,13 +6,18 @@ import numpy as np
 from csbdeep.models import CARE, Config
 
 
-def random_network(axes, depth, kernel, probabilistic, channels=1, width=2):
+def random_network(axes, depth, kernel, probabilistic, channels=1, width=2, residual=True):
     """A CARE network with random weights, all paths open and of equal weight, so that context
     counts.
     """
     sizes = {"unet_n_depth": depth, "unet_kern_size": kernel, "unet_n_first": width}
     config = Config(
-        axes, n_channel_in=channels, n_channel_out=channels, probabilistic=probabilistic, **sizes
+        axes,
+        n_channel_in=channels,
+        n_channel_out=channels,
+        probabilistic=probabilistic,
+        unet_residual=residual,
+        **sizes,
     )
     model = CARE(config, basedir=None)
     rng = np.random.default_rng(depth + kernel)
