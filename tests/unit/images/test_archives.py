@@ -1,6 +1,4 @@
-"""Fetching archives over a bad network, unpacking them safely, and reading npz files block by
-block.
-"""
+"""Fetching archives over a bad network, unpacking them safely, and mapping arrays of npz files."""
 
 import gzip
 import hashlib
@@ -15,7 +13,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from denoising.images.archives import npz_blocks, npz_shape, unpack
+from denoising.images.archives import unpack, unzip_array
 from denoising.images.volumes import paired, read_listing, read_volume
 from denoising.running.downloads import download, link_local, record_archive
 
@@ -503,6 +501,14 @@ def test_archive_cut_short(share, unpacked, tmp_path):
         unpacked(path, "stacks")
 
 
+@pytest.mark.parametrize("mode", ["w:gz", "w:bz2", "w:xz"])
+def test_archive_that_lacks_its_last_bytes(mode, unpacked, tmp_path):
+    path = write_tar(tmp_path / "worms.tar", stacks(), mode)
+    path.write_bytes(path.read_bytes()[:-6])
+    with pytest.raises(ValueError, match=r"worms\.tar: not a complete tar archive \(.+\); fetch"):
+        unpacked(path, "stacks")
+
+
 @pytest.mark.parametrize("into_header", [0, 100])
 @pytest.mark.parametrize("mode", ["w", "w:gz"])
 def test_archive_cut_between_volumes(mode, into_header, unpacked, tmp_path):
@@ -553,37 +559,46 @@ def npz(request, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["X", "Y"])
-@pytest.mark.parametrize("block_bytes", [1, 100, 200, 1 << 26])
-def test_blocks_make_up_the_array(name, block_bytes, npz):
+def test_an_array_is_mapped_unchanged(name, npz, tmp_path):
     expected = np.load(npz)[name]
-    blocks = list(npz_blocks(npz, name, block_bytes))
-    np.testing.assert_array_equal(np.concatenate(blocks), expected)
-    assert blocks[0].dtype == expected.dtype
-    assert all(len(block) == 1 or block.nbytes <= block_bytes for block in blocks)
-    assert npz_shape(npz, name) == expected.shape
+    array = unzip_array(npz, name, tmp_path / "scratch")
+    np.testing.assert_array_equal(array, expected, strict=True)
+    assert isinstance(array, np.memmap)
+    assert not array.flags.writeable
+    assert array.filename == str(tmp_path / "scratch" / f"{name}.npy")
 
 
 @pytest.mark.parametrize(
     ("array", "said"),
     [
-        (np.asfortranarray(np.zeros((3, 4))), "Fortran order: True"),
+        (np.asfortranarray(np.zeros((3, 4))), "in C order"),
         (np.array([{}, []], dtype=object), "object"),
         (np.array(["text"]), "<U4"),
+        (np.zeros((0, 3)), "empty|some numbers"),
+        (np.float32(1), "expected some numbers"),
     ],
 )
 def test_arrays_of_another_make_are_refused(array, said, tmp_path):
     np.savez(tmp_path / "a.npz", X=array)
-    for read in (npz_shape, lambda *args: list(npz_blocks(*args))):
-        with pytest.raises(ValueError, match=rf"a\.npz: array X is .*{said}"):
-            read(tmp_path / "a.npz", "X")
+    with pytest.raises(ValueError, match=rf"a\.npz: array X .*({said})"):
+        unzip_array(tmp_path / "a.npz", "X", tmp_path)
 
 
-def test_missing_array_is_named(npz):
+def test_a_damaged_array_is_named(npz, tmp_path):
+    damaged = bytearray(npz.read_bytes())
+    damaged[200] ^= 1
+    npz.write_bytes(damaged)
+    with pytest.raises(ValueError, match=r"data_label\.npz: array X cannot be read"):
+        unzip_array(npz, "X", tmp_path)
+
+
+def test_missing_array_is_named(npz, tmp_path):
     with pytest.raises(ValueError, match=r"data_label\.npz: holds .*X\.npy.* expected an array Z"):
-        npz_shape(npz, "Z")
+        unzip_array(npz, "Z", tmp_path)
 
 
 def test_what_is_no_npz_is_named(tmp_path):
     (tmp_path / "a.npz").write_bytes(b"no zip file")
-    with pytest.raises(ValueError, match=r"a\.npz"):
-        npz_shape(tmp_path / "a.npz", "X")
+    for name in ("a.npz", "none.npz"):
+        with pytest.raises(ValueError, match=name):
+            unzip_array(tmp_path / name, "X", tmp_path)

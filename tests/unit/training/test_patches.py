@@ -1,7 +1,6 @@
 """Training patches: csbdeep's choice and normalisation, and published patches as they are."""
 
 import json
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -10,7 +9,6 @@ from csbdeep.data import no_background_patches, norm_percentiles
 from numpy.lib.stride_tricks import sliding_window_view
 
 from denoising.images import slabs as slab_module
-from denoising.images.archives import npz_blocks
 from denoising.images.slabs import slabs
 from denoising.images.volumes import TRUTH, listing_row, write_listing, write_volume
 from denoising.training import patches
@@ -318,13 +316,8 @@ def test_patches_take_their_names_only_when_all_are_written(cut, tmp_path, monke
 
 
 @pytest.fixture
-def published(tmp_path, monkeypatch):
-    """Write an npz of published patches, as X and Y or as arrays given, and copy it in blocks of
-    three patches.
-    """
-    monkeypatch.setattr(
-        patches, "npz_blocks", partial(npz_blocks, block_bytes=3 * 4 * int(np.prod(PATCH)))
-    )
+def published(tmp_path):
+    """Write an npz of published patches, as X and Y or as arrays given, and copy it."""
 
     def copy(expected="SCZYX", shape=PATCH, compressed=False, **arrays):
         X = rng(1).uniform(-0.1, 1.3, (10, 1, *PATCH)).astype(np.float32)

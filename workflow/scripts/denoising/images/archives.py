@@ -1,18 +1,17 @@
-"""Archives of the published form: unpacking safely into a folder of volumes, reading their npz.
+"""Archives of the published form: unpacked safely into a folder of volumes, and the arrays of their
+npz.
 
 An archive is a tar file with one top folder that holds `test_data/` and `train_data/` in one of two
 layouts:
 
-    folders   test_data/{truth folder, a folder a condition}/NAME.tif, each ZYX, the same names in
-    every folder stacks    test_data/NAME.tif, each CZYX, a channel a condition and one for the
-    ground truth
+    folders   test_data/{truth folder, one folder per condition}/NAME.tif, each ZYX, the same names
+              in every folder
+    stacks    test_data/NAME.tif, each CZYX, one channel per condition and one for the ground truth
 
 `train_data/` may hold `data_label.npz` (X and Y, published patches) and, in the folders layout,
 volumes of its own.
 """
 
-import bz2
-import gzip
 import lzma
 import os
 import tarfile
@@ -21,7 +20,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -86,20 +85,20 @@ def _extract(archive: Path, scratch: Path) -> dict[str, Path]:
     """Extract the data of `archive`; return its files by their name below the top folder."""
     files = {}
     try:
-        with _decompressed(archive) as stream:
-            with tarfile.open(fileobj=stream, mode="r|") as tar:
-                for member in tar:
-                    safe = _safe(archive, member, scratch)
-                    name = _below_top(safe.name)
-                    if safe.isfile() and name.startswith(("test_data/", "train_data/")):
-                        tar.extract(safe, scratch, filter="data")
-                        files[name] = scratch / safe.name
-            stream.check_end(tar.offset)
+        with tarfile.open(archive) as tar:
+            for member in tar:
+                safe = _safe(archive, member, scratch)
+                name = _below_top(safe.name)
+                if safe.isfile() and name.startswith(("test_data/", "train_data/")):
+                    tar.extract(safe, scratch, filter="data")
+                    files[name] = scratch / safe.name
+            _check_end(tar)
     except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         if getattr(error, "errno", None):  # a full disk, not a damaged archive
             raise
+        reason = str(error).partition(":\n")[0]
         raise ValueError(
-            f"{archive}: not a complete tar archive ({error}); fetch it again."
+            f"{archive}: not a complete tar archive ({reason}); fetch it again."
         ) from None
     return files
 
@@ -120,44 +119,22 @@ def _safe(archive: Path, member: tarfile.TarInfo, scratch: Path) -> tarfile.TarI
     return safe
 
 
-class _decompressed:
-    """An archive's decompressed bytes, read once; tarfile by itself compares no checksum and misses
-    no end.
+def _check_end(tar: tarfile.TarFile) -> None:
+    """Read the archive on to its very end, where decompressors compare checksums.
+
+    tarfile itself stops at the first block that is no entry. So it takes a flipped byte, an entry
+    whose header is damaged and an archive cut short between entries for good ones. All after the
+    last entry must be zeros, at least one block of them.
     """
-
-    OPENERS: ClassVar = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
-
-    def __init__(self, path: Path):
-        with path.open("rb") as file:
-            magic = file.read(2)
-        self.file = self.OPENERS.get(magic, open)(path, "rb")
-        self.count, self.recent = 0, b""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.file.close()
-
-    def read(self, size: int) -> bytes:
-        data = self.file.read(size)
-        self.count += len(data)
-        self.recent = (self.recent + data)[-2 * tarfile.RECORDSIZE :]
-        return data
-
-    def check_end(self, end: int) -> None:
-        """Read on to where decompressors compare checksums; all after `end` of the last entry must
-        be empty.
-        """
-        after = self.recent[end - self.count :] if self.count > end else b""
-        empty = len(after)
-        while not any(after):
-            after = self.read(1 << 20)
-            empty += len(after)
-            if not after:
-                break
-        if any(after) or empty < tarfile.BLOCKSIZE:
-            raise EOFError(f"its entries end at byte {end} without the mark of an end")
+    stream: Any = tar.fileobj
+    stream.seek(tar.offset)
+    zeros = 0
+    while block := stream.read(1 << 20):
+        if block.strip(b"\0"):
+            raise EOFError(f"no entry begins at byte {tar.offset}, where the last one ends")
+        zeros += len(block)
+    if zeros < tarfile.BLOCKSIZE:
+        raise EOFError(f"its entries end at byte {tar.offset} without the mark of an end")
 
 
 def _below_top(name: str) -> str:
@@ -249,74 +226,45 @@ def _one_shape(archive: Path, shapes: dict[str, tuple]) -> None:
         )
 
 
-# Reading npz files, which numpy cannot memory-map
+def unzip_array(npz: Path, name: str, folder: Path) -> np.ndarray:
+    """Array `name` of an npz file, as a read-only memory map.
 
+    numpy cannot map an array in the npz file itself: it is unzipped to `folder`/NAME.npy.
 
-def npz_shape(path: Path, name: str) -> tuple[int, ...]:
-    """Shape of array `name` in an npz file, from its header alone."""
-    with _opened(path) as archive, _open_entry(archive, path, name) as file:
-        return _read_header(file, path, name)[0]
-
-
-def npz_blocks(path: Path, name: str, block_bytes: int = 1 << 26) -> Iterator[np.ndarray]:
-    """Array `name` of an npz file in blocks of whole first-axis items, about `block_bytes` each."""
-    with _opened(path) as archive, _open_entry(archive, path, name) as file:
-        shape, dtype = _read_header(file, path, name)
-        item = int(np.prod(shape[1:])) * dtype.itemsize
-        step = max(1, block_bytes // item)
-        for start in range(0, shape[0], step):
-            count = min(step, shape[0] - start)
-            try:
-                data = file.read(count * item)
-            except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-                raise ValueError(
-                    f"{path}: array {name} is damaged ({error}); fetch the archive again."
-                ) from None
-            if len(data) != count * item:
-                raise ValueError(
-                    f"{path}: array {name} ends early, at item {start}; fetch the archive again."
-                )
-            yield np.frombuffer(data, dtype).reshape(count, *shape[1:])
-
-
-def npz_text(path: Path, name: str) -> str | None:
-    """The text that scalar `name` of an npz file holds; None where there is no such array."""
-    with _opened(path) as archive:
-        if f"{name}.npy" not in archive.namelist():
-            return None
-        with archive.open(f"{name}.npy") as file:
-            return str(np.lib.format.read_array(file, allow_pickle=False))
-
-
-def _opened(path: Path) -> zipfile.ZipFile:
+    Raises
+    ------
+    ValueError
+        Naming file and array: no npz file, no such array, a damaged one, or one that does not hold
+        some numbers in C order.
+    """
     try:
-        return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, FileNotFoundError) as error:
+        with zipfile.ZipFile(npz) as archive:
+            entries = archive.namelist()
+            if f"{name}.npy" not in entries:
+                raise ValueError(
+                    f"{npz}: holds {entries}, expected an array {name}; fetch the archive again."
+                )
+            path = archive.extract(f"{name}.npy", folder)
+    except (zipfile.BadZipFile, zlib.error, EOFError, FileNotFoundError) as error:
         raise ValueError(
-            f"{path}: no readable npz file ({error}); fetch the archive again."
+            f"{npz}: array {name} cannot be read ({error}); fetch the archive again."
         ) from None
-
-
-def _open_entry(archive: zipfile.ZipFile, path: Path, name: str):
-    if f"{name}.npy" not in archive.namelist():
+    try:
+        array = np.load(path, mmap_mode="r")
+    except ValueError as error:
         raise ValueError(
-            f"{path}: holds {archive.namelist()}, expected an array {name}; fetch the archive"
-            " again."
-        )
-    return archive.open(f"{name}.npy")
-
-
-def _read_header(file, path: Path, name: str) -> tuple[tuple[int, ...], np.dtype]:
-    version = np.lib.format.read_magic(file)
-    read = (
-        np.lib.format.read_array_header_1_0
-        if version == (1, 0)
-        else np.lib.format.read_array_header_2_0
-    )
-    shape, fortran, dtype = read(file)
-    if fortran or dtype.hasobject or dtype.kind not in "uif" or 0 in shape or not shape:
+            f"{npz}: array {name} cannot be mapped ({error}); fetch the archive again."
+        ) from None
+    has_items = array.ndim > 0 and array.size > 0
+    if not has_items or array.dtype.kind not in "uif" or not array.flags.c_contiguous:
         raise ValueError(
-            f"{path}: array {name} is {dtype} of shape {shape} (Fortran order: {fortran}), "
-            "expected some numbers in C order; fetch the archive again."
+            f"{npz}: array {name} is {array.dtype} of shape {array.shape}, expected some numbers in"
+            " C order; fetch the archive again."
         )
-    return shape, dtype
+    return array
+
+
+def npz_text(npz: Path, name: str) -> str | None:
+    """The text that scalar `name` of an npz file holds; None where there is no such array."""
+    with np.load(npz) as arrays:
+        return str(arrays[name]) if name in arrays else None

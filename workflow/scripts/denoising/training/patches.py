@@ -11,6 +11,7 @@ A folder of patches holds
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,7 @@ import pandas as pd
 from numpy.lib.format import open_memmap
 from scipy.ndimage import maximum_filter
 
-from denoising.images.archives import npz_blocks, npz_shape, npz_text
+from denoising.images.archives import npz_text, unzip_array
 from denoising.images.percentiles import percentiles
 from denoising.images.slabs import slabs
 from denoising.images.volumes import check_volume, open_volume, paired
@@ -250,7 +251,7 @@ def patches_from_volumes(
 
 
 def patches_from_npz(npz: Path, axes: str, patch_shape: tuple[int, ...], folder: Path) -> None:
-    """Copy published patches, unchanged and block by block, to a folder of patches.
+    """Copy published patches, unchanged, to a folder of patches.
 
     Parameters
     ----------
@@ -269,24 +270,25 @@ def patches_from_npz(npz: Path, axes: str, patch_shape: tuple[int, ...], folder:
         If arrays are missing, differ in shape, do not fit `axes` and `patch_shape`, or are not
         normalised.
     """
-    shape = _npz_patches_shape(npz, axes, patch_shape)
-    with _patch_arrays(folder, (shape[0], *patch_shape)) as arrays:
-        for name, target in zip("XY", arrays, strict=True):
-            start = 0
-            for block in npz_blocks(npz, name):
-                check_volume(block, f"{npz}: array {name}")
-                block = block.reshape(len(block), *patch_shape)
-                target[start : start + len(block)] = block
-                start += len(block)
-            _check_normalised(target, f"{npz}: array {name}")
-    labels = pd.DataFrame({"patch": range(shape[0]), "condition": "", "volume": ""})
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".npz-") as scratch:
+        published = [unzip_array(npz, name, Path(scratch)) for name in "XY"]
+        _check_npz_shapes(npz, published, axes, patch_shape)
+        count = len(published[0])
+        with _patch_arrays(folder, (count, *patch_shape)) as arrays:
+            for name, source, target in zip("XY", published, arrays, strict=True):
+                check_volume(source, f"{npz}: array {name}")
+                target[:] = source.reshape(target.shape)
+                _check_normalised(target, f"{npz}: array {name}")
+    labels = pd.DataFrame({"patch": range(count), "condition": "", "volume": ""})
     _describe(folder, labels, patch_shape, "npz", "as published, checked to lie near 0 to 1")
 
 
-def _npz_patches_shape(npz: Path, axes: str, patch_shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Shape of both arrays in the npz, if it is what `axes` and `patch_shape` say."""
-    shape = npz_shape(npz, "X")
-    target_shape = npz_shape(npz, "Y")
+def _check_npz_shapes(
+    npz: Path, published: list[np.ndarray], axes: str, patch_shape: tuple[int, ...]
+) -> None:
+    """Refuse arrays X and Y of the npz that are not shaped as `axes` and `patch_shape` say."""
+    shape, target_shape = (array.shape for array in published)
     if shape != target_shape:
         raise ValueError(
             f"{npz}: X is {shape} and Y {target_shape}, expected one shape; fetch the archive"
@@ -307,7 +309,6 @@ def _npz_patches_shape(npz: Path, axes: str, patch_shape: tuple[int, ...]) -> tu
             f"{npz}: arrays are {shape}, expected ({wanted}) with axes {axes}; "
             "set the dataset's patches.axes and patches.shape to what the file holds."
         )
-    return shape
 
 
 def _check_normalised(patches: np.ndarray, source: str) -> None:
