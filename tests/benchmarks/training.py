@@ -33,14 +33,14 @@ sys.path.insert(0, str(ROOT / "workflow/scripts"))
 PAIRS, BATCH, STEPS, EPOCHS = 17_005, 16, 25, 4
 SHAPE, WIDTH = ((16, 64, 64), 32) if "--published-sizes" in sys.argv else ((8, 16, 16), 16)
 SUBSET = 340
-VALUES = {
-    "width": WIDTH, "depth": 2, "kernel": 3, "residual": True, "last_activation": "linear",
-    "loss": "laplace", "epochs": EPOCHS, "steps_per_epoch": STEPS, "batch_size": BATCH,
-    "learning_rate": 4e-4, "plateau_factor": 0.5, "plateau_patience": 10, "plateau_min_delta": 0,
-    "precision": "auto", "augment": False, "schedule": "plateau", "early_stopping_patience": None,
-    "validation_patches": None, "seed": 0,
+SEED = 0
+SETTINGS = {
+    "trained_on": "noise", "width": WIDTH, "depth": 2, "kernel": 3, "residual": True,
+    "last_activation": "linear", "loss": "laplace", "epochs": EPOCHS, "steps_per_epoch": STEPS,
+    "batch_size": BATCH, "learning_rate": 4e-4, "schedule": "plateau", "plateau_factor": 0.5,
+    "plateau_patience": 10, "plateau_min_delta": 0, "early_stopping_patience": None,
+    "split": "tail", "validation_patches": None, "augment": False, "precision": "auto",
 }  # fmt: skip
-COMPUTE = {"xla": "auto", "resident": "auto"}
 LARGE = (16, 64, 64)  # a published patch: 9 GB are 17,166 pairs of them
 
 
@@ -214,39 +214,46 @@ def train_ours(kind: str, folder: Path, device: str) -> dict:
     import numpy as np
     import pandas as pd
 
-    from denoising.training import loop as training
+    from denoising.study.training import Compute, Training, TrainingRun
+    from denoising.training.batches import PatchPairs
+    from denoising.training.loop import Folders, Trainer, train
     from denoising.training.network import use_device
 
-    landed = []  # (time, epoch, steps of the epoch that are done)
-    land = training.Training._land
+    collected = []  # (time, epoch, steps of the epoch that are done)
+    collect_losses = Trainer._collect_losses
 
-    def land_and_tell(self, *arguments):
-        land(self, *arguments)
-        landed.append((time.time(), len(self.history), len(self.losses)))
+    def collect_and_record(self, *arguments):
+        collect_losses(self, *arguments)
+        collected.append((time.time(), len(self.state.history), len(self.state.losses)))
 
-    training.Training._land = land_and_tell
+    Trainer._collect_losses = collect_and_record
     count = len(np.load(folder / "X.npy", mmap_mode="r"))
     validate = 32 if kind == "memory" else count // 5
-    values = VALUES | {"validation_patches": SUBSET if kind == "subset" else None}
+    settings = SETTINGS | {"validation_patches": SUBSET if kind == "subset" else None}
     if kind == "memory":
-        values |= {"width": 1, "epochs": 1, "steps_per_epoch": 100}
+        settings |= {"width": 1, "epochs": 1, "steps_per_epoch": 100}
     parts = np.where(np.arange(count) < count - validate, "train", "validation")
     split = pd.DataFrame({"patch": np.arange(count), "part": parts})
     with tempfile.TemporaryDirectory() as out:
-        model, checkpoints = Path(out) / "model", Path(out) / "checkpoints"
-        on = use_device(device, os.cpu_count())
-        training.train("ours", values, folder, split, model, checkpoints, on, COMPUTE)
+        model = Path(out) / "model"
+        train(
+            TrainingRun("ours", Training(**settings), SEED),
+            PatchPairs.open(folder, split),
+            Folders(model, Path(out) / "checkpoints"),
+            use_device(device, os.cpu_count()),
+            Compute(xla="auto", resident="auto", memory_growth=True),
+        )
         history = pd.read_csv(model / "history.csv")
         told = json.loads((model / "training.json").read_text())
     rates = []
     for epoch in range(1, len(history)):
-        times = [(when, steps) for when, of, steps in landed if of == epoch]
+        times = [(when, steps) for when, of, steps in collected if of == epoch]
         rates.append((times[-1][1] - times[0][1]) / (times[-1][0] - times[0][0]))
     return {
         "steps_per_second": max(rates, default=None),
         "epoch_seconds": float(history["seconds"][1:].min()),
         "val_loss": float(history["val_loss"].iloc[-1]),
-        "first_step": landed[0][0],
+        "first_step": collected[0][0],
         **{name: told[name] for name in ("device", "precision", "xla", "resident")},
     }
 
@@ -257,6 +264,7 @@ def train_stock(folder: Path, device: str) -> dict:
     from csbdeep.io import load_training_data
     from csbdeep.models import CARE
 
+    from denoising.study.training import Training
     from denoising.training.network import care_config
 
     if device == "cpu":
@@ -282,9 +290,9 @@ def train_stock(folder: Path, device: str) -> dict:
     (X, Y), (X_validation, Y_validation), axes = load_training_data(
         str(folder / "patches.npz"), validation_split=0.2
     )
-    keras.utils.set_random_seed(VALUES["seed"])
+    keras.utils.set_random_seed(SEED)
     with tempfile.TemporaryDirectory() as out:
-        model = CARE(care_config(VALUES, "ZYX"), name="stock", basedir=out)
+        model = CARE(care_config(Training(**SETTINGS), "ZYX"), name="stock", basedir=out)
         model.prepare_for_training()
         clock = Clock()
         model.callbacks.append(clock)

@@ -13,6 +13,7 @@ import yaml
 from scipy import stats
 
 from denoising.study.config import resolve
+from denoising.study.training import Training
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
@@ -38,6 +39,13 @@ def study_of(studies, **changes):
     """The study with these entries of `studies` and other changed keys of the config."""
     config = yaml.safe_load(CONFIG) | {"studies": studies} | changes
     return resolve(config, deepcopy(SCHEMA))
+
+
+def training_settings(**changes):
+    """Settings of a training on planaria: the schema's defaults, and changes."""
+    properties = SCHEMA["properties"]["training"]["properties"]
+    settings = {name: key["default"] for name, key in properties.items() if name != "seeds"}
+    return Training(**settings | {"trained_on": "planaria"} | changes)
 
 
 def scores_of(values, seed="0", model="planaria", **changes):

@@ -23,11 +23,9 @@ LONG_MODULES: set[str] = {
     "images.files",
     "report.figures",
     "specimens.specimens",
-    "training.loop",
 }
 LONG_CLASSES: set[str] = {
     "restoration.restorer.Restorer",
-    "training.loop.Training",
 }
 MANY_ARGUMENTS: set[str] = {
     "restoration.baselines.denoise",
@@ -37,8 +35,6 @@ MANY_ARGUMENTS: set[str] = {
     "restoration.slabs.gather",
     "specimens.specimens._write_training",
     "specimens.specimens.simulate_archive",
-    "training.loop.Training.__init__",
-    "training.loop.train",
 }
 
 MODULES = sorted(path for path in LIBRARY.rglob("*.py") if path.name != "__init__.py")

@@ -1,32 +1,35 @@
-"""Train one model, or go on with its training."""
+"""Train one model, or continue its training."""
 
 from pathlib import Path
 
 from denoising.running.devices import lease
 from denoising.running.logs import open_log
 
-device, run = snakemake.params.device, snakemake.wildcards.run
-with open_log(snakemake.log[0]), lease(device, f"training of {run}"):
-    # Here, so that TensorFlow sees the leased device alone, and what it says when it is loaded is
-    # in the log
+name, device = snakemake.wildcards.run, snakemake.params.device
+with open_log(snakemake.log[0]), lease(device, f"training of {name}"):
+    # Here, so that TensorFlow sees the reserved device alone and its own messages are in the log
     import pandas as pd
 
+    from denoising.study.training import Compute, Training, TrainingRun
+    from denoising.training.batches import PatchPairs
     from denoising.training.checks import check_batch
-    from denoising.training.loop import train
+    from denoising.training.loop import Folders, train
     from denoising.training.network import use_device
 
-    values, compute = snakemake.params.model, snakemake.params.compute
+    settings = dict(snakemake.params.model)
+    run = TrainingRun(name, seed=settings.pop("seed"), settings=Training(**settings))
+    compute = Compute(**snakemake.params.compute)
     split = pd.read_csv(snakemake.input.split)
-    check_batch(run, values["batch_size"], split)
+    check_batch(name, run.settings.batch_size, split)
     train(
         run,
-        values,
-        Path(snakemake.input.X).parent,
-        split,
-        Path(snakemake.output.config).parent,
-        Path(snakemake.params.checkpoints),
-        use_device(device, snakemake.threads, compute["memory_growth"]),
+        PatchPairs.open(Path(snakemake.input.X).parent, split),
+        Folders(
+            model=Path(snakemake.output.config).parent,
+            checkpoints=Path(snakemake.params.checkpoints),
+            tensorboard=Path("logs/tensorboard") / name if snakemake.params.tensorboard else None,
+        ),
+        use_device(device, snakemake.threads, compute.memory_growth),
         compute,
         defined_by=snakemake.params.code + Path(snakemake.input.description).read_text(),
-        tensorboard=Path("logs/tensorboard") / run if snakemake.params.tensorboard else None,
     )

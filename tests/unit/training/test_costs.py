@@ -1,24 +1,18 @@
 """What training costs, against known counts and a made-up GPU."""
 
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
-import yaml
 from csbdeep.models import CARE
+from made_up import training_settings
 
-from denoising.training import costs as accounting
+from denoising.training import costs
 from denoising.training.costs import Gpu, device_memory, flop_per_voxel, host_memory, matmul_rate
 from denoising.training.network import care_config
 
-SCHEMA = Path(__file__).parents[3] / "workflow/schemas/config.schema.yaml"
-
 
 def network(axes="ZYX", **changes):
-    training = yaml.safe_load(SCHEMA.read_text())["properties"]["training"]["properties"]
-    values = {name: key["default"] for name, key in training.items()} | changes
-    return CARE(care_config(values, axes), basedir=None).keras_model
+    return CARE(care_config(training_settings(**changes), axes), basedir=None).keras_model
 
 
 def test_the_published_network_takes_a_third_of_a_mflop_a_voxel():
@@ -86,7 +80,7 @@ class FakeNvml:
 
 @pytest.mark.parametrize(("visible", "free"), [(None, 8), ("1,0", 7), ("GPU-ab", 6)])
 def test_nvml_is_asked_of_the_first_visible_gpu(monkeypatch, visible, free):
-    monkeypatch.setattr(accounting, "pynvml", FakeNvml())
+    monkeypatch.setattr(costs, "pynvml", FakeNvml())
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
@@ -95,7 +89,7 @@ def test_nvml_is_asked_of_the_first_visible_gpu(monkeypatch, visible, free):
 
 
 def test_what_nvml_cannot_tell_is_left_out(monkeypatch):
-    monkeypatch.setattr(accounting, "pynvml", FakeNvml(energy=None))
+    monkeypatch.setattr(costs, "pynvml", FakeNvml(energy=None))
     assert Gpu(on_gpu=True).energy() is None
     assert Gpu(on_gpu=True).free_memory() == 8
 

@@ -2,221 +2,53 @@
 that says it all.
 """
 
-import itertools
 import json
 import multiprocessing
 import os
-import re
 import shutil
 import signal
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
-import tensorflow as tf
 from csbdeep.models import CARE
+from made_up import training_settings
+from made_up_training import (
+    COMPUTE,
+    CPU,
+    IGNORED_WARNINGS,
+    SEED,
+    SETTINGS,
+    TRAIN,
+    VALIDATION,
+    assert_same,
+    assert_same_training,
+    best_weights,
+    checkpoint_names,
+    checkpoints_of,
+    evaluate,
+    run_of,
+    split,
+    train_model,
+    write_patches,
+)
 from numpy.lib.format import open_memmap
 
-from denoising.training import checkpoints
-from denoising.training import loop as training
-from denoising.training.batches import batch_indices, validation_subset
-from denoising.training.loop import COLUMNS, Stopped, choose, train
+from denoising.training import checkpoints, loop
+from denoising.training.batches import PatchPairs
+from denoising.training.loop import Folders, Trainer, train
 from denoising.training.network import Device, care_config, use_device
+from denoising.training.signals import Stopped
+from denoising.training.steps import Execution, TrainingSteps
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    pytest.mark.filterwarnings(
-        "ignore:Even though the `tf.config.experimental_run_functions_eagerly`"
-    ),
-]
-VALUES = {
-    "width": 4,
-    "depth": 1,
-    "kernel": 3,
-    "residual": True,
-    "last_activation": "linear",
-    "loss": "laplace",
-    "epochs": 3,
-    "steps_per_epoch": 2,
-    "batch_size": 3,
-    "learning_rate": 0.004,
-    "plateau_factor": 0.5,
-    "plateau_patience": 10,
-    "plateau_min_delta": 0,
-    "precision": "auto",
-    "augment": False,
-    "schedule": "plateau",
-    "early_stopping_patience": None,
-    "validation_patches": None,
-    "seed": 7,
-}
-COMPUTE = {"xla": "auto", "resident": "auto"}
-CPU = Device("CPU", "CPU, 1 threads")
-TRAIN, VALIDATION = 8, 5
-MEASURED = [
-    "seconds", "training_seconds", "samples_per_second", "voxels_per_second", "matmul_share",
-    "host_memory_mb"
-]  # fmt: skip
+pytestmark = IGNORED_WARNINGS
 
-
-def write_patches(folder, shape=(8, 12)):
-    """Noisy and clean patches, the last of which validate."""
-    rng = np.random.default_rng(0)
-    Y = rng.random((TRAIN + VALIDATION, *shape), np.float32)
-    X = Y + rng.normal(0, 0.3, Y.shape).astype(np.float32)
-    folder.mkdir(parents=True)
-    np.save(folder / "X.npy", X)
-    np.save(folder / "Y.npy", Y)
-    return X, Y
-
-
-def split(train=TRAIN, validation=VALIDATION):
-    parts = ["train"] * train + ["validation"] * validation
-    return pd.DataFrame({"patch": range(len(parts)), "part": parts})
-
-
-def checkpoints_of(folder):
-    return folder.parent / "checkpoints" / folder.name
-
-
-def train_model(patches, folder, compute=COMPUTE, defined_by="", **changes):
-    train(
-        folder.name,
-        VALUES | changes,
-        patches,
-        split(),
-        folder,
-        checkpoints_of(folder),
-        CPU,
-        compute,
-        defined_by,
-    )
-    return pd.read_csv(folder / "history.csv")
-
-
-def best_weights(folder):
-    return CARE(None, name=folder.name, basedir=str(folder.parent)).keras_model.get_weights()
-
-
-def assert_same(these, those):
-    for a, b in zip(these, those, strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
-def assert_same_training(one, other):
-    """Weights and history to the bit, but for what a clock or the system tells."""
-    assert_same(best_weights(one), best_weights(other))
-    these, those = (
-        pd.read_csv(folder / "history.csv").drop(columns=MEASURED) for folder in (one, other)
-    )
-    pd.testing.assert_frame_equal(these, those, check_exact=True)
-
-
-@pytest.fixture(scope="module")
-def patches(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data") / "patches"
-    write_patches(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory):
-    return tmp_path_factory.mktemp("models")
-
-
-@pytest.fixture(scope="module")
-def worm(patches, models):
-    """The folder of a model trained with `VALUES`."""
-    train_model(patches, models / "worm")
-    return models / "worm"
-
-
-@pytest.fixture
-def untraced():
-    """Run step by step without tracing a graph first: twice as fast for a few steps."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
-# History and folder
-
-
-def test_folder_holds_csbdeeps_files_and_what_is_told_of_the_training(worm):
-    found = {path.name for path in worm.iterdir()}
-    assert found == {"config.json", "weights_best.h5", "history.csv", "training.json"}
-
-
-def test_history_is_a_row_an_epoch(worm):
-    history = pd.read_csv(worm / "history.csv")
-    assert list(history) == COLUMNS
-    assert history["epoch"].tolist() == [1, 2, 3]
-    assert history["samples_seen"].tolist() == [6, 12, 18]  # 2 steps of 3 patches
-    assert history["learning_rate"].to_numpy() == pytest.approx(0.004)
-    there = history.drop(columns=["device_memory_mb", "gpu_energy_kj"])  # there is no GPU
-    assert np.isfinite(there.to_numpy()).all()
-
-
-def test_history_counts_what_training_costs(worm):
-    history = pd.read_csv(worm / "history.csv")
-    assert (history["seconds"] > history["training_seconds"]).all()
-    np.testing.assert_allclose(
-        history["samples_per_second"], 6 / history["training_seconds"], rtol=0.02
-    )
-    np.testing.assert_allclose(
-        history["voxels_per_second"], 6 * 96 / history["training_seconds"], rtol=0.02
-    )
-    told = json.loads((worm / "training.json").read_text())
-    # three passes a patch that trains, one a patch that validates, 96 voxels each
-    flop = told["flop_per_voxel_forward"] * 96 * (3 * 6 + VALIDATION)
-    np.testing.assert_allclose(history["teraflop"], flop / 1e12, rtol=0.05)
-    assert history["host_memory_mb"].is_monotonic_increasing
-    assert (history["host_memory_mb"] > 50).all()
-
-
-def test_what_was_chosen_and_found_stands_beside_the_weights(worm, patches):
-    told = json.loads((worm / "training.json").read_text())
-    assert (told["device"], told["precision"], told["xla"], told["resident"]) == (
-        CPU.name,
-        "float32",
-        False,
-        False,
-    )
-    assert (told["epochs"], told["resumed_from"], told["parameters"]) == (
-        3,
-        None,
-        best_parameters(worm),
-    )
-    history = pd.read_csv(worm / "history.csv")
-    assert told["best_epoch"] == history["val_loss"].idxmin() + 1
-    best = history.loc[history["val_loss"].idxmin()]
-    found = {
-        "patches": VALIDATION,
-        "loss": best["val_loss"],
-        "mse": best["val_mse"],
-        "mae": best["val_mae"],
-    }
-    assert told["validation"] == pytest.approx(found)
-
-
-def best_parameters(folder):
-    return sum(weights.size for weights in best_weights(folder))
-
-
-def evaluate(folder, X, Y):
-    """Losses of a model folder, by stock csbdeep and Keras on arrays in memory."""
-    model = CARE(None, name=folder.name, basedir=str(folder.parent))
-    model.prepare_for_training()
-    values = model.keras_model.evaluate(
-        X[..., None], Y[..., None], batch_size=len(X), return_dict=True, verbose=0
-    )
-    return {name: float(value) for name, value in values.items()}
+# Losses and weights
 
 
 @pytest.mark.parametrize(
@@ -237,32 +69,15 @@ def test_best_weights_are_those_of_the_least_validation_loss(tmp_path, untraced,
         assert best[f"val_{name}"] == pytest.approx(expected[name], rel=1e-5)
 
 
-def test_stock_csbdeep_opens_the_folder_and_restores(worm, patches):
-    model = CARE(None, name=worm.name, basedir=str(worm.parent))
-    image = np.load(patches / "X.npy")[0]
-    restored = model.predict(image, "YX", normalizer=None)
-    assert restored.shape == image.shape
-    assert np.isfinite(restored).all()
-    assert (model.config.train_epochs, model.config.train_batch_size, model.config.axes) == (
-        3,
-        3,
-        "YXC",
-    )
-
-
 def test_training_is_csbdeeps(patches, models, untraced):
     """On batches of the whole training set, where the order counts for nothing, CARE.train does the
     same.
     """
-    values = VALUES | {
-        "batch_size": TRAIN,
-        "steps_per_epoch": 1,
-        "epochs": 4,
-        "learning_rate": 0.01,
-    }
-    history = train_model(patches, models / "ours", **values)
-    keras.utils.set_random_seed(values["seed"])
-    stock = CARE(care_config(values, "YX"), name="stock", basedir=str(models))
+    changes = {"batch_size": TRAIN, "steps_per_epoch": 1, "epochs": 4, "learning_rate": 0.01}
+    history = train_model(patches, models / "ours", **changes)
+    keras.utils.set_random_seed(SEED)
+    config = care_config(training_settings(**SETTINGS | changes), "YX")
+    stock = CARE(config, name="stock", basedir=str(models))
     X, Y = (np.load(patches / f"{name}.npy")[..., None] for name in "XY")
     theirs = stock.train(X[:TRAIN], Y[:TRAIN], validation_data=(X[TRAIN:], Y[TRAIN:])).history
     for name in ("loss", "mse", "mae", "val_loss", "val_mse", "val_mae"):
@@ -316,87 +131,11 @@ def test_a_subset_validates_and_the_best_weights_are_judged_on_all(patches, mode
     history = train_model(patches, models / "subset", validation_patches=2)
     X, Y = (np.load(patches / f"{name}.npy")[TRAIN:] for name in "XY")
     expected = evaluate(models / "subset", X, Y)
-    told = json.loads((models / "subset/training.json").read_text())["validation"]
-    assert told == pytest.approx(
-        {"patches": VALIDATION} | {name: expected[name] for name in told if name != "patches"}
+    described = json.loads((models / "subset/training.json").read_text())["validation"]
+    assert described == pytest.approx(
+        {"patches": VALIDATION} | {name: expected[name] for name in described if name != "patches"}
     )
-    assert history["val_loss"].min() != pytest.approx(told["loss"], rel=1e-3)
-
-
-def test_augmentation_turns_input_and_target_alike(tmp_path, untraced):
-    """A network that adds nothing to its input is off by what target and input differ, however both
-    are turned.
-    """
-    X, Y = write_patches(tmp_path / "patches", (8, 8))
-    changes = {
-        "learning_rate": 1e-30,
-        "loss": "mae",
-        "epochs": 1,
-        "steps_per_epoch": 1,
-        "batch_size": TRAIN,
-    }
-    losses = {}
-    for name, augment in (("plain", False), ("augmented", True)):
-        losses[name] = train_model(
-            tmp_path / "patches", tmp_path / name, augment=augment, **changes
-        )["loss"][0]
-    assert losses["augmented"] == pytest.approx(losses["plain"], rel=0.1)
-    assert losses["augmented"] != losses["plain"]
-    np.save(
-        tmp_path / "patches/Y.npy", np.roll(Y, 3, axis=-1)
-    )  # what turning only one of them would be like
-    apart = train_model(
-        tmp_path / "patches", tmp_path / "apart", defined_by="other patches", **changes
-    )["loss"][0]
-    assert apart > 1.2 * losses["augmented"]
-
-
-# How the device is used
-
-
-def test_patches_on_the_device_change_nothing(worm, patches, models):
-    train_model(patches, models / "resident", compute=COMPUTE | {"resident": True})
-    assert_same_training(worm, models / "resident")
-
-
-def test_xla_changes_only_rounding(worm, patches, models):
-    history = train_model(patches, models / "xla", compute={"xla": True, "resident": True})
-    expected = pd.read_csv(worm / "history.csv")
-    np.testing.assert_allclose(
-        history[["loss", "val_loss"]], expected[["loss", "val_loss"]], rtol=1e-3
-    )
-
-
-def test_bfloat16_trains_to_like_losses_and_leaves_float32_weights(worm, patches, models):
-    history = train_model(patches, models / "bfloat16", precision="bfloat16")
-    expected = pd.read_csv(worm / "history.csv")
-    np.testing.assert_allclose(
-        history[["loss", "val_loss"]], expected[["loss", "val_loss"]], rtol=0.05
-    )
-    assert (history["loss"] != expected["loss"]).all()
-    assert {weights.dtype for weights in best_weights(models / "bfloat16")} == {
-        np.dtype(np.float32)
-    }
-
-
-GPU = Device("GPU", "GPU, fake", (8, 0))
-
-
-@pytest.mark.parametrize(("free", "resident"), [(None, False), (40_000, True), (39_000, False)])
-def test_patches_are_resident_where_they_take_less_than_half_of_what_is_free(
-    monkeypatch, free, resident
-):
-    monkeypatch.setattr(training.accounting.Gpu, "free_memory", lambda self: free)
-    X = np.zeros((10, 250), np.float32)  # 10 kB, and targets as much
-    assert choose(VALUES, COMPUTE, GPU, X).resident == resident
-    assert choose(VALUES, {"xla": False, "resident": True}, CPU, X).resident
-
-
-def test_xla_is_for_gpus():
-    X = np.zeros((1, 4), np.float32)
-    assert not choose(VALUES, COMPUTE, CPU, X).xla
-    assert choose(VALUES, COMPUTE, GPU, X).xla
-    assert not choose(VALUES, COMPUTE | {"xla": False}, GPU, X).xla
+    assert history["val_loss"].min() != pytest.approx(described["loss"], rel=1e-3)
 
 
 def test_losses_of_a_gpu_are_waited_for_a_few_steps_at_a_time(
@@ -404,96 +143,9 @@ def test_losses_of_a_gpu_are_waited_for_a_few_steps_at_a_time(
 ):
     """The same losses in the same order, however many steps are in flight."""
     plain = train_model(patches, models / "in-turn", steps_per_epoch=5, epochs=1)
-    monkeypatch.setattr(training.Training, "_most_in_flight", 2)
+    monkeypatch.setitem(loop.STEPS_IN_FLIGHT, "CPU", 2)
     together = train_model(patches, models / "in-flight", steps_per_epoch=5, epochs=1)
     assert plain["loss"][0] == together["loss"][0]
-
-
-def test_tensorboard_is_written_if_asked(patches, tmp_path, untraced):
-    values = VALUES | {"epochs": 1, "steps_per_epoch": 1}
-    train(
-        "worm",
-        values,
-        patches,
-        split(),
-        tmp_path / "worm",
-        tmp_path / "c",
-        CPU,
-        COMPUTE,
-        tensorboard=tmp_path / "t",
-    )
-    (events,) = (tmp_path / "t").iterdir()
-    tags = {
-        value.tag
-        for event in tf.compat.v1.train.summary_iterator(str(events))
-        for value in event.summary.value
-    }
-    assert tags == {"loss", "val_loss", "learning_rate"}
-
-
-# What is said before the first epoch has ended
-
-
-class Interrupted(Exception):
-    pass
-
-
-@pytest.fixture
-def forecasts(monkeypatch, caplog, untraced):
-    """Train with a clock that tells 100 s for the first step and 10 s for each other; gives what
-    was foretold.
-    """
-
-    def trained(patches, folder, interrupt_at=None, **changes):
-        now, steps, land = [0.0], itertools.count(1), training.Training._land
-
-        def landing(self, *given):
-            land(self, *given)
-            step = next(steps)
-            now[0] += 100 if step == 1 else 10
-            if step == interrupt_at:
-                raise Interrupted
-
-        with monkeypatch.context() as patch:
-            patch.setattr(training.Training, "_land", landing)
-            patch.setattr(training, "time", SimpleNamespace(perf_counter=lambda: now[0]))
-            caplog.clear()
-            with suppress(Interrupted), caplog.at_level("INFO"):
-                train_model(patches, folder, **changes)
-        return [said for record in caplog.records if " s a step" in (said := record.getMessage())]
-
-    return trained
-
-
-def test_a_long_first_epoch_says_once_how_long_it_will_all_take(patches, tmp_path, forecasts):
-    (said,) = forecasts(patches, tmp_path / "worm", epochs=2, steps_per_epoch=36)
-    # 36 steps of 10 s, and 5 patches to validate on, as many as 5 / 9 of a step; 7 steps are taken
-    about = (
-        r"worm: 10 s a step: an epoch takes about 6\.1 min, the training 11 min \(epochs left: 2\),"
-        r" done about "
-    )
-    assert re.fullmatch(about + r"\w{3} \d\d \w{3} \d\d:\d\d", said)
-
-
-def test_a_resumed_training_foretells_what_is_left(patches, tmp_path, forecasts):
-    long = {"epochs": 60, "steps_per_epoch": 9}
-    assert len(forecasts(patches, tmp_path / "worm", interrupt_at=22, **long)) == 1
-    assert checkpoint_names(tmp_path / "worm")[-1] == "epoch-00002"
-    (said,) = forecasts(patches, tmp_path / "worm", interrupt_at=9, **long)
-    assert (
-        "an epoch takes about 1.6 min, the training 91 min (epochs left: 58), done about " in said
-    )
-
-
-def test_an_epoch_that_ends_by_then_speaks_for_itself(patches, tmp_path, forecasts):
-    assert forecasts(patches, tmp_path / "worm", epochs=3, steps_per_epoch=7) == []
-
-
-@pytest.mark.parametrize(
-    ("seconds", "about"), [(61, "1 min"), (2880, "48 min"), (8640, "2.4 h"), (288500, "80 h")]
-)
-def test_times_have_two_digits(seconds, about):
-    assert training._about(seconds) == about
 
 
 # The same twice
@@ -543,11 +195,11 @@ def _train_in_process(patches, folder, signal_at, number, changes):
     if signal_at:
         when, name, calls = signal_at
         owner, attribute = {
-            "step": (training.Training, "_land"),  # one call a step on a CPU
-            "validation": (training.Training, "_validate"),
+            "step": (Trainer, "_collect_losses"),  # one call a step on a CPU
+            "validation": (TrainingSteps, "mean_losses"),
             "save": (checkpoints, "save"),
             "rename": (checkpoints.os, "replace"),
-            "write": (training.Training, "write"),
+            "write": (Trainer, "write"),
         }[name]
         _signal_in(owner, attribute, when, calls, number)
     train_model(patches, folder, **changes)
@@ -566,10 +218,6 @@ def _signal_in(owner, attribute, when, calls, number):
         return result
 
     setattr(owner, attribute, signalling)
-
-
-def checkpoint_names(folder):
-    return sorted(path.stem for path in checkpoints_of(folder).glob("*/epoch-*.npz"))
 
 
 @pytest.fixture(scope="module")
@@ -693,14 +341,15 @@ def test_every_other_choice_goes_on_exactly_too(patches, tmp_path):
 
 def test_loss_scaling_goes_on_exactly_too(patches, tmp_path):
     """float16 as on a GPU: compiled, which a CPU can do."""
-    X, Y = (np.load(patches / f"{name}.npy") for name in "XY")
-    how = training.Choices(precision="float16", xla=True, resident=True)
+    pairs = PatchPairs.open(patches, split())
+    execution = Execution(precision="float16", xla=True, resident=True)
 
-    def trained(folder, requests):
-        begun = training.Training("worm", VALUES | {"epochs": 2}, X, Y, split(), folder, CPU, how)
-        begun.restore()
-        begun.run_epochs(requests, None)
-        return begun
+    def trained(folder, stop_signals):
+        trainer = Trainer(TrainingSteps(run_of("worm", epochs=2), pairs, CPU, execution), folder)
+        trainer.restore()
+        trainer.stop_signals = stop_signals
+        trainer.run_epochs()
+        return trainer
 
     class AfterSteps(list):
         """Falsy until it has been looked at so often."""
@@ -717,20 +366,15 @@ def test_loss_scaling_goes_on_exactly_too(patches, tmp_path):
     (kept,) = (tmp_path / "stopped").glob("*.npz")
     resumed = trained(tmp_path / "stopped", [])
     assert resumed.resumed_from == kept.stem
-    assert_same(unstopped.network.get_weights(), resumed.network.get_weights())
-    assert_same(
-        [v.numpy() for v in unstopped.optimizer.variables],
-        [v.numpy() for v in resumed.optimizer.variables],
-    )
-    assert np.isfinite([row["val_loss"] for row in resumed.history]).all()
+    for values, expected in zip(resumed.steps.state(), unstopped.steps.state(), strict=True):
+        assert_same(values, expected)
+    assert np.isfinite(resumed.state.val_losses).all()
 
 
 def test_going_on_with_other_threads_is_said(patches, models, caplog, untraced):
     train_model(patches, models / "threads", epochs=1)
     other = Device("CPU", "CPU, 3 threads")
-    folder = models / "threads"
-    values = VALUES | {"epochs": 1}
-    train("threads", values, patches, split(), folder, checkpoints_of(folder), other, COMPUTE)
+    train_model(patches, models / "threads", device=other, epochs=1)
     assert "begun on CPU, 1 threads, continued on CPU, 3 threads" in caplog.text
 
 
@@ -745,94 +389,6 @@ def test_a_checkpoint_of_another_training_is_never_used(patches, tmp_path, untra
     assert (
         json.loads((tmp_path / "worm/training.json").read_text())["resumed_from"] == "epoch-00003"
     )
-
-
-def test_a_stop_is_no_error_that_a_caller_might_swallow():
-    assert not issubclass(Stopped, Exception)
-    assert Stopped(143).code == 143
-
-
-# Losses that are not finite
-
-
-def with_nan(patches, folder, index):
-    shutil.copytree(patches, folder)
-    X = np.load(folder / "X.npy")
-    X[index, 0, 0] = np.nan
-    np.save(folder / "X.npy", X)
-    return folder
-
-
-ONE_BY_ONE = {"epochs": 5, "steps_per_epoch": 1, "batch_size": 1}
-
-
-def patch_of_epoch(epoch):
-    """The patch that epoch `epoch` sees when each epoch is one step of one patch."""
-    return int(batch_indices(TRAIN, 1, epoch - 1, VALUES["seed"])[0])
-
-
-@pytest.fixture(scope="module")
-def broken(patches, models):
-    """A model whose third epoch meets NaN: the error, and the folder where its best weights are."""
-    bad = with_nan(patches, models / "nan-in-3", patch_of_epoch(3))
-    with pytest.raises(FloatingPointError) as error:
-        train_model(bad, models / "broken", **ONE_BY_ONE)
-    (kept,) = checkpoints_of(models / "broken").iterdir()
-    return str(error.value), kept
-
-
-def test_nan_ends_training_and_says_where(broken):
-    message, kept = broken
-    assert message.startswith(
-        "model broken: the loss is not finite in epoch 3, step 1, at learning rate 0.004, on "
-    )
-    assert f"on patches {patch_of_epoch(3)}. Patches {patch_of_epoch(3)} hold values" in message
-    assert f"are kept in {kept}" in message
-
-
-def test_the_best_weights_before_a_nan_are_kept(broken, patches):
-    _, kept = broken
-    X, Y = (np.load(patches / f"{name}.npy")[TRAIN:] for name in "XY")
-    history = pd.read_csv(kept / "history.csv")
-    assert history["epoch"].tolist() == [1, 2]
-    assert evaluate(kept, X, Y)["loss"] == pytest.approx(history["val_loss"].min(), rel=1e-5)
-
-
-def test_the_model_folder_of_a_broken_training_is_not_written(broken, models):
-    assert not (models / "broken").exists()
-
-
-def test_a_nan_in_the_first_epoch_leaves_no_weights(patches, models, untraced):
-    bad = with_nan(patches, models / "nan-in-1", patch_of_epoch(1))
-    with pytest.raises(FloatingPointError, match="in epoch 1, step 1.* No epoch was finished"):
-        train_model(bad, models / "stillborn", **ONE_BY_ONE)
-    assert not list(models.glob("**/stillborn/**/*.h5"))
-
-
-def test_a_nan_among_the_patches_that_validate_is_named(patches, models, untraced):
-    bad = with_nan(patches, models / "nan-in-validation", TRAIN)
-    with pytest.raises(
-        FloatingPointError, match=f"validation loss is not finite in epoch 1.*Patches {TRAIN} hold"
-    ):
-        train_model(bad, models / "unjudged", **ONE_BY_ONE)
-
-
-def test_a_nan_beside_the_subset_that_validates_is_not_passed_over(patches, models, untraced):
-    subset = validation_subset(np.arange(TRAIN, TRAIN + VALIDATION), 2)
-    beside = next(each for each in range(TRAIN, TRAIN + VALIDATION) if each not in subset)
-    bad = with_nan(patches, models / "nan-beside-the-subset", beside)
-    with pytest.raises(
-        FloatingPointError, match=f"whole validation set is not finite.*Patches {beside} hold"
-    ):
-        train_model(bad, models / "half-judged", validation_patches=2)
-    assert not (models / "half-judged").exists()
-
-
-def test_weights_that_diverge_are_told_from_bad_patches(patches, models, untraced):
-    with pytest.raises(
-        FloatingPointError, match="are finite, so the weights have diverged: set a smaller"
-    ):
-        train_model(patches, models / "diverged", learning_rate=1e30, loss="mse")
 
 
 # Memory
@@ -867,17 +423,10 @@ def test_memory_does_not_grow_with_the_training_set(tmp_path, worm):
     count, validate = 1600, 40
     for name in "XY":  # 420 MB each, all holes
         open_memmap(tmp_path / f"{name}.npy", "w+", np.float32, (count, 256, 256))
-    values = VALUES | {"width": 1, "epochs": 1, "steps_per_epoch": 8, "batch_size": 4}
+    run = run_of("worm", width=1, epochs=1, steps_per_epoch=8, batch_size=4)
+    pairs = PatchPairs.open(tmp_path, split(count - validate, validate))
+    folders = Folders(tmp_path / "model", tmp_path / "checkpoints")
     before = anonymous_memory()
     with peak_memory() as peak:
-        train(
-            "worm",
-            values,
-            tmp_path,
-            split(count - validate, validate),
-            tmp_path / "w",
-            tmp_path / "c",
-            CPU,
-            COMPUTE,
-        )
+        train(run, pairs, folders, CPU, COMPUTE)
     assert peak[-1] - before < 200e6  # the files are 840 MB

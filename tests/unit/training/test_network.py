@@ -3,13 +3,12 @@ stock csbdeep.
 """
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
-import yaml
 from csbdeep.models import CARE, Config
+from made_up import training_settings
 
 from denoising.training.network import (
     Device,
@@ -23,28 +22,21 @@ from denoising.training.network import (
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 GPU = tf.config.PhysicalDevice("/physical_device:GPU:0", "GPU")
-SCHEMA = Path(__file__).parents[3] / "workflow/schemas/config.schema.yaml"
-
-
-@pytest.fixture(scope="module")
-def defaults():
-    """A model's values where a study gives none."""
-    training = yaml.safe_load(SCHEMA.read_text())["properties"]["training"]["properties"]
-    return {name: key["default"] for name, key in training.items()}
 
 
 # Architecture
 
 
-def test_defaults_are_the_published_network(defaults):
-    model = CARE(care_config(defaults, "ZYX"), basedir=None)
+def test_defaults_are_the_published_network():
+    model = CARE(care_config(training_settings(), "ZYX"), basedir=None)
     assert model.keras_model.count_params() == 996_802
     assert model.keras_model.input_shape == (None, None, None, None, 1)
     assert model.keras_model.output_shape == (None, None, None, None, 2)  # mean and scale
 
 
-def test_defaults_are_csbdeeps_but_for_file_names_and_logging(defaults):
-    ours, stock = vars(care_config(defaults, "ZYX")), vars(Config("ZYX", probabilistic=True))
+def test_defaults_are_csbdeeps_but_for_file_names_and_logging():
+    ours = vars(care_config(training_settings(), "ZYX"))
+    stock = vars(Config("ZYX", probabilistic=True))
     assert set(ours) == set(stock)
     differ = {key for key in ours if ours[key] != stock[key]}
     assert differ <= {
@@ -57,22 +49,22 @@ def test_defaults_are_csbdeeps_but_for_file_names_and_logging(defaults):
 
 
 def test_every_value_reaches_the_config():
-    values = {
-        "width": 8,
-        "depth": 3,
-        "kernel": 5,
-        "residual": False,
-        "last_activation": "relu",
-        "loss": "mae",
-        "epochs": 7,
-        "steps_per_epoch": 11,
-        "batch_size": 13,
-        "learning_rate": 0.002,
-        "plateau_factor": 0.25,
-        "plateau_patience": 3,
-        "plateau_min_delta": 0.5,
-    }
-    config = care_config(values, "YX")
+    settings = training_settings(
+        width=8,
+        depth=3,
+        kernel=5,
+        residual=False,
+        last_activation="relu",
+        loss="mae",
+        epochs=7,
+        steps_per_epoch=11,
+        batch_size=13,
+        learning_rate=0.002,
+        plateau_factor=0.25,
+        plateau_patience=3,
+        plateau_min_delta=0.5,
+    )
+    config = care_config(settings, "YX")
     assert (config.n_dim, config.axes, config.n_channel_in, config.n_channel_out) == (
         2,
         "YXC",
@@ -93,8 +85,8 @@ def test_every_value_reaches_the_config():
 
 
 @pytest.mark.parametrize(("loss", "channels"), [("laplace", 2), ("mae", 1), ("mse", 1)])
-def test_only_laplace_predicts_a_scale(defaults, loss, channels):
-    model = CARE(care_config(defaults | {"loss": loss, "width": 2}, "YX"), basedir=None)
+def test_only_laplace_predicts_a_scale(loss, channels):
+    model = CARE(care_config(training_settings(loss=loss, width=2), "YX"), basedir=None)
     assert model.keras_model.output_shape[-1] == channels
 
 
@@ -112,17 +104,8 @@ def reach(depth, kernel):
     Weights are positive and there is no bias, so every path through the network counts and none
     cancels: a single lit column lights exactly the outputs that it can reach.
     """
-    values = {
-        "depth": depth,
-        "kernel": kernel,
-        "width": 1,
-        "residual": True,
-        "last_activation": "linear",
-    }
-    training = ("epochs", "steps_per_epoch", "batch_size", "learning_rate")
-    plateau = {"plateau_factor": 0.5, "plateau_patience": 1, "plateau_min_delta": 0}
-    values |= dict.fromkeys(training, 1) | plateau | {"loss": "mae"}
-    network = CARE(care_config(values, "YX"), basedir=None).keras_model
+    settings = training_settings(depth=depth, kernel=kernel, width=1, loss="mae")
+    network = CARE(care_config(settings, "YX"), basedir=None).keras_model
     rng = np.random.default_rng(depth)
     weights = network.get_weights()
     network.set_weights(
@@ -155,9 +138,9 @@ def test_the_published_network_reaches_22_voxels():
 # Folder
 
 
-def test_stock_csbdeep_reads_a_folder_back(tmp_path, defaults):
-    values = defaults | {"width": 2, "depth": 1}
-    written = CARE(care_config(values, "ZYX"), name="worm", basedir=str(tmp_path))
+def test_stock_csbdeep_reads_a_folder_back(tmp_path):
+    settings = training_settings(width=2, depth=1)
+    written = CARE(care_config(settings, "ZYX"), name="worm", basedir=str(tmp_path))
     written.keras_model.save_weights(str(tmp_path / "worm/weights_best.h5"))
     stock, ours = CARE(None, name="worm", basedir=str(tmp_path)), load_model(tmp_path / "worm")
     image = np.random.default_rng(0).random((8, 10, 12), np.float32)
@@ -171,8 +154,8 @@ def test_stock_csbdeep_reads_a_folder_back(tmp_path, defaults):
         np.testing.assert_array_equal(loaded.predict(image, "ZYX", normalizer=None), expected)
 
 
-def test_a_folder_without_weights_is_refused(tmp_path, defaults):
-    CARE(care_config(defaults | {"width": 2, "depth": 1}, "YX"), name="worm", basedir=str(tmp_path))
+def test_a_folder_without_weights_is_refused(tmp_path):
+    CARE(care_config(training_settings(width=2, depth=1), "YX"), name="worm", basedir=str(tmp_path))
     with pytest.raises((OSError, ValueError), match="weights"):
         load_model(tmp_path / "worm")
 
@@ -259,9 +242,9 @@ def test_a_cpu_computes_in_float32_unless_asked():
 
 
 @pytest.mark.parametrize("loss", ["laplace", "mae"])
-def test_final_layers_and_all_weights_stay_in_float32(defaults, loss):
+def test_final_layers_and_all_weights_stay_in_float32(loss):
     network = CARE(
-        care_config(defaults | {"width": 2, "loss": loss}, "YX"), basedir=None
+        care_config(training_settings(width=2, loss=loss), "YX"), basedir=None
     ).keras_model
     set_precision(network, "bfloat16")
     assert {weights.dtype for weights in network.weights} == {"float32"}

@@ -1,32 +1,35 @@
 """Learning rate, best epoch and end, each a function of the validation losses so far."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
+from made_up import training_settings
 
 from denoising.training.schedules import best_epoch, ended, learning_rate
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-VALUES = {
-    "schedule": "plateau",
-    "learning_rate": 0.0004,
-    "epochs": 40,
-    "plateau_factor": 0.3,
-    "plateau_patience": 2,
-    "plateau_min_delta": 0,
-    "early_stopping_patience": None,
-}
+SETTINGS = training_settings(
+    schedule="plateau",
+    learning_rate=0.0004,
+    epochs=40,
+    plateau_factor=0.3,
+    plateau_patience=2,
+    plateau_min_delta=0,
+    early_stopping_patience=None,
+)
 
 
-def keras_rates(values, losses):
+def keras_rates(settings, losses):
     """Learning rate of each epoch, and of the one after the last, by Keras's own callback."""
     callback = keras.callbacks.ReduceLROnPlateau(
-        factor=values["plateau_factor"],
-        patience=values["plateau_patience"],
-        min_delta=values["plateau_min_delta"],
+        factor=settings.plateau_factor,
+        patience=settings.plateau_patience,
+        min_delta=settings.plateau_min_delta,
     )
     network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    network.compile(keras.optimizers.Adam(values["learning_rate"]), "mse")
+    network.compile(keras.optimizers.Adam(settings.learning_rate), "mse")
     callback.set_model(network)
     callback.on_train_begin()
     rates = []
@@ -41,17 +44,17 @@ def keras_rates(values, losses):
     "changes", [{}, {"plateau_patience": 1}, {"plateau_min_delta": 0.2, "plateau_patience": 3}]
 )
 def test_plateaus_are_keras(seed, changes):
-    values = VALUES | changes
+    settings = replace(SETTINGS, **changes)
     losses = np.random.default_rng(seed).normal(size=40).round(1).tolist()  # with ties
-    assert [learning_rate(values, losses[:epoch]) for epoch in range(41)] == keras_rates(
-        values, losses
+    assert [learning_rate(settings, losses[:epoch]) for epoch in range(41)] == keras_rates(
+        settings, losses
     )
-    assert learning_rate(values, losses) < 0.1 * VALUES["learning_rate"]
+    assert learning_rate(settings, losses) < 0.1 * SETTINGS.learning_rate
 
 
 def test_cosine_falls_from_the_learning_rate_to_nothing():
-    values = VALUES | {"schedule": "cosine", "learning_rate": 1.0}
-    rates = [learning_rate(values, [0.0] * epoch) for epoch in range(41)]
+    settings = replace(SETTINGS, schedule="cosine", learning_rate=1.0)
+    rates = [learning_rate(settings, [0.0] * epoch) for epoch in range(41)]
     assert rates == sorted(rates, reverse=True)
     assert (rates[0], rates[20], rates[40]) == pytest.approx((1, 0.5, 0))
     assert rates[10] == pytest.approx(0.853553, abs=1e-6)  # (1 + cos 45 degrees) / 2
@@ -63,13 +66,13 @@ def test_the_best_epoch_is_the_first_of_the_least_loss():
 
 
 def test_all_epochs_are_trained_unless_asked_to_stop_early():
-    assert not ended(VALUES, [1.0] * 39)
-    assert ended(VALUES, [1.0] * 40)
+    assert not ended(SETTINGS, [1.0] * 39)
+    assert ended(SETTINGS, [1.0] * 40)
 
 
 def test_early_stopping_waits_for_its_patience():
-    values = VALUES | {"early_stopping_patience": 3}
-    assert not ended(values, [])
-    assert not ended(values, [3.0, 1.0, 2.0, 1.0])
-    assert ended(values, [3.0, 1.0, 2.0, 1.0, 1.5])
-    assert not ended(values, [3.0, 1.0, 2.0, 1.0, 0.9])
+    settings = replace(SETTINGS, early_stopping_patience=3)
+    assert not ended(settings, [])
+    assert not ended(settings, [3.0, 1.0, 2.0, 1.0])
+    assert ended(settings, [3.0, 1.0, 2.0, 1.0, 1.5])
+    assert not ended(settings, [3.0, 1.0, 2.0, 1.0, 0.9])

@@ -6,6 +6,7 @@ to the rest of the study trains nothing anew.
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,20 @@ class Training:
     def is_probabilistic(self) -> bool:
         """Whether the network predicts the scale of its error."""
         return self.loss == "laplace"
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """One training of a model, with one seed; `name` is the run's."""
+
+    name: str
+    settings: Training
+    seed: int
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Everything that the config says of the run, in values that JSON can hold."""
+        return {**vars(self.settings), "seed": self.seed}
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,13 @@ that a training continues after any batch as if it had never stopped.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 
 from denoising.running.random_streams import random_stream
@@ -19,6 +22,53 @@ AHEAD = 2  # batches read while the device works
 BLOCK_BYTES = 2**26  # read at once where all patches go to the device
 VALIDATION_SEED = 6  # of every study
 MOST_ELEMENTS = 2**31 - 1  # of one array on the device: kernels count them in int32
+
+
+@dataclass(frozen=True)
+class PatchPairs:
+    """The patches of one folder, and which of them train.
+
+    Attributes
+    ----------
+    X, Y : ndarray of float32, (n, Z, Y, X) or (n, Y, X)
+        Input and ground truth, normalised, as memory maps.
+    split : DataFrame
+        Columns patch, part ("train" or "validation").
+    """
+
+    X: np.ndarray
+    Y: np.ndarray
+    split: pd.DataFrame
+
+    @classmethod
+    def open(cls, folder: Path, split: pd.DataFrame) -> "PatchPairs":
+        """Map X.npy and Y.npy of a folder of patches."""
+        X = np.load(folder / "X.npy", mmap_mode="r")
+        Y = np.load(folder / "Y.npy", mmap_mode="r")
+        return cls(X, Y, split)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one patch, in voxels."""
+        return self.X.shape[1:]
+
+    @property
+    def axes(self) -> str:
+        """Axes of one patch: YX or ZYX."""
+        return "ZYX"[-len(self.shape) :]
+
+    @cached_property
+    def training(self) -> np.ndarray:
+        """Indices of the patches that train."""
+        return self._indices("train")
+
+    @cached_property
+    def validation(self) -> np.ndarray:
+        """Indices of the patches that validate."""
+        return self._indices("validation")
+
+    def _indices(self, part: str) -> np.ndarray:
+        return self.split.loc[self.split["part"] == part, "patch"].to_numpy()
 
 
 def batch_indices(count: int, batch_size: int, number: int, seed: int) -> np.ndarray:

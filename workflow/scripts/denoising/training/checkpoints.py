@@ -58,6 +58,11 @@ class State:
     device: str = ""
 
     @property
+    def val_losses(self) -> list[float]:
+        """Validation loss of each finished epoch."""
+        return [row["val_loss"] for row in self.history]
+
+    @property
     def name(self) -> str:
         epoch = f"epoch-{len(self.history):05d}"
         return f"{epoch}-step-{len(self.losses):05d}" if self.losses else epoch

@@ -3,7 +3,9 @@
 import os
 import resource
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import pynvml
@@ -13,13 +15,13 @@ MEGA = 1e6
 
 
 def flop_per_voxel(network: keras.Model) -> float:
-    """Floating-point operations of one forward pass for each voxel of a patch: its convolutions, 2
-    a multiplication.
+    """Floating-point operations of one forward pass per voxel of a patch.
 
-    A training step takes three times as many: one pass forward, and the gradients to inputs and to
-    weights.
+    Only convolutions count, with 2 operations per multiplication. A training step takes three times
+    as many: one pass forward, and the gradients to inputs and to weights.
     """
-    flop, scale = 0.0, 1.0
+    flop = 0.0
+    scale = 1.0
     for layer in network.layers:  # in the order of the forward pass
         name = type(layer).__name__
         if name.startswith("MaxPooling"):
@@ -47,51 +49,54 @@ def matmul_rate(precision: str, on_gpu: bool) -> float:
 
 
 def host_memory() -> float:
-    """Anonymous resident memory of this process now, in MB; mapped files are the system's cache and
-    do not count.
+    """Anonymous resident memory of this process now, in MB.
+
+    Mapped files do not count, because they are the system's cache.
     """
     status = Path("/proc/self/status")
     if status.exists():
         lines = status.read_text().splitlines()
-        return (
-            next(int(line.split()[1]) for line in lines if line.startswith("RssAnon:"))
-            * 1024
-            / MEGA
-        )
+        kib = next(int(line.split()[1]) for line in lines if line.startswith("RssAnon:"))
+        return kib * 1024 / MEGA
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MEGA  # bytes on macOS
 
 
 def device_memory() -> float | None:
-    """Most memory that TensorFlow has had of the GPU, in MB; None without one."""
+    """Peak of the GPU memory that TensorFlow has allocated, in MB; None without a GPU."""
     if not tf.config.get_visible_devices("GPU"):
         return None
     return tf.config.experimental.get_memory_info("GPU:0")["peak"] / MEGA
 
 
 class Gpu:
-    """The GPU that this process runs on, as NVML sees it; every answer is None without one."""
+    """The GPU that this process runs on, as NVML sees it; every value is None without one."""
 
     def __init__(self, on_gpu: bool):
         self._handle = _handle() if on_gpu else None
 
     def energy(self) -> float | None:
         """Energy used since the driver was loaded, by all its processes, in joules."""
-        return self._ask(lambda handle: pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1000)
+        return self._query(lambda handle: pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1000)
+
+    def energy_since(self, before: float | None) -> float | None:
+        """Energy used since `energy` gave `before`, in joules."""
+        now = self.energy()
+        return None if now is None or before is None else now - before
 
     def free_memory(self) -> int | None:
         """Bytes that no process has taken."""
-        return self._ask(lambda handle: int(pynvml.nvmlDeviceGetMemoryInfo(handle).free))
+        return self._query(lambda handle: int(pynvml.nvmlDeviceGetMemoryInfo(handle).free))
 
-    def _ask(self, question):
+    def _query(self, query: Callable[[Any], Any]) -> Any:
         if self._handle is None:
             return None
         try:
-            return question(self._handle)
+            return query(self._handle)
         except pynvml.NVMLError:  # older cards count no energy
             return None
 
 
-def _handle():
+def _handle() -> Any:
     """NVML's handle of the first visible device."""
     first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
     try:

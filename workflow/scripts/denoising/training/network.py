@@ -1,6 +1,4 @@
-"""The network: csbdeep's CARE U-Net, built from a model's values, loaded from its folder, and the
-device it runs on.
-"""
+"""The network: csbdeep's CARE U-Net, its configuration, its folder, and the device it runs on."""
 
 import logging
 import os
@@ -11,14 +9,17 @@ import keras
 import tensorflow as tf
 from csbdeep.models import CARE, Config
 
+from denoising.study.training import Training
+
 log = logging.getLogger(__name__)
-progress = logging.getLogger("progress")  # said on the console too
+console = logging.getLogger("progress")  # it writes to the console too
 
 
 @dataclass(frozen=True)
 class Device:
-    """Where this process runs its networks: `kind` is CPU or GPU, `capability` a GPU's CUDA compute
-    capability.
+    """Where this process runs its networks.
+
+    `kind` is CPU or GPU; `capability` is a GPU's CUDA compute capability.
     """
 
     kind: str
@@ -58,23 +59,28 @@ def use_device(device: str, threads: int, memory_growth: bool = True) -> Device:
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(2)
     if device == "auto" and not gpus:
-        leased = os.environ.get("CUDA_VISIBLE_DEVICES", "").startswith(("GPU-", "MIG-"))
-        (progress if leased else log).warning(
-            "no GPU is visible to TensorFlow%s: running on the CPU; with device: gpu this would be"
-            " an error",
-            ", though there is one (make install-gpu)" if leased else "",
-        )
+        _warn_of_missing_gpu()
     if device == "cpu" or not gpus:
         tf.config.set_visible_devices([], "GPU")
-        found = Device("CPU", f"CPU, {threads} threads")
+        chosen = Device("CPU", f"CPU, {threads} threads")
     else:
         tf.config.set_visible_devices(gpus[:1], "GPU")  # a job runs on one
         tf.config.experimental.set_memory_growth(gpus[0], memory_growth)
         details = tf.config.experimental.get_device_details(gpus[0])
         name = "GPU, " + details.get("device_name", gpus[0].name)
-        found = Device("GPU", name, details.get("compute_capability", (0, 0)))
-    log.info("device: %s", found.name)
-    return found
+        chosen = Device("GPU", name, details.get("compute_capability", (0, 0)))
+    log.info("device: %s", chosen.name)
+    return chosen
+
+
+def _warn_of_missing_gpu() -> None:
+    """Warn on the console if this job has reserved a GPU that TensorFlow does not see."""
+    reserved = os.environ.get("CUDA_VISIBLE_DEVICES", "").startswith(("GPU-", "MIG-"))
+    (console if reserved else log).warning(
+        "no GPU is visible to TensorFlow%s: running on the CPU; with device: gpu this would be"
+        " an error",
+        ", though there is one (make install-gpu)" if reserved else "",
+    )
 
 
 def chosen_precision(precision: str, device: Device) -> str:
@@ -115,34 +121,27 @@ def set_precision(network: keras.Model, precision: str) -> None:
             layer.dtype_policy = keras.DTypePolicy(policy)
 
 
-def care_config(values: dict, axes: str) -> Config:
-    """csbdeep's configuration of one model.
-
-    Parameters
-    ----------
-    values : dict
-        The model's values, as the config names them.
-    axes : {"YX", "ZYX"}
-    """
+def care_config(settings: Training, axes: str) -> Config:
+    """csbdeep's configuration of one model, for patches with the axes "YX" or "ZYX"."""
     return Config(
         axes,
         n_channel_in=1,
         n_channel_out=1,
-        probabilistic=values["loss"] == "laplace",
-        unet_n_depth=values["depth"],
-        unet_kern_size=values["kernel"],
-        unet_n_first=values["width"],
-        unet_residual=values["residual"],
-        unet_last_activation=values["last_activation"],
-        train_loss=values["loss"],
-        train_epochs=values["epochs"],
-        train_steps_per_epoch=values["steps_per_epoch"],
-        train_batch_size=values["batch_size"],
-        train_learning_rate=values["learning_rate"],
+        probabilistic=settings.is_probabilistic,
+        unet_n_depth=settings.depth,
+        unet_kern_size=settings.kernel,
+        unet_n_first=settings.width,
+        unet_residual=settings.residual,
+        unet_last_activation=settings.last_activation,
+        train_loss=settings.loss,
+        train_epochs=settings.epochs,
+        train_steps_per_epoch=settings.steps_per_epoch,
+        train_batch_size=settings.batch_size,
+        train_learning_rate=settings.learning_rate,
         train_reduce_lr={
-            "factor": values["plateau_factor"],
-            "patience": values["plateau_patience"],
-            "min_delta": values["plateau_min_delta"],
+            "factor": settings.plateau_factor,
+            "patience": settings.plateau_patience,
+            "min_delta": settings.plateau_min_delta,
         },
         train_tensorboard=False,
         train_checkpoint="weights_best.h5",

@@ -1,7 +1,6 @@
 """Learning rate and end of a training, as functions of the validation losses so far.
 
-Nothing else is remembered, so a training that is resumed from its history goes on exactly as it
-would have.
+They depend on nothing else, so a training that is resumed from its history continues exactly.
 """
 
 import math
@@ -9,8 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from denoising.study.training import Training
 
-def learning_rate(values: dict, val_losses: Sequence[float]) -> float:
+
+def learning_rate(settings: Training, val_losses: Sequence[float]) -> float:
     """Learning rate of the epoch that follows those of `val_losses`.
 
     `plateau` is Keras's ReduceLROnPlateau as csbdeep calls it: multiplied by plateau_factor once
@@ -20,9 +21,7 @@ def learning_rate(values: dict, val_losses: Sequence[float]) -> float:
 
     Parameters
     ----------
-    values : dict
-        The model's values: schedule, learning_rate, epochs, plateau_factor, plateau_patience,
-        plateau_min_delta.
+    settings : Training
     val_losses : sequence of float
         One for each finished epoch.
 
@@ -31,20 +30,26 @@ def learning_rate(values: dict, val_losses: Sequence[float]) -> float:
     float
         Rounded to float32 at each step, as the optimizer holds it.
     """
-    rate = float(np.float32(values["learning_rate"]))
-    if values["schedule"] == "cosine":
-        return float(
-            np.float32(rate * 0.5 * (1 + math.cos(math.pi * len(val_losses) / values["epochs"])))
-        )
-    best, wait = math.inf, 0
+    rate = _float32(settings.learning_rate)
+    if settings.schedule == "cosine":
+        angle = math.pi * len(val_losses) / settings.epochs
+        return _float32(rate * 0.5 * (1 + math.cos(angle)))
+    best = math.inf
+    epochs_waited = 0
     for loss in val_losses:
-        if loss + values["plateau_min_delta"] < best:
-            best, wait = loss, 0
+        if loss + settings.plateau_min_delta < best:
+            best = loss
+            epochs_waited = 0
         else:
-            wait += 1
-        if wait == values["plateau_patience"]:
-            rate, wait = float(np.float32(rate * values["plateau_factor"])), 0
+            epochs_waited += 1
+        if epochs_waited == settings.plateau_patience:
+            rate = _float32(rate * settings.plateau_factor)
+            epochs_waited = 0
     return rate
+
+
+def _float32(number: float) -> float:
+    return float(np.float32(number))
 
 
 def best_epoch(val_losses: Sequence[float]) -> int:
@@ -52,8 +57,10 @@ def best_epoch(val_losses: Sequence[float]) -> int:
     return int(np.argmin(val_losses)) + 1 if len(val_losses) else 0
 
 
-def ended(values: dict, val_losses: Sequence[float]) -> bool:
+def ended(settings: Training, val_losses: Sequence[float]) -> bool:
     """Whether all epochs are done, or early_stopping_patience of them brought no better loss."""
-    patience = values["early_stopping_patience"]
-    waited = len(val_losses) - best_epoch(val_losses)
-    return len(val_losses) >= values["epochs"] or (patience is not None and waited >= patience)
+    patience = settings.early_stopping_patience
+    epochs_waited = len(val_losses) - best_epoch(val_losses)
+    if patience is not None and epochs_waited >= patience:
+        return True
+    return len(val_losses) >= settings.epochs

@@ -1,0 +1,35 @@
+"""What a message says of patches on which a loss is not finite: their numbers, and the cause."""
+
+import numpy as np
+
+from denoising.training.batches import PatchPairs
+
+MOST_LISTED = 64  # patches in a message
+
+
+def describe_not_finite(pairs: PatchPairs, patches: np.ndarray) -> str:
+    """The patches of a batch whose loss is not finite, and the cause."""
+    return f"on patches {_listed(patches)}. {_cause(pairs, patches)}"
+
+
+def _listed(patches: np.ndarray) -> str:
+    """Numbers of patches, as text; of many, the first 64 and how many more."""
+    text = ", ".join(map(str, patches[:MOST_LISTED]))
+    if len(patches) > MOST_LISTED:
+        text += f" and {len(patches) - MOST_LISTED} more"
+    return text
+
+
+def _cause(pairs: PatchPairs, patches: np.ndarray) -> str:
+    """Tell patches that hold NaN or infinity from weights that have diverged."""
+    broken = [
+        int(patch)
+        for patch in patches
+        if not (np.isfinite(pairs.X[patch]) & np.isfinite(pairs.Y[patch])).all()
+    ]
+    if broken:
+        return (
+            f"Patches {', '.join(map(str, broken))} hold values that are not finite: correct or"
+            " leave out their images."
+        )
+    return "All their values are finite, so the weights have diverged: set a smaller learning_rate."

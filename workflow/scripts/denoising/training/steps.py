@@ -1,0 +1,190 @@
+"""The compiled steps of a training, which train or validate a network on one batch.
+
+Patches are streamed from disk to the device, batch by batch, or resident in the device's memory.
+"""
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from csbdeep.internals import losses as csbdeep_losses
+from csbdeep.models import CARE
+
+from denoising.study.training import Compute, Training, TrainingRun
+from denoising.training import costs
+from denoising.training.batches import (
+    MOST_ELEMENTS,
+    PatchPairs,
+    batch_indices,
+    batch_symmetries,
+    on_device,
+    oriented,
+    read_ahead,
+)
+from denoising.training.network import Device, care_config, chosen_precision, set_precision
+
+log = logging.getLogger(__name__)
+
+LOSSES = ("loss", "mse", "mae")  # what a step returns, in this order
+# Voxels of a validation batch, or twice a training batch, whose step needs as much memory
+VALIDATION_VOXELS = 2**18
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a training uses its device, with every `auto` of the config settled."""
+
+    precision: str
+    xla: bool
+    resident: bool
+
+
+def choose_execution(
+    settings: Training, compute: Compute, device: Device, X: np.ndarray
+) -> Execution:
+    """Settle what the config leaves to `auto`.
+
+    XLA is for GPUs. Patches are resident where X and Y take less than half of the free GPU memory.
+    """
+    resident = compute.resident
+    if resident == "auto":
+        free = costs.Gpu(device.on_gpu).free_memory() or 0
+        resident = 2 * X.nbytes <= free / 2 and X.size <= MOST_ELEMENTS
+    execution = Execution(
+        precision=chosen_precision(settings.precision, device),
+        xla=device.on_gpu if compute.xla == "auto" else bool(compute.xla),
+        resident=bool(resident),
+    )
+    log.info("precision %s, XLA %s, patches resident on the device: %s", *vars(execution).values())
+    return execution
+
+
+class TrainingSteps:
+    """A network with its optimizer, and the compiled steps that train and validate it.
+
+    Attributes
+    ----------
+    config : csbdeep.models.Config
+    network : keras.Model
+    optimizer : keras.optimizers.Optimizer
+    train : callable
+        Take one step on a batch and its symmetries. Returns the batch's losses, (3,), before it.
+    validate : callable
+        Losses of a batch, (3,).
+    flop_per_voxel : float
+        Floating-point operations of one forward pass.
+    """
+
+    def __init__(
+        self, run: TrainingRun, patches: PatchPairs, device: Device, execution: Execution
+    ) -> None:
+        self.run = run
+        self.patches = patches
+        self.device = device
+        self.execution = execution
+        self.config = care_config(run.settings, patches.axes)
+        keras.utils.set_random_seed(run.seed)
+        self.network = CARE(self.config, name=run.name, basedir=None).keras_model
+        set_precision(self.network, execution.precision)
+        self.flop_per_voxel = costs.flop_per_voxel(self.network)
+        self.optimizer = self._build_optimizer()
+        self._losses = [
+            getattr(csbdeep_losses, f"loss_{name}")() for name in (run.settings.loss, "mse", "mae")
+        ]
+        if execution.resident:
+            self._resident = (on_device(patches.X), on_device(patches.Y))
+        options = {
+            "jit_compile": execution.xla,
+            "autograph": False,
+            "reduce_retracing": not execution.xla,
+        }
+        self.train = tf.function(self._train, **options)
+        self.validate = tf.function(self._validate, **options)
+
+    def indices(self, number: int) -> np.ndarray:
+        """Indices of the patches of training batch `number`, from 0."""
+        training = self.patches.training
+        batch_size = self.run.settings.batch_size
+        return training[batch_indices(len(training), batch_size, number, self.run.seed)]
+
+    def read(self, indices: np.ndarray) -> Any:
+        """Bring a batch to the device: its patches, or their indices where patches are resident."""
+        # On the device here, so that the thread that reads ahead makes the copy
+        with tf.device(f"{self.device.kind}:0"):
+            if self.execution.resident:
+                return tf.constant(indices, tf.int32)
+            return tf.constant(self.patches.X[indices]), tf.constant(self.patches.Y[indices])
+
+    def read_training_batch(self, number: int) -> tuple[int, Any, tf.Tensor]:
+        """The number, patches and symmetries of a training batch."""
+        is_square = self.patches.shape[-1] == self.patches.shape[-2]
+        batch_size = self.run.settings.batch_size
+        symmetries = batch_symmetries(batch_size, number, self.run.seed, is_square)
+        return number, self.read(self.indices(number)), tf.constant(symmetries)
+
+    def mean_losses(self, patches: np.ndarray, after_batch: Callable[[], None]) -> list[float]:
+        """Validate the network on `patches`, batch by batch; `after_batch` follows each batch."""
+        voxels = math.prod(self.patches.shape)
+        size = max(2 * self.run.settings.batch_size, VALIDATION_VOXELS // voxels)
+        batches = [patches[start : start + size] for start in range(0, len(patches), size)]
+        losses: list[tf.Tensor] = []
+        for batch in read_ahead(self.read, batches):
+            losses.append(self.validate(batch))
+            after_batch()
+        by_batch = tf.stack(losses).numpy().astype(float)
+        return np.average(by_batch, axis=0, weights=[len(batch) for batch in batches]).tolist()
+
+    def state(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """The network's weights and the optimizer's variables."""
+        variables = [variable.numpy() for variable in self.optimizer.variables]
+        return self.network.get_weights(), variables
+
+    def set_state(self, weights: list[np.ndarray], variables: list[np.ndarray]) -> None:
+        """Set what `state` gave."""
+        self.network.set_weights(weights)
+        for variable, value in zip(self.optimizer.variables, variables, strict=True):
+            variable.assign(value)
+
+    @cached_property
+    def matmul_rate(self) -> float:
+        """FLOP per second at which the device multiplies matrices in the network's precision."""
+        return costs.matmul_rate(self.execution.precision, self.device.on_gpu)
+
+    def _build_optimizer(self) -> keras.optimizers.Optimizer:
+        optimizer = keras.optimizers.Adam(self.run.settings.learning_rate)
+        if self.execution.precision == "float16":
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        optimizer.build(self.network.trainable_variables)
+        return optimizer
+
+    def _train(self, batch: Any, symmetries: tf.Tensor) -> tf.Tensor:
+        x, y = self._fetch(batch)
+        if self.run.settings.augment:
+            x = oriented(x, symmetries)
+            y = oriented(y, symmetries)
+        with tf.GradientTape() as tape:
+            losses = self._losses_of(x, y, training=True)
+            scaled_loss = self.optimizer.scale_loss(losses[0])  # by 1, but for float16
+        variables = self.network.trainable_variables
+        self.optimizer.apply(tape.gradient(scaled_loss, variables), variables)
+        return tf.stack(losses)
+
+    def _validate(self, batch: Any) -> tf.Tensor:
+        return tf.stack(self._losses_of(*self._fetch(batch), training=False))
+
+    def _fetch(self, batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        """Input and ground truth of a batch that `read` brought to the device."""
+        if not self.execution.resident:
+            return batch
+        X, Y = self._resident
+        return tf.gather(X, batch), tf.gather(Y, batch)
+
+    def _losses_of(self, x: tf.Tensor, y: tf.Tensor, training: bool) -> list[tf.Tensor]:
+        restored = self.network(x[..., None], training=training)
+        return [tf.reduce_mean(loss(y[..., None], restored)) for loss in self._losses]
