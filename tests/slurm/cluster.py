@@ -2,7 +2,7 @@
 ended by their ids.
 
 Each node says that it has 32 CPUs, 48 GB and a GPU, the third two, which are /dev/null and
-/dev/zero, and has leases of its own, as machines do. Partitions: `main` has all nodes, `gpu` only
+/dev/zero, and has reservations of its own, as machines do. Partitions: `main` has all nodes, `gpu` only
 the first, and so has `urgent`, whose jobs preempt others; `pair` has the third. There is no
 accounting; Slurm's records are those of its controller and a text file of completed jobs.
 """

@@ -102,9 +102,9 @@ class Study(workflow_tests.Workflow):
         path = self.root / f"logs/train/{model}.log"
         return path.read_text() if path.exists() else ""
 
-    def leased(self, model):
+    def reserved(self, model):
         """The GPU that a model was trained on, as CUDA counts those that Slurm gave its job."""
-        return re.search(rf"training of {model}: leased (\S+) after", self.log(model)).group(1)
+        return re.search(rf"training of {model}: reserved (\S+) after", self.log(model)).group(1)
 
 
 @pytest.fixture(scope="session")

@@ -118,7 +118,7 @@ def test_a_training_whose_node_is_lost_goes_on_on_another(cluster, lost_node):
         assert ("continuing from epoch-000" in lost_node.log(model)) == (model == lost_node.lost)
 
 
-def test_trainings_on_one_node_lease_the_gpus_that_slurm_gave_them(cluster, prepared, tmp_path):
+def test_trainings_on_one_node_reserve_the_gpus_that_slurm_gave_them(cluster, prepared, tmp_path):
     study = prepared.copy(tmp_path)
     study.edit_profile("    # slurm_partition: \"'gpu'\"", "    slurm_partition: pair")
     study.edit_config("training", epochs=4)
@@ -126,7 +126,7 @@ def test_trainings_on_one_node_lease_the_gpus_that_slurm_gave_them(cluster, prep
     ran = cluster.completed(cluster.trainings(study.root))
     assert [node for *_, node in ran] == ["n3", "n3"]
     assert overlap(*ran)
-    assert {study.leased(model) for model in ("first", "second")} == {"0", "1"}
+    assert {study.reserved(model) for model in ("first", "second")} == {"0", "1"}
 
 
 def test_a_preempted_training_goes_on_from_the_step_where_it_stood(cluster, prepared, tmp_path):
@@ -144,7 +144,7 @@ def test_a_preempted_training_goes_on_from_the_step_where_it_stood(cluster, prep
     assert (job["Restarts"], job["TresPerNode"]) == ("1", "gres:gpu:a100:1")
     training = json.loads((study.root / "results/models/first/training.json").read_text())
     assert "-step-" in training["resumed_from"]
-    assert study.leased("first") == "0"
+    assert study.reserved("first") == "0"
 
 
 @pytest.mark.parametrize("by", ["scancel", "Ctrl-C"])

@@ -150,11 +150,11 @@ def test_seeds_make_models_that_differ(miniature):
     assert not (miniature.root / "results/models/tribolium-100").exists()
 
 
-def test_logs_name_the_device_and_its_lease(miniature):
+def test_logs_name_the_device_and_its_reservation(miniature):
     for job in ("train/planaria-100.log", "restore/planaria-100/tribolium.log"):
         said = (miniature.root / "logs" / job).read_text()
         assert (
-            said.index(": leased CPU after")
+            said.index(": reserved CPU after")
             < said.index("device: CPU")
             < said.index(": released CPU")
         )

@@ -10,8 +10,8 @@ from itertools import pairwise
 import pytest
 
 WEIGHTS = "results/models/worm-seed{}/weights_best.h5"
-LEASED = (
-    r"^(\S+ \S+) INFO training of \S+: leased (\S+) after.*^(\S+ \S+) INFO training of \S+:"
+RESERVED = (
+    r"^(\S+ \S+) INFO training of \S+: reserved (\S+) after.*^(\S+ \S+) INFO training of \S+:"
     r" released \2$"
 )
 
@@ -52,11 +52,11 @@ def prepared(workflow, tmp_path_factory):
     return folder, arguments
 
 
-def leases(*folders):
+def reservations(*folders):
     """When each training had which device, by device and in order."""
     found = {}
     for log in (log for folder in folders for log in folder.glob("logs/train/*.log")):
-        start, device, end = re.search(LEASED, log.read_text(), re.M | re.S).groups()
+        start, device, end = re.search(RESERVED, log.read_text(), re.M | re.S).groups()
         found.setdefault(device, []).append(
             [datetime.strptime(at, "%Y-%m-%d %H:%M:%S,%f") for at in (start, end)]
         )
@@ -70,14 +70,14 @@ def take_turns(times):
 def test_four_trainings_share_two_devices_where_snakemake_does_not_limit_them(
     workflow, prepared, tmp_path, monkeypatch
 ):
-    """Two devices that nothing but their lease knows of, all jobs at once."""
+    """Two devices that nothing but their reservation knows of, all jobs at once."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-x,GPU-y")
     folder, arguments = prepared
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     wanted = [WEIGHTS.format(seed) for seed in (1, 2, 3, 4)]
     command = ["--cores", "8", "--workflow-profile", "none", *arguments]
     workflow.run(*command, "--directory", tmp_path, "--", *wanted)
-    times = leases(tmp_path)
+    times = reservations(tmp_path)
     assert sorted(times) == ["GPU-x", "GPU-y"]
     assert sum(map(len, times.values())) == 4
     assert all(map(take_turns, times.values()))
@@ -94,9 +94,9 @@ def test_runs_in_two_folders_take_turns_on_the_cpu(workflow, prepared, tmp_path)
     said = [run.communicate()[0] for run in runs]
     assert [run.returncode for run in runs] == [0, 0], said
     assert any(
-        "training of worm-seed1: waiting for a device, leased: CPU by" in each for each in said
+        "training of worm-seed1: waiting for a device, reserved: CPU by" in each for each in said
     )
-    times = leases(*folders)
+    times = reservations(*folders)
     assert set(times) == {"CPU"}
     assert len(times["CPU"]) == 2
     assert take_turns(times["CPU"])

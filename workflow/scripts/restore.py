@@ -4,15 +4,15 @@ slab of each.
 
 from pathlib import Path
 
-from denoising.running.devices import lease
+from denoising.running.devices import reserve_device
 from denoising.running.logs import open_log
 
 run, dataset = snakemake.wildcards.run, snakemake.wildcards.dataset
 with (
     open_log(snakemake.log[0]),
-    lease(snakemake.params.device, f"restoration of {dataset} by {run}"),
+    reserve_device(snakemake.params.device, f"restoration of {dataset} by {run}"),
 ):
-    # Here, so that TensorFlow sees the leased device alone, and what it says when it is loaded is
+    # Here, so that TensorFlow sees the reserved device alone, and what it says when it is loaded is
     # in the log
     import tensorflow as tf
 

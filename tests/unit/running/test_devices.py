@@ -1,4 +1,4 @@
-"""Leases: never two on one device, each of several its own, free again however the holder ends."""
+"""Reservations: never two on one device, each of several its own, free however the holder ends."""
 
 import fcntl
 import logging
@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from denoising.running import devices as leases
-from denoising.running.devices import lease, own_folder, visible_gpus
+from denoising.running import devices
+from denoising.running.devices import own_folder, reserve_device, visible_gpus
 
 HOLD = """
 import logging, signal, subprocess, sys, time
-from denoising.running.devices import lease
+from denoising.running.devices import reserve_device
 # which what runs in the background ignores
 signal.signal(signal.SIGINT, signal.default_int_handler)
 logging.basicConfig(level=logging.INFO, stream=sys.stdout)
-with lease(sys.argv[1], sys.argv[2]) as device:
+with reserve_device(sys.argv[1], sys.argv[2]) as device:
     print("holds", device, flush=True)
     sys.stdin.read()
 """
@@ -30,21 +30,18 @@ with lease(sys.argv[1], sys.argv[2]) as device:
 
 @pytest.fixture(autouse=True)
 def machine(monkeypatch, tmp_path):
-    """A machine without driver, whose leases are the test's own."""
+    """A machine without driver, whose reservations are the test's own."""
     monkeypatch.setenv("DENOISING_LEASES", str(tmp_path / "leases"))
     for name in ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(leases, "pynvml", FakeNvml([]))
-    monkeypatch.setattr(leases, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(devices, "pynvml", FakeNvml([]))
+    monkeypatch.setattr(devices, "POLL_SECONDS", 0.01)
     return monkeypatch
 
 
 class FakeNvml:
-    """Cards by UUID, in the order of the bus; a list of UUIDs is a card split into MIG devices,
-    None another job's.
-    """
+    """Cards by UUID, in the order of the bus; None is another job's."""
 
-    NVML_DEVICE_MIG_ENABLE = 1
     NVMLError = RuntimeError
 
     def __init__(self, cards):
@@ -67,30 +64,17 @@ class FakeNvml:
             raise RuntimeError("no permission")
         return self.cards[index]
 
-    def nvmlDeviceGetMigMode(self, card):
-        if card == "GPU-old":
-            raise RuntimeError("not supported")
-        return [int(isinstance(card, list))] * 2
-
-    def nvmlDeviceGetMaxMigDeviceCount(self, card):
-        return 7
-
-    def nvmlDeviceGetMigDeviceHandleByIndex(self, card, number):
-        if number >= len(card):
-            raise RuntimeError("not found")
-        return card[number]
-
     def nvmlDeviceGetUUID(self, device):
         return device
 
 
 class Holder:
-    """A process of its own that holds a lease until it is told to end."""
+    """A process of its own that holds a reservation until it is told to end."""
 
     def __init__(self, device="auto", job="a job", **environment):
         environment = {
             **os.environ,
-            "PYTHONPATH": str(Path(leases.__file__).parents[2]),
+            "PYTHONPATH": str(Path(devices.__file__).parents[2]),
             **environment,
         }
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
@@ -130,10 +114,10 @@ def hold():
 
 
 @pytest.mark.parametrize(
-    ("cards", "told", "found"),
+    ("cards", "visible", "expected"),
     [
         ([], None, []),
-        (["GPU-a", "GPU-old"], None, ["GPU-a", "GPU-old"]),
+        (["GPU-a", "GPU-b"], None, ["GPU-a", "GPU-b"]),
         (["GPU-a", "GPU-b"], "1", ["GPU-b"]),
         (["GPU-a", "GPU-b"], " 1 , 0", ["GPU-b", "GPU-a"]),
         (["GPU-a", "GPU-b"], "GPU-b", ["GPU-b"]),
@@ -144,45 +128,42 @@ def hold():
         (["GPU-a", "GPU-b"], "", []),
         (["GPU-a", "GPU-b"], "-1", []),
         (["GPU-a", "GPU-b"], "NoDevFiles", []),
-        ([["MIG-a", "MIG-b"], "GPU-c"], None, ["MIG-a", "MIG-b", "GPU-c"]),
-        ([["MIG-a", "MIG-b"], "GPU-c"], "MIG-b", ["MIG-b"]),
-        ([["MIG-a", "MIG-b"], "GPU-c"], "0", ["MIG-a", "MIG-b"]),
-        ([[], "GPU-c"], None, ["GPU-c"]),  # split, and no part made yet
+        (["GPU-a"], "MIG-b,MIG-c", ["MIG-b", "MIG-c"]),
         ([None, "GPU-b"], None, ["GPU-b"]),
         ([None, "GPU-b"], "0", ["GPU-b"]),  # CUDA counts those that the job may use
         (["GPU-a"], "MIG-GPU-a/1/0", ["MIG-GPU-a/1/0"]),
         ([], "GPU-a,3", ["GPU-a", "3"]),  # a container without NVML
     ],
 )
-def test_devices_are_those_that_cuda_would_see(machine, cards, told, found):
+def test_devices_are_those_that_cuda_would_see(machine, cards, visible, expected):
     nvml = FakeNvml(cards)
-    machine.setattr(leases, "pynvml", nvml)
-    if told is not None:
-        machine.setenv("CUDA_VISIBLE_DEVICES", told)
-    assert visible_gpus() == found
+    machine.setattr(devices, "pynvml", nvml)
+    if visible is not None:
+        machine.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert visible_gpus() == expected
     assert nvml.initialised == 0
 
 
-def test_cuda_sees_the_leased_device_alone(machine):
-    machine.setattr(leases, "pynvml", FakeNvml(["GPU-a", "GPU-b"]))
+def test_cuda_sees_the_reserved_device_alone(machine):
+    machine.setattr(devices, "pynvml", FakeNvml(["GPU-a", "GPU-b"]))
     machine.setenv("CUDA_VISIBLE_DEVICES", "1,0")
-    with lease("gpu", "a job") as device:
+    with reserve_device("gpu", "a job") as device:
         assert device == os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-b"
 
 
 def test_each_of_several_jobs_gets_a_device_of_its_own(machine, hold):
     """One told of it by UUID, the other by index."""
     assert hold(CUDA_VISIBLE_DEVICES="GPU-x").wait_for("holds") == "holds GPU-x"
-    machine.setattr(leases, "pynvml", FakeNvml(["GPU-x", "GPU-y"]))
+    machine.setattr(devices, "pynvml", FakeNvml(["GPU-x", "GPU-y"]))
     machine.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-    with lease("auto", "a job") as device:
+    with reserve_device("auto", "a job") as device:
         assert device == "GPU-y"
 
 
 @pytest.mark.parametrize("cards", [[], ["GPU-a"]])
-def test_the_cpu_is_leased_where_it_is_asked_for_or_all_there_is(machine, cards):
-    machine.setattr(leases, "pynvml", FakeNvml(cards))
-    with lease("cpu" if cards else "auto", "a job") as device:
+def test_the_cpu_is_reserved_where_it_is_asked_for_or_all_there_is(machine, cards):
+    machine.setattr(devices, "pynvml", FakeNvml(cards))
+    with reserve_device("cpu" if cards else "auto", "a job") as device:
         assert device == "CPU"
         assert "CUDA_VISIBLE_DEVICES" not in os.environ
 
@@ -194,11 +175,11 @@ def test_jobs_of_slurm_have_a_cpu_each(hold):
 
 
 def test_a_job_of_slurm_that_was_given_no_gpu_has_none_of_the_nodes(machine):
-    machine.setattr(leases, "pynvml", FakeNvml(["GPU-a"]))
+    machine.setattr(devices, "pynvml", FakeNvml(["GPU-a"]))
     machine.setenv("SLURM_JOB_ID", "7")
     machine.setenv("CUDA_VISIBLE_DEVICES", "to be put back as it was")
     machine.delenv("CUDA_VISIBLE_DEVICES")
-    with lease("auto", "training") as device:
+    with reserve_device("auto", "training") as device:
         assert device == "CPU of job 7"
         assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
 
@@ -206,17 +187,17 @@ def test_a_job_of_slurm_that_was_given_no_gpu_has_none_of_the_nodes(machine):
 # Taking turns
 
 
-def test_the_one_that_waits_says_for_whom_and_goes_on_when_the_lease_is_free(hold):
+def test_the_one_that_waits_says_for_whom_and_goes_on_when_the_device_is_free(hold):
     first = hold("cpu", "training of worm")
     first.wait_for("holds")
     second = hold("cpu", "restoration of beetle")
     waits = (
-        f"restoration of beetle: waiting for a device, leased: CPU by process {first.process.pid},"
-        " training of worm"
+        "restoration of beetle: waiting for a device, reserved: CPU by process"
+        f" {first.process.pid}, training of worm"
     )
     assert waits in second.wait_for("waiting")
     first.end()
-    assert "restoration of beetle: leased CPU after" in second.wait_for("leased")
+    assert "restoration of beetle: reserved CPU after" in second.wait_for("reserved CPU")
 
 
 def test_waiting_is_said_once_and_on_the_console(hold, machine, caplog):
@@ -227,33 +208,33 @@ def test_waiting_is_said_once_and_on_the_console(hold, machine, caplog):
     machine.setattr(
         time, "sleep", lambda seconds: naps.append(seconds) or (len(naps) == 5 and holder.end())
     )
-    with lease("cpu", "a job"):
+    with reserve_device("cpu", "a job"):
         pass
     said = [record.getMessage() for record in caplog.records if record.name == "progress"]
     assert len(naps) == 5
-    assert [text.split(" ")[2] for text in said] == ["waiting", "leased"]
+    assert [text.split(" ")[2] for text in said] == ["waiting", "reserved"]
 
 
-def test_a_free_device_is_leased_at_once_and_quietly(caplog, machine):
+def test_a_free_device_is_reserved_at_once_and_quietly(caplog, machine):
     caplog.set_level(logging.INFO)
     machine.setattr(time, "sleep", None)
-    with lease("auto", "a job"):
+    with reserve_device("auto", "a job"):
         pass
     assert [record.name for record in caplog.records] == ["denoising.running.devices"] * 2
     assert [record.getMessage() for record in caplog.records] == [
-        "a job: leased CPU after 0.0 s",
+        "a job: reserved CPU after 0.0 s",
         "a job: released CPU",
     ]
 
 
-def test_an_error_frees_the_lease(machine):
+def test_an_error_frees_the_device(machine):
     machine.setattr(time, "sleep", None)  # nobody waits
     for _ in range(2):
-        with pytest.raises(ValueError, match="in the work"), lease("cpu", "a job"):
+        with pytest.raises(ValueError, match="in the work"), reserve_device("cpu", "a job"):
             raise ValueError("in the work")
 
 
-def test_a_killed_holder_frees_the_lease_at_once_though_a_process_it_started_lives_on(
+def test_a_killed_holder_frees_the_device_at_once_though_a_process_it_started_lives_on(
     hold, tmp_path
 ):
     """A process started without closing what it could inherit."""
@@ -262,7 +243,7 @@ def test_a_killed_holder_frees_the_lease_at_once_though_a_process_it_started_liv
         "print(subprocess.Popen(['sleep', '60'], close_fds=False).pid, flush=True)",
     )
     code += "    time.sleep(60)\n"
-    environment = {**os.environ, "PYTHONPATH": str(Path(leases.__file__).parents[2])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(devices.__file__).parents[2])}
     command = [sys.executable, "-c", code, "cpu", "a job"]
     with subprocess.Popen(command, text=True, env=environment, stdout=subprocess.PIPE) as holder:
         lines = (line for line in holder.stdout if "INFO" not in line)
@@ -293,7 +274,7 @@ def test_the_one_that_waits_ends_at_once_when_asked_to(hold, number):
 
 
 def test_the_folder_is_the_users_alone(tmp_path):
-    with lease("cpu", "a job"):
+    with reserve_device("cpu", "a job"):
         folder = tmp_path / "leases"
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         assert stat.S_IMODE((folder / "CPU.lock").stat().st_mode) == 0o600
@@ -335,15 +316,15 @@ def test_what_another_user_put_there_is_refused(machine, tmp_path, what):
         machine.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)
     with (
         pytest.raises(PermissionError, match="expected a folder of this user's own"),
-        lease("cpu", "a job"),
+        reserve_device("cpu", "a job"),
     ):
         pass
 
 
-def test_the_folder_is_locked_against_cleaning_while_a_lease_is_held(tmp_path):
+def test_the_folder_is_locked_against_cleaning_while_a_device_is_reserved(tmp_path):
     """systemd-tmpfiles leaves folders alone whose lock it cannot have."""
     folder = os.open(own_folder(), os.O_RDONLY)
-    with lease("cpu", "a job"), pytest.raises(BlockingIOError):
+    with reserve_device("cpu", "a job"), pytest.raises(BlockingIOError):
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
     fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.close(folder)
@@ -351,6 +332,6 @@ def test_the_folder_is_locked_against_cleaning_while_a_lease_is_held(tmp_path):
 
 def test_a_device_is_one_file_whatever_its_name_holds(machine, tmp_path):
     machine.setenv("CUDA_VISIBLE_DEVICES", "MIG-GPU-a/1/0")
-    with lease("auto", "a job"):
+    with reserve_device("auto", "a job"):
         assert (tmp_path / "leases" / "MIG-GPU-a_1_0.lock").exists()
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "MIG-GPU-a/1/0"

@@ -1,13 +1,12 @@
-"""Leases: one training or restoration at a time on a device, and a device of its own for each of
-several at once.
+"""Reservation of devices: one training or restoration at a time on each GPU, or on the CPU.
 
-A lease is a lock on a file that names the device, in one folder for each user of a machine. The
-system drops the lock with the process that holds it, however that ends; programs that the holder
-starts do not inherit it.
+A reservation is a lock on a file named for the device, in a folder of this user on this machine.
+The system drops the lock with the process that holds it, however that ends; programs that the
+process starts do not inherit it.
 
-The folder is in /tmp, whatever TMPDIR says, which Snakemake and users set by run, job or study, and
-never beside the results: studies in two folders share the device. The environment variable
-DENOISING_LEASES names another, for containers that each have their own /tmp, and for tests.
+The folder is in /tmp, whatever TMPDIR says, so that studies in several folders share the devices.
+The environment variable DENOISING_LEASES names another folder, for containers that each have their
+own /tmp, and for tests.
 """
 
 import fcntl
@@ -16,204 +15,145 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import takewhile
 from pathlib import Path
 
 import pynvml
 from filelock import FileLock, Timeout
 
 log = logging.getLogger(__name__)
-progress = logging.getLogger("progress")  # said on the console too
+progress = logging.getLogger("progress")  # printed on the console too
 
 POLL_SECONDS = 0.5
 
 
 @contextmanager
-def lease(device: str, job: str) -> Iterator[str]:
-    """Wait for a device that no other lease of this user has, and let CUDA see that one alone.
+def reserve_device(device: str, job: str) -> Iterator[str]:
+    """Wait for a device that no other job of this user has reserved, and let CUDA see it alone.
 
-    To be entered before TensorFlow first asks for GPUs: what CUDA sees cannot be changed
-    afterwards.
+    Enter it before TensorFlow first asks for GPUs: later, CUDA sees what it saw then.
 
     Parameters
     ----------
     device : {"auto", "cpu", "gpu"}
-        `auto` and `gpu` lease a GPU where `visible_gpus` finds any; else, and for `cpu`, the CPU is
-        leased: there is one such lease on a machine. In a job of Slurm the CPU is the job's own, so
-        there is one in each job: jobs on a node do not wait for each other, while what runs side by
-        side in one allocation does.
+        "auto" and "gpu" reserve one of `visible_gpus`, or the CPU if there is none. The CPU is one
+        device per machine, and within Slurm one per job of Slurm.
     job : str
-        What the lease is for, said to those who wait.
+        Its name, which is printed to those that wait.
 
     Yields
     ------
     str
-        The leased device: a GPU as CUDA_VISIBLE_DEVICES has it now, its UUID wherever NVML tells
-        it, or the CPU.
+        The reserved device: a GPU as CUDA_VISIBLE_DEVICES names it now, or the CPU.
 
     Raises
     ------
     PermissionError
-        If the folder of the leases is not this user's own.
+        If the folder of the locks is not this user's own.
     """
-    if "SLURM_JOB_ID" in os.environ:
-        os.environ.setdefault(
-            "CUDA_VISIBLE_DEVICES", ""
-        )  # given no GPU, it has none, whatever the node has
+    slurm_job = os.environ.get("SLURM_JOB_ID")
+    if slurm_job:  # which has no GPU unless Slurm names one, whatever the node has
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
     gpus = [] if device == "cpu" else visible_gpus()
+    cpu = f"CPU of job {slurm_job}" if slurm_job else "CPU"
     folder = own_folder()
-    kept = os.open(folder, os.O_RDONLY)
+    opened = os.open(folder, os.O_RDONLY)
+    fcntl.flock(opened, fcntl.LOCK_SH)  # systemd cleans up no locked folder, even after days
+    name, lock = _wait(gpus or [cpu], folder, job)
     try:
-        fcntl.flock(
-            kept, fcntl.LOCK_SH
-        )  # systemd does not clean up a locked folder, even after days of training
-        name, lock = _wait(gpus or [_cpu()], folder, job)
-        try:
-            _holder(folder, name).write_text(f"process {os.getpid()}, {job}")
-            if gpus:
-                os.environ["CUDA_VISIBLE_DEVICES"] = name
-            yield name
-        finally:
-            log.info("%s: released %s", job, name)
-            lock.release()
+        if gpus:
+            os.environ["CUDA_VISIBLE_DEVICES"] = name
+        yield name
     finally:
-        os.close(kept)
+        log.info("%s: released %s", job, name)
+        lock.release()
+        os.close(opened)
 
 
 def _wait(devices: list[str], folder: Path, job: str) -> tuple[str, FileLock]:
-    """The first of the devices that is free, and its lock, acquired."""
-    locks = {name: FileLock(_file(folder, name, "lock"), mode=0o600) for name in devices}
-    start, waited = time.monotonic(), False
+    """Lock the first device that is free; return its name and its lock."""
+    files = {name: folder / re.sub("[^A-Za-z0-9-]", "_", name) for name in devices}
+    start = time.monotonic()
+    logger = log
     while True:
-        for name, lock in locks.items():
-            try:
+        for name, file in files.items():
+            lock = FileLock(file.with_suffix(".lock"), mode=0o600)
+            with suppress(Timeout):
                 lock.acquire(blocking=False)
-            except Timeout:
-                continue
-            (progress if waited else log).info(
-                "%s: leased %s after %.1f s", job, name, time.monotonic() - start
-            )
-            return name, lock
-        if not waited:
-            held = "; ".join(f"{name} by {_said(_holder(folder, name))}" for name in devices)
-            progress.info("%s: waiting for a device, leased: %s", job, held)
-            waited = True
+                # In a file of its own: every attempt to lock a file empties it
+                file.with_suffix(".holder").write_text(f"process {os.getpid()}, {job}")
+                logger.info("%s: reserved %s after %.1f s", job, name, time.monotonic() - start)
+                return name, lock
+        if logger is log:
+            logger = progress
+            held = "; ".join(f"{name} by {_holder(file)}" for name, file in files.items())
+            logger.info("%s: waiting for a device, reserved: %s", job, held)
         time.sleep(POLL_SECONDS)
 
 
-def _file(folder: Path, name: str, kind: str) -> Path:
-    return folder / f"{re.sub('[^A-Za-z0-9-]', '_', name)}.{kind}"
-
-
-def _holder(folder: Path, name: str) -> Path:
-    """Where a lease says whose it is: not in the locked file, which every attempt to lock it
-    empties.
-    """
-    return _file(folder, name, "holder")
-
-
-def _said(holder: Path) -> str:
-    return holder.read_text() if holder.exists() else "a process that has not said more yet"
+def _holder(file: Path) -> str:
+    holder = file.with_suffix(".holder")
+    return holder.read_text() if holder.exists() else "another process"
 
 
 def own_folder() -> Path:
-    """The folder of this user's leases on this machine, made if need be, which nobody else may
-    enter.
+    """Folder of this user's locks on this machine, made if need be, which nobody else may enter.
 
     Raises
     ------
     PermissionError
-        If what has its name is no folder of this user's, as when another user has put one there, or
-        a link.
+        If a link, a file or another user's folder has its name.
     """
     folder = Path(os.environ.get("DENOISING_LEASES") or f"/tmp/denoising-leases-{os.geteuid()}")
     try:
         folder.mkdir(0o700, parents=True)
     except FileExistsError:
-        found = folder.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        status = folder.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
             raise PermissionError(
-                f"{folder}: expected a folder of this user's own, for leases on devices; found a"
-                " link, or what belongs to another user. Have it removed, or name another folder"
-                " of this machine in DENOISING_LEASES."
+                f"{folder}: expected a folder of this user's own, for locks on devices, but it is a"
+                " link, a file or another user's. Have it removed, or name another folder of this"
+                " machine in DENOISING_LEASES."
             ) from None
         folder.chmod(0o700)
     return folder
 
 
-def _cpu() -> str:
-    """The CPU, of the machine or of the job of Slurm."""
-    job = os.environ.get("SLURM_JOB_ID")
-    return f"CPU of job {job}" if job else "CPU"
-
-
 def visible_gpus() -> list[str]:
-    """The GPUs that CUDA would see, found without starting CUDA.
+    """GPUs that CUDA would see, without starting CUDA, by UUID if NVML knows it.
 
-    Those that CUDA_VISIBLE_DEVICES names, where it is set (as a scheduler does for its jobs), up to
-    the first that is not there, as CUDA reads it, but indices count in the order of the bus, as
-    nvidia-smi has them; else all of them.
-
-    Returns
-    -------
-    list of str
-        UUIDs, of the MIG devices where a GPU is split into them. What CUDA_VISIBLE_DEVICES names
-        stays as it is where NVML cannot tell its UUID.
+    These are the GPUs that CUDA_VISIBLE_DEVICES names, as Slurm sets it for its jobs, up to the
+    first that is not there; all GPUs if it is not set. Its indices count in the order of the bus.
+    A GPU that is split into MIG devices counts as one, unless CUDA_VISIBLE_DEVICES names parts.
     """
-    cards = _cards()
+    uuids = _uuids()
     if "CUDA_VISIBLE_DEVICES" not in os.environ:
-        return sum(cards, [])
-    found = []
-    for token in map(str.strip, os.environ["CUDA_VISIBLE_DEVICES"].split(",")):
-        named = _named(token, cards)
-        if not named:
-            break
-        found += named
-    return list(dict.fromkeys(found))
+        return uuids
+    named = (_named(entry, uuids) for entry in os.environ["CUDA_VISIBLE_DEVICES"].split(","))
+    return list(dict.fromkeys(takewhile(bool, named)))
 
 
-def _named(token: str, cards: list[list[str]]) -> list[str]:
-    """The devices that an entry of CUDA_VISIBLE_DEVICES names: by an index, or by a UUID or its
-    beginning.
-    """
-    if token.isdigit():
-        return sum(cards[int(token) :][:1], []) if cards else [token]
-    if token.startswith(("GPU-", "MIG-")):
-        return [uuid for uuid in sum(cards, []) if uuid.startswith(token)] or [token]
-    return []
+def _named(entry: str, uuids: list[str]) -> str:
+    """The GPU that an entry names by its index, its UUID or the UUID's beginning; "" if none."""
+    entry = entry.strip()
+    if entry.isdigit():
+        return dict(enumerate(uuids)).get(int(entry), "") if uuids else entry
+    if entry.startswith(("GPU-", "MIG-")):
+        return next((uuid for uuid in uuids if uuid.startswith(entry)), entry)
+    return ""
 
 
-def _cards() -> list[list[str]]:
-    """UUIDs of each card's devices (itself, or its MIG devices), in the order of the bus; none
-    without a driver.
-    """
+def _uuids() -> list[str]:
+    """UUIDs of this machine's GPUs in the order of the bus; none without a driver."""
+    uuids = []
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
         return []
-    try:
-        cards = _told(pynvml.nvmlDeviceGetHandleByIndex, range(pynvml.nvmlDeviceGetCount()))
-        return [[pynvml.nvmlDeviceGetUUID(device) for device in _devices(card)] for card in cards]
-    finally:
-        pynvml.nvmlShutdown()
-
-
-def _devices(card) -> list:
-    """NVML's handles of a card's MIG devices, or of the card where it is not split."""
-    modes = _told(pynvml.nvmlDeviceGetMigMode, [card])  # none of a card that cannot be split
-    if not modes or modes[0][0] != pynvml.NVML_DEVICE_MIG_ENABLE:
-        return [card]
-    numbers = range(pynvml.nvmlDeviceGetMaxMigDeviceCount(card))
-    return _told(lambda number: pynvml.nvmlDeviceGetMigDeviceHandleByIndex(card, number), numbers)
-
-
-def _told(question: Callable, each: Iterable) -> list:
-    """NVML's answers, without those it refuses: a card that is another job's, a MIG device that
-    does not exist.
-    """
-    answers = []
-    for thing in each:
-        with suppress(pynvml.NVMLError):
-            answers.append(question(thing))
-    return answers
+    for index in range(pynvml.nvmlDeviceGetCount()):
+        with suppress(pynvml.NVMLError):  # another job's GPU
+            uuids.append(pynvml.nvmlDeviceGetUUID(pynvml.nvmlDeviceGetHandleByIndex(index)))
+    pynvml.nvmlShutdown()
+    return uuids
