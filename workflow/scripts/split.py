@@ -1,6 +1,4 @@
-"""Part the patches into training and validation, and check what is to be trained and tested on the
-dataset.
-"""
+"""Split the patches into training and validation, after checks of the dataset's volumes."""
 
 from pathlib import Path
 

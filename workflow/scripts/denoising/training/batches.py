@@ -1,4 +1,4 @@
-"""Batches: which patches, in which orientation, and how they come to the device.
+"""Batches: which patches, in which orientation, and how they are copied to the device.
 
 The order of patches and their orientations are functions of the seed and of a batch's number, so
 that a training continues after any batch as if it had never stopped.

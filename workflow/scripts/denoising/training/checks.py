@@ -1,4 +1,4 @@
-"""What only the data can tell, checked before anything is trained."""
+"""Checks of the data, made before anything is trained."""
 
 from pathlib import Path
 
@@ -8,9 +8,7 @@ from denoising.images.volumes import SMALLEST_AXIS, read_listing
 
 
 def check_scorable(folder: Path) -> None:
-    """Refuse test volumes that could be restored but not scored, before anything is trained for
-    them.
-    """
+    """Refuse test volumes that are too small to be scored, although they could be restored."""
     for row in read_listing(folder).query("part == 'test'").itertuples():
         if min(map(int, row.shape.split("x"))) < SMALLEST_AXIS:
             raise ValueError(

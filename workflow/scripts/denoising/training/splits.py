@@ -17,7 +17,7 @@ def read_labels(path: Path) -> pd.DataFrame:
 
 
 def split_patches(labels: pd.DataFrame, kind: str, fraction: float, seed: int) -> pd.DataFrame:
-    """Part the patches into training and validation.
+    """Split the patches into training and validation.
 
     Parameters
     ----------
