@@ -26,7 +26,6 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/restore.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
-include: "workflow/rules/figures.smk"
 
 
 # Checkpoints outlive their training, which Snakemake may yet find incomplete, until a run succeeds.

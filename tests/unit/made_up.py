@@ -87,3 +87,21 @@ def run_table(script, study, folder, table="a_table", **inputs):
     text = dict.fromkeys(("condition", "note", "reference", "steps"), str)
     written = pd.read_csv(csv, dtype=text, keep_default_na=True)
     return written.fillna(dict.fromkeys(text, "")), markdown.read_text(encoding="utf-8")
+
+
+def run_figure(script, study, folder, name="a_figure", **inputs):
+    """Run a figure's script on these files; the figure, and the files that it has written."""
+    output = SimpleNamespace(
+        pdf=folder / f"{name}.pdf", png=folder / f"{name}.png", caption=folder / f"{name}.txt"
+    )
+    job = SimpleNamespace(
+        input=SimpleNamespace(**inputs),
+        output=output,
+        params=SimpleNamespace(study=study, caption="A caption."),
+        wildcards=SimpleNamespace(figure=name),
+        log=[folder / "log"],
+    )
+    path = ROOT / f"workflow/scripts/figures/{script}.py"
+    with mock.patch("denoising.running.logs.open_log", nullcontext):
+        names = runpy.run_path(str(path), init_globals={"snakemake": job})
+    return names["figure"] if "figure" in names else names["grid"].figure, output

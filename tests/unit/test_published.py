@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from denoising.evaluation.statistics import read_tidy
+from denoising.evaluation.scores import read_tidy
 
 RESOURCES = Path(__file__).parents[2] / "resources"
 SCORE_COLUMNS = [

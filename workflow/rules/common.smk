@@ -122,5 +122,5 @@ def all_figures():
     return expand(
         "results/figures/{name}.{kind}",
         name=FIGURES,
-        kind=["pdf", "png"],
+        kind=["pdf", "png", "txt"],
     )

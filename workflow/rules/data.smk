@@ -175,6 +175,7 @@ rule patch_examples:
     input:
         X="results/patches/{dataset}/X.npy",
         Y="results/patches/{dataset}/Y.npy",
+        labels="results/patches/{dataset}/patches.csv",
         split=lambda wildcards: splits_of(wildcards.dataset)[0],
     output:
         examples="results/examples/patches-{dataset}.npz",

@@ -127,7 +127,8 @@ rule restoration_examples:
     """Keep one section of one test volume, as input, restorations and ground truth, for figure 2."""
     input:
         volumes="results/volumes/{dataset}",
-        nlm=restored_for_example,
+        baselines=restored_by_baselines,
+        choices=choices_of_baselines,
         restored="results/restored/{run}/{dataset}",
     output:
         examples="results/examples/{run}/{dataset}.npz",

@@ -217,81 +217,24 @@ def restored_truth(wildcards):
     return f"results/restored_truth/{run}/{wildcards.dataset}"
 
 
-def restored_for_example(wildcards):
-    """Non-local means beside the restorations of figure 2, where they are among the baselines."""
-    if "nlm" not in STUDY.baselines:
-        return []
-    return f"results/restored/nlm/{wildcards.dataset}"
+def restored_by_baselines(wildcards):
+    """Restorations of a test set by every baseline, of which figure 2 shows the strongest."""
+    return expand("results/restored/{baseline}/{{dataset}}", baseline=STUDY.baselines)
+
+
+def choices_of_baselines(wildcards):
+    """How every baseline was tuned for a test set."""
+    return expand(
+        "results/baselines/{baseline}/{dataset}.json",
+        baseline=STUDY.baselines,
+        dataset=tuning_dataset(wildcards),
+    )
 
 
 def voxel_size(wildcards):
     """Size of a voxel in micrometres as a list, or None."""
     size = dataset_of(wildcards).voxel_size
     return size and list(size)
-
-
-# figures.smk
-
-
-def scores_of_sweep(wildcards):
-    """Scores of a sweep's models, on the datasets that all of them are tested on."""
-    models = STUDY.sweeps[wildcards.figure].all_models
-    tests = [set(STUDY.models[model].tested_on) for model in models]
-    common = [name for name in STUDY.datasets if all(name in test for test in tests)]
-    return scores_of(models, common)
-
-
-def described():
-    """The study as tables and figures take it."""
-    models = {
-        name: {**vars(model.training), "seeds": list(model.seeds)}
-        for name, model in STUDY.models.items()
-    }
-    plain = {"figure": None, "varies": None, "base": None, "matched": []}
-    entries = {
-        name: plain | {"models": list(c.models)}
-        for name, c in STUDY.comparisons.items()
-    }
-    entries |= {
-        sweep.name: {
-            **vars(sweep),
-            "models": list(sweep.models),
-            "matched": list(sweep.matched),
-        }
-        for sweep in STUDY.sweeps.values()
-    }
-    return {
-        "title": STUDY.title,
-        "note": STUDY.note,
-        "models": models,
-        "runs": {
-            name: {"model": run.model, "seed": run.seed}
-            for name, run in STUDY.runs.items()
-        },
-        "ensembles": dict(STUDY.ensembles),
-        "tests": {name: list(model.tested_on) for name, model in STUDY.models.items()},
-        "studies": {name: entries[name] for name in STUDY.config["studies"]},
-        "baselines": list(STUDY.baselines),
-        "datasets": {
-            name: {
-                "label": dataset.label,
-                "conditions": dataset.condition_names,
-                "table": dataset.table,
-                "published": dataset.published,
-            }
-            for name, dataset in STUDY.datasets.items()
-        },
-    }
-
-
-def reported(path, caption, category, subcategory):
-    """A table or figure that `snakemake --report` shows."""
-    return report(
-        path,
-        caption=f"../report/{caption}.rst",
-        category=category,
-        subcategory=subcategory,
-    )
 
 
 # report.smk
@@ -309,7 +252,12 @@ def table_inputs(wildcards):
     return inputs_of(TABLES[wildcards.table])
 
 
+def figure_inputs(wildcards):
+    return inputs_of(FIGURES[wildcards.figure])
+
+
 def caption_of(kind, product):
-    """The caption of a table or figure, whose words may depend on the study."""
+    """The caption of a table or figure, whose words depend on the study, and the study's note."""
     text = (WORKFLOW / "report" / kind / f"{product.script_name}.rst").read_text()
-    return jinja2.Template(text).render(study=STUDY, product=product)
+    caption = jinja2.Template(text).render(study=STUDY, product=product)
+    return f"{caption}\n\n{STUDY.note}".strip()

@@ -40,3 +40,44 @@ rule table:
         ),
     script:
         "../scripts/tables/{params.script}.py"
+
+
+rule figure:
+    """A figure, as PDF and as PNG, with its caption: `scripts/figures/` holds a script for each."""
+    input:
+        unpack(figure_inputs),
+    output:
+        pdf="results/figures/{figure}.pdf",
+        png=report(
+            "results/figures/{figure}.png",
+            caption="../report/caption.rst",
+            category=lambda wildcards: FIGURES[wildcards.figure].category,
+            labels=lambda wildcards: {
+                "what": FIGURES[wildcards.figure].title,
+                "kind": "figure",
+            },
+        ),
+        caption="results/figures/{figure}.txt",
+    log:
+        "logs/figures/{figure}.log",
+    benchmark:
+        "benchmarks/figures/{figure}.tsv"
+    wildcard_constraints:
+        figure=one_of(FIGURES),
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+    params:
+        script=lambda wildcards: FIGURES[wildcards.figure].script_name,
+        caption=untracked(
+            lambda wildcards: caption_of("figures", FIGURES[wildcards.figure])
+        ),
+        study=STUDY,
+        digest=STUDY.digest,
+        code=lambda wildcards: version_of(
+            SCRIPTS / "figures" / f"{FIGURES[wildcards.figure].script_name}.py"
+        ),
+    script:
+        "../scripts/figures/{params.script}.py"

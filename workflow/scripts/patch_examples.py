@@ -7,7 +7,10 @@ import pandas as pd
 
 from denoising.report.examples import example_patches
 from denoising.running.logs import open_log
+from denoising.training.splits import read_labels
 
 with open_log(snakemake.log[0]):
+    folder = Path(snakemake.input.X).parent
     split = pd.read_csv(snakemake.input.split)
-    np.savez(snakemake.output.examples, **example_patches(Path(snakemake.input.X).parent, split))
+    labels = read_labels(snakemake.input.labels)
+    np.savez(snakemake.output.examples, **example_patches(folder, split, labels))

@@ -4,18 +4,23 @@ from pathlib import Path
 
 import numpy as np
 
-from denoising.report.examples import example_sections
+from denoising.report.examples import example_sections, strength_label, strongest
 from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
-    shown = {
-        key: Path(snakemake.input[key]) for key in ("nlm", "restored") if snakemake.input.get(key)
-    }
+    restorations = {"restored": Path(snakemake.input.restored)}
+    words = {}
+    best = strongest([Path(path) for path in snakemake.input.choices])
+    if best:
+        folders = {Path(path).parent.name: Path(path) for path in snakemake.input.baselines}
+        restorations["baseline"] = folders[best["baseline"]]
+        words["baseline_label"] = strength_label(best)
     sections = example_sections(
         Path(snakemake.input.volumes),
         snakemake.params.conditions,
-        shown,
+        restorations,
         Path(snakemake.output.examples).parent,
     )
     size = snakemake.params.voxel_size
-    np.savez(snakemake.output.examples, **sections, pixel_size_um=size[-1] if size else np.nan)
+    pixel = size[-1] if size else np.nan
+    np.savez(snakemake.output.examples, **sections, **words, pixel_size_um=pixel)

@@ -149,7 +149,15 @@ def test_strata_and_calibration_are_reported_where_there_are_any(published, conf
     assert published.probabilistic_runs == list(published.runs)
     study = resolve(change(config, {"training.loss": "mae"}), schema)
     assert not wanted & names(tables(study) + figures(study))
-    assert {"comparisons", "restoration_runtimes", "why_the_numbers_differ"} <= names(tables(study))
+    assert {"comparisons", "restoration_runtimes"} <= names(tables(study))
+
+
+def test_a_study_beside_nothing_published_has_no_ladder(published, config, schema):
+    ladder = "why_the_numbers_differ"
+    assert ladder in names(tables(published)) & names(figures(published))
+    study = resolve(config, schema)
+    assert not study.published_datasets
+    assert ladder not in names(tables(study)) | names(figures(study))
 
 
 def test_published_models_have_the_published_values(published):

@@ -1,37 +1,72 @@
-"""Small examples for figures: a few patches, one section of a test volume."""
+"""Small examples for figures: a few patches, one section of a test volume.
 
+- Patches of a dataset, npz: `train_X`, `train_Y`, `validation_X`, `validation_Y`, each (n, Z, Y, X)
+  or (n, Y, X), X the input and Y the ground truth; `train_condition` and `validation_condition`,
+  the condition of each patch (empty where patches are published ones).
+- Sections of a run on a dataset, npz: `input`, `restored`, `truth` and, where there are baselines,
+  `baseline`, each (conditions, Y, X); `conditions`, `volume` and `baseline_label`, text;
+  `pixel_size_um`, nan if unknown.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from denoising.images.volumes import open_volume, paired
+from denoising.study.baselines import BASELINES
 
 
-def example_patches(folder: Path, split: pd.DataFrame, count: int = 8) -> dict[str, np.ndarray]:
-    """A few patch pairs of each part, evenly spread over it.
+def example_patches(
+    folder: Path, split: pd.DataFrame, labels: pd.DataFrame, count: int = 4
+) -> dict[str, np.ndarray]:
+    """A few patch pairs of each part, evenly spread over it: up to `count`, as the module says.
 
-    Returns
-    -------
-    dict
-        train_X, train_Y, validation_X, validation_Y: float32 (up to `count`, *patch shape).
+    Parameters
+    ----------
+    folder : Path
+        Holds X.npy and Y.npy.
+    split : DataFrame
+        patch, part.
+    labels : DataFrame
+        patches.csv, as `splits.read_labels` reads it.
     """
-    examples = {}
-    for name in "XY":
-        patches = np.load(folder / f"{name}.npy", mmap_mode="r")
-        for part, rows in split.groupby("part"):
-            places = rows["patch"].to_numpy()[
-                np.linspace(0, len(rows) - 1, min(count, len(rows)), dtype=int)
-            ]
-            examples[f"{part}_{name}"] = patches[places]
+    examples: dict[str, np.ndarray] = {}
+    conditions = labels.set_index("patch")["condition"]
+    for part, rows in split.groupby("part"):
+        chosen = np.linspace(0, len(rows) - 1, min(count, len(rows)), dtype=int)
+        places = rows["patch"].to_numpy()[chosen]
+        for name in "XY":
+            examples[f"{part}_{name}"] = np.load(folder / f"{name}.npy", mmap_mode="r")[places]
+        examples[f"{part}_condition"] = conditions[places].to_numpy(dtype=str)
     return examples
+
+
+def strongest(choices: Sequence[Path]) -> dict[str, Any] | None:
+    """The tuned baseline with the lowest NRMSE on the training patches; None of none.
+
+    Parameters
+    ----------
+    choices : sequence of Path
+        JSON files as `restoration.baselines.tune` makes them.
+    """
+    tuned = [json.loads(path.read_text(encoding="utf-8")) for path in choices]
+    return min(tuned, key=lambda choice: choice["nrmse"], default=None)
+
+
+def strength_label(choice: Mapping[str, Any]) -> str:
+    """A tuned baseline with its strength, such as "Gaussian, strength 1.2 (voxels)"."""
+    label = BASELINES[choice["baseline"]].label
+    return f"{label}, strength {choice['strength']:g} ({choice['unit']})"
 
 
 def example_sections(
     folder: Path, conditions: list[str], restorations: dict[str, Path], scratch: Path | None = None
 ) -> dict[str, np.ndarray]:
-    """The middle section of the first test volume in every condition, as input, restored and ground
-    truth.
+    """The middle section of the first test volume in every condition.
 
     Parameters
     ----------
@@ -50,26 +85,24 @@ def example_sections(
         `volume`: text.
     """
     pairs = list(paired(folder, "test", conditions))[: len(conditions)]
-
-    def sections(paths):
-        return np.stack(
-            [
-                _middle(open_volume(path, pair.axes, scratch))
-                for path, pair in zip(paths, pairs, strict=True)
-            ]
-        )
-
+    paths = {
+        name: [restored / pair.restored_name for pair in pairs]
+        for name, restored in restorations.items()
+    }
+    paths = {"input": [pair.image for pair in pairs], **paths}
+    paths["truth"] = [pair.truth for pair in pairs]
+    axes = pairs[0].axes
+    sections: dict[str, np.ndarray] = {
+        name: np.stack([_middle(open_volume(path, axes, scratch)) for path in files])
+        for name, files in paths.items()
+    }
     return {
-        "input": sections([pair.image for pair in pairs]),
-        **{
-            name: sections([restored / pair.restored_name for pair in pairs])
-            for name, restored in restorations.items()
-        },
-        "truth": sections([pair.truth for pair in pairs]),
+        **sections,
         "conditions": np.array(conditions),
         "volume": np.array(pairs[0].volume),
     }
 
 
 def _middle(volume: np.ndarray) -> np.ndarray:
-    return (volume if volume.ndim == 2 else volume[len(volume) // 2]).astype(np.float32)
+    section = volume if volume.ndim == 2 else volume[len(volume) // 2]
+    return np.asarray(section, dtype=np.float32)

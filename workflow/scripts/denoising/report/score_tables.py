@@ -313,6 +313,6 @@ def legend(study: Study, volumes: Mapping[str, int]) -> list[str]:
         lines.append(f"In brackets: 95 % interval (Student's t) over test volumes{over}.")
     if 2 in volumes.values() or 2 in seeds:
         lines.append("No interval is shown of two volumes or of two trainings; the CSV has it.")
-    if min(seeds) == 1:
+    if study.trains_once:
         lines.append(TWO_TRAININGS)
     return lines

@@ -274,6 +274,11 @@ class Study:
         return [r.name for r in self.runs.values() if self.training_of(r.model).is_probabilistic]
 
     @property
+    def trains_once(self) -> bool:
+        """Whether a model is trained once: its differences are those of two trainings."""
+        return any(len(model.seeds) == 1 for model in self.models.values())
+
+    @property
     def is_cross_tested(self) -> bool:
         """Whether a model is tested on a dataset that it was not trained on."""
         return any(set(model.tested_on) - {model.trained_on} for model in self.models.values())
