@@ -1,0 +1,269 @@
+"""Downloads over a bad network, and the record of what was fetched."""
+
+import gzip
+import hashlib
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from denoising.running.downloads import download, link_local, record_archive
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A file server on this machine: what it serves, how it misbehaves, and which ranges it was
+    asked for.
+    """
+    state = SimpleNamespace(
+        body=np.random.default_rng(0).bytes(3 * MIB),
+        version=("ETag", '"one"'),
+        takes_ranges=True,
+        errors=[],  # statuses of the next answers
+        breaks=[],  # bytes after which the next answers break off
+        promises=0,  # bytes more than it has, in the next answer
+        encoding=None,
+        slip=0,  # bytes left out where an answer continues a file
+        asked=[],
+    )
+
+    class Files(BaseHTTPRequestHandler):
+        def do_GET(self):
+            wanted = self.headers.get("Range")
+            state.asked.append(wanted)
+            if state.errors or len(state.asked) > 20:  # an endless download is a failed one
+                return self.send_error(state.errors.pop(0) if state.errors else 410)
+            if self.headers.get("If-Range") != state.version[1] or not state.takes_ranges:
+                wanted = None
+            start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
+            if wanted and start >= len(state.body):
+                self.send_response(416)
+                self.send_header("Content-Range", f"bytes */{len(state.body)}")
+                self.send_header("Content-Length", "0")
+                return self.end_headers()
+            start += state.slip if wanted else 0
+            rest = state.body[start:]
+            self.send_response(206 if wanted else 200)
+            self.send_header(*state.version)
+            if wanted:
+                self.send_header(
+                    "Content-Range", f"bytes {start}-{len(state.body) - 1}/{len(state.body)}"
+                )
+            if state.encoding:
+                self.send_header("Content-Encoding", state.encoding)
+            self.send_header("Content-Length", str(len(rest) + state.promises))
+            self.end_headers()
+            state.promises = 0
+            return self.wfile.write(rest[: state.breaks.pop(0)] if state.breaks else rest)
+
+        def log_message(self, *_):
+            pass
+
+    monkeypatch.setenv("NO_PROXY", "*")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Files) as running:
+        threading.Thread(
+            target=running.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        ).start()
+        state.url = f"http://127.0.0.1:{running.server_port}/archive.tar.gz"
+        yield state
+        running.shutdown()
+
+
+@pytest.fixture
+def target(tmp_path):
+    return tmp_path / "archives" / "worms.tar.gz"
+
+
+def part_of(target):
+    return target.with_name(target.name + ".part")
+
+
+def fail_once(server, target):
+    """A first run that the network ends at 2.5 MiB."""
+    server.breaks = [5 * MIB // 2]
+    with pytest.raises(ConnectionError):
+        download(server.url, target, attempts=1, wait=0)
+
+
+def test_download_leaves_the_file_and_nothing_else(server, target):
+    download(server.url, target, wait=0)
+    assert target.read_bytes() == server.body
+    assert list(target.parent.iterdir()) == [target]
+    assert server.asked == [None]
+
+
+@pytest.mark.parametrize(
+    "version", [("ETag", '"one"'), ("Last-Modified", "Thu, 01 Nov 2018 08:00:00 GMT")]
+)
+def test_broken_transfer_continues_where_it_stopped(version, server, target):
+    server.version, server.breaks = version, [2 * MIB, MIB // 2]
+    download(server.url, target, wait=0)
+    assert target.read_bytes() == server.body
+    assert server.asked[:2] == [None, f"bytes={2 * MIB}-"]
+
+
+def test_broken_transfer_keeps_every_byte(server, target):
+    server.breaks = [MIB // 2]
+    download(server.url, target, wait=0)
+    assert server.asked == [None, f"bytes={MIB // 2}-"]
+
+
+def test_next_run_continues_what_an_earlier_one_left(server, target):
+    fail_once(server, target)
+    assert not target.exists()
+    have = part_of(target).stat().st_size
+    assert have >= 2 * MIB
+    assert server.body.startswith(part_of(target).read_bytes())
+    download(server.url, target, wait=0)
+    assert server.asked == [None, f"bytes={have}-"]
+    assert target.read_bytes() == server.body
+
+
+def test_server_without_ranges_starts_over(server, target):
+    server.takes_ranges, server.breaks = False, [2 * MIB]
+    download(server.url, target, wait=0)
+    assert target.read_bytes() == server.body
+
+
+@pytest.mark.parametrize("version", [("ETag", '"two"'), ("ETag", 'W/"weak"'), ("X-Nothing", "")])
+def test_changed_file_starts_over(version, server, target):
+    fail_once(server, target)
+    server.version, server.body = version, server.body[::-1]
+    download(server.url, target, wait=0)
+    assert target.read_bytes() == server.body
+
+
+@pytest.mark.parametrize("version", [("ETag", 'W/"weak"'), ("X-Nothing", "")])
+def test_file_whose_version_is_not_known_is_never_continued(version, server, target):
+    server.version = version
+    fail_once(server, target)
+    download(server.url, target, wait=0)
+    assert server.asked == [None, None]
+    assert target.read_bytes() == server.body
+
+
+def test_answer_that_starts_elsewhere_is_not_appended(server, target):
+    server.breaks, server.slip = [2 * MIB], 100
+    with pytest.raises(ConnectionError):
+        download(server.url, target, attempts=2, wait=0)
+    assert not target.exists()
+
+
+def test_part_that_is_whole_already_is_taken(server, target):
+    """The server breaks off after the last byte of the file, having promised more."""
+    server.promises = 10
+    download(server.url, target, wait=0)
+    assert server.asked == [None, f"bytes={3 * MIB}-"]
+    assert target.read_bytes() == server.body
+
+
+def test_missing_file_fails_at_once_and_keeps_the_part(server, target):
+    fail_once(server, target)
+    kept = part_of(target).read_bytes()
+    server.errors = [404] * 9
+    with pytest.raises(ConnectionError) as failed:
+        download(server.url, target, wait=0)
+    assert len(server.asked) == 2
+    assert all(
+        words in str(failed.value)
+        for words in (server.url, "404", str(len(kept)), str(part_of(target)))
+    )
+    assert part_of(target).read_bytes() == kept
+
+
+def test_server_errors_are_tried_again(server, target):
+    server.errors = [503, 500]
+    download(server.url, target, wait=0)
+    assert target.read_bytes() == server.body
+
+
+@pytest.mark.parametrize("status", [408, 429])
+def test_busy_server_is_tried_again(status, server, target):
+    server.errors = [status]
+    download(server.url, target, wait=0)
+
+
+def test_gives_up_after_attempts_without_progress(server, target):
+    server.errors = [503] * 9
+    with pytest.raises(ConnectionError, match="503"):
+        download(server.url, target, attempts=3, wait=0)
+    assert len(server.asked) == 3
+
+
+def test_attempts_with_progress_do_not_count(server, target):
+    server.breaks = [MIB, MIB]
+    download(server.url, target, attempts=2, wait=0)
+    assert target.read_bytes() == server.body
+
+
+def test_file_sent_as_gzip_encoded_is_kept_as_it_is(server, target):
+    """Web servers set up so announce any .gz file with this header, asked for or not."""
+    server.encoding, server.body = "x-gzip", gzip.compress(b"an archive")
+    download(server.url, target, attempts=2, wait=0)
+    assert target.read_bytes() == server.body
+
+
+@pytest.fixture
+def archive(tmp_path):
+    path = tmp_path / "worms.tar.gz"
+    path.write_bytes(b"an archive")
+    return path
+
+
+SHA256 = hashlib.sha256(b"an archive").hexdigest()
+
+
+def test_right_checksum_is_recorded_as_verified(archive, tmp_path, caplog):
+    record_archive(archive, "https://example.org/a", SHA256, tmp_path / "worms.json")
+    expected = {"source": "https://example.org/a", "bytes": 10, "sha256": SHA256, "verified": True}
+    assert json.loads((tmp_path / "worms.json").read_text()) == expected
+    assert not caplog.records
+
+
+def test_wrong_checksum_removes_the_file(archive, tmp_path):
+    with pytest.raises(ValueError) as refused:
+        record_archive(archive, "https://example.org/a", "0" * 64, tmp_path / "worms.json")
+    assert all(
+        words in str(refused.value)
+        for words in ("https://example.org/a", SHA256, "0" * 64, "archive.sha256")
+    )
+    assert not archive.exists()
+    assert not (tmp_path / "worms.json").exists()
+
+
+def test_missing_checksum_is_warned_about_and_recorded(archive, tmp_path, caplog):
+    record_archive(archive, "https://example.org/a", None, tmp_path / "worms.json")
+    (warning,) = caplog.records
+    assert warning.levelname == "WARNING"
+    assert all(
+        words in warning.getMessage() for words in ("not verified", "https://example.org/a", SHA256)
+    )
+    recorded = json.loads((tmp_path / "worms.json").read_text())
+    assert (recorded["sha256"], recorded["verified"]) == (SHA256, False)
+
+
+def test_local_archive_is_linked_not_copied(archive, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    linked = tmp_path / "results" / "linked.tar.gz"
+    for _ in range(2):  # a second run replaces the link
+        link_local(archive.relative_to(tmp_path), linked)
+    assert linked.is_symlink()
+    assert linked.samefile(archive)
+
+
+def test_local_archive_outlives_a_wrong_checksum(archive, tmp_path):
+    linked = tmp_path / "linked.tar.gz"
+    link_local(archive, linked)
+    with pytest.raises(ValueError, match="sha256"):
+        record_archive(linked, "worms.tar.gz", "0" * 64, tmp_path / "worms.json")
+    assert linked.samefile(archive)
+
+
+def test_missing_local_archive_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"nowhere\.tar\.gz.*archive\.path"):
+        link_local(tmp_path / "nowhere.tar.gz", tmp_path / "linked")
