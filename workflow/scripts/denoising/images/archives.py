@@ -37,7 +37,13 @@ from denoising.images.volumes import (
 NPZ = "train_data/data_label.npz"
 
 
-def unpack(archive: Path, layout: str, truth, conditions: dict, folder: Path) -> None:
+def unpack(
+    archive: Path,
+    layout: str,
+    truth: str | int,
+    conditions: dict[str, str] | dict[str, int],
+    folder: Path,
+) -> None:
     """Unpack an archive into a folder of volumes, checking every array.
 
     Parameters
@@ -59,14 +65,16 @@ def unpack(archive: Path, layout: str, truth, conditions: dict, folder: Path) ->
         counterpart in a condition, an array of another shape, other axes, not finite; no test
         volumes at all.
     """
-    sources = {TRUTH: truth, **conditions}
+    sources: dict[str, Any] = {TRUTH: truth, **conditions}
     folder.mkdir(parents=True, exist_ok=True)
     # In the folder itself: what a killed process leaves goes with it
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unpack-") as scratch:
         files = _extract(archive, Path(scratch))
-        read = _folder_rows if layout == "folders" else _stack_rows
+        write = _write_folders if layout == "folders" else _write_stacks
         rows = [
-            row for part in ("test", "train") for row in read(archive, files, part, sources, folder)
+            row
+            for part in ("test", "train")
+            for row in write(archive, files, part, sources, folder)
         ]
         if not any(row["part"] == "test" for row in rows):
             raise ValueError(
@@ -145,19 +153,14 @@ def _below_top(name: str) -> str:
     return name
 
 
-def _folder_rows(archive, files, part, sources, folder) -> Iterator[dict]:
+def _write_folders(
+    archive: Path, files: dict[str, Path], part: str, sources: dict[str, str], folder: Path
+) -> Iterator[dict]:
     """Write the volumes of the folders layout to their places and yield their rows."""
     by_condition = {
-        condition: {
-            PurePosixPath(name).stem: name
-            for name in files
-            if PurePosixPath(name).parent == PurePosixPath(f"{part}_data/{source}")
-            and _is_tiff(PurePosixPath(name))
-        }
-        for condition, source in sources.items()
+        condition: _tiffs(files, f"{part}_data/{source}") for condition, source in sources.items()
     }
-    volumes = sorted(set().union(*by_condition.values()))
-    for volume in volumes:
+    for volume in sorted(set().union(*by_condition.values())):
         shapes = {}
         for condition, source in sources.items():
             if volume not in by_condition[condition]:
@@ -176,17 +179,24 @@ def _folder_rows(archive, files, part, sources, folder) -> Iterator[dict]:
         _one_shape(archive, shapes)
 
 
-def _is_tiff(name: PurePosixPath) -> bool:
-    return name.suffix.lower() in (".tif", ".tiff") and not name.name.startswith("._")
+def _tiffs(files: dict[str, Path], parent: str) -> dict[str, str]:
+    """By stem, the names of the TIFF files right below a folder of the archive."""
+    entries = [PurePosixPath(name) for name in files]
+    return {
+        entry.stem: str(entry)
+        for entry in entries
+        if entry.parent == PurePosixPath(parent)
+        and entry.suffix.lower() in (".tif", ".tiff")
+        and not entry.name.startswith("._")  # macOS's notes on a file
+    }
 
 
-def _stack_rows(archive, files, part, sources, folder) -> Iterator[dict]:
-    """Write a volume a channel for every stack of the stacks layout and yield their rows."""
-    for name, path in sorted(files.items()):
-        entry = PurePosixPath(name)
-        if entry.parent != PurePosixPath(f"{part}_data") or not _is_tiff(entry):
-            continue
-        stack = _checked(path, "CZYX", archive, name)
+def _write_stacks(
+    archive: Path, files: dict[str, Path], part: str, sources: dict[str, int], folder: Path
+) -> Iterator[dict]:
+    """Write one volume per channel of each stack of the stacks layout and yield their rows."""
+    for volume, name in sorted(_tiffs(files, f"{part}_data").items()):
+        stack = _checked(files[name], "CZYX", archive, name)
         if len(stack) > stack.shape[1]:
             raise ValueError(
                 f"{archive}: {name} has shape {stack.shape}, more channels than planes, expected"
@@ -198,13 +208,12 @@ def _stack_rows(archive, files, part, sources, folder) -> Iterator[dict]:
                 f" at least {max(sources.values()) + 1}; correct the dataset's truth and"
                 " conditions."
             )
+        voxel_size = volume_header(files[name]).voxel_size
         for condition, channel in sources.items():
-            row = listing_row(part, entry.stem, condition, stack[channel], "ZYX")
-            write_volume(
-                folder / row["path"], stack[channel], "ZYX", volume_header(path).voxel_size
-            )
+            row = listing_row(part, volume, condition, stack[channel], "ZYX")
+            write_volume(folder / row["path"], stack[channel], "ZYX", voxel_size)
             yield row
-        path.unlink()
+        files[name].unlink()
 
 
 def _checked(path: Path, axes: str, archive: Path, name: str) -> np.ndarray:

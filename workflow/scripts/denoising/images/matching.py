@@ -25,7 +25,8 @@ def match_pairs(low: str, high: str) -> list[tuple[str, Path, Path]]:
     ValueError
         If a pattern matches nothing, or a file has no partner: all of them are named.
     """
-    lows, highs = _by_wildcards(low), _by_wildcards(high)
+    lows = _by_wildcards(low)
+    highs = _by_wildcards(high)
     for key, pattern, files in (("low", low, lows), ("high", high, highs)):
         if not files:
             raise ValueError(
@@ -63,9 +64,8 @@ def _name(key: tuple[str, ...]) -> str:
 
 def _by_wildcards(pattern: str) -> dict[tuple[str, ...], Path]:
     pattern = os.path.normpath(pattern)
-    regex = re.compile(
-        "".join("(.*)" if part == "*" else re.escape(part) for part in re.split(r"(\*)", pattern))
-    )
+    parts = ("(.*)" if part == "*" else re.escape(part) for part in re.split(r"(\*)", pattern))
+    regex = re.compile("".join(parts))
     names = sorted(glob.glob(pattern.replace("[", "[[]").replace("?", "[?]")))
     matches = ((regex.fullmatch(name), name) for name in names)
     return {match.groups(): Path(name) for match, name in matches if match}

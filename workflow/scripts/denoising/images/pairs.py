@@ -1,4 +1,4 @@
-"""A microscopist's own image pairs, brought into volumes."""
+"""Import of a microscopist's own image pairs into a folder of volumes."""
 
 import hashlib
 import json
@@ -22,11 +22,11 @@ from denoising.images.volumes import (
 )
 from denoising.running.random_streams import random_stream
 
-progress = logging.getLogger("progress")  # said on the console too
+progress = logging.getLogger("progress")  # printed on the console too
 
-# Of the truth's noise, a low-SNR image has two to five times as much; less than this only if the
-# two are swapped, for even images binned by 2 and enlarged again have 0.84 at least, on real and on
-# simulated pairs
+# A low-SNR image has two to five times the noise of its ground truth. It has less than this share
+# only if the two are swapped: even images that were binned by 2 and enlarged again have at least
+# 0.84, on real and on simulated pairs.
 LEAST_NOISE = 0.75
 
 
@@ -51,15 +51,15 @@ def import_pairs(
 ) -> None:
     """Write a folder of volumes from image pairs; `fraction` of them test, the others train.
 
-    Where the low-SNR images are less noisy than their partners, the pairs seem swapped, and a
-    warning says so.
+    A warning says that pairs seem swapped, if most low-SNR images are less noisy than their
+    partners.
 
     Parameters
     ----------
     pairs : list of (name, low file, high file)
     axes : {"YX", "ZYX"}
     condition : str
-        What the low-SNR images are called in the scores.
+        Name of the low-SNR images in the scores.
     fraction, seed : see `held_out`
     folder : Path
         Named for the dataset.
@@ -71,29 +71,36 @@ def import_pairs(
     """
     tests = held_out([name for name, _, _ in pairs], fraction, seed)
     folder.mkdir(parents=True, exist_ok=True)
-    rows, swapped = [], 0
+    rows = []
+    swapped = []
     for name, low, high in pairs:
         part = "test" if name in tests else "train"
-        images = {condition: low, TRUTH: high}
-        shapes, noises = {}, {}
-        for label, path in images.items():
+        shapes = {}
+        noises = {}
+        for label, path in {condition: low, TRUTH: high}.items():
             image = open_volume(path, axes, scratch=folder)
             check_volume(image, str(path))
-            shapes[path], noises[label] = image.shape, noise(image)
-            rows.append(listing_row(part, name, label, image, axes))
-            write_volume(folder / rows[-1]["path"], image, axes, volume_header(path).voxel_size)
-        if len(set(shapes.values())) > 1:
-            listed = " and ".join(f"{path} {shape}" for path, shape in shapes.items())
-            raise ValueError(f"{listed}: a pair must have one shape; crop or register them first.")
-        swapped += noises[condition] < LEAST_NOISE * noises[TRUTH]
+            shapes[path] = image.shape
+            noises[label] = noise(image)
+            row = listing_row(part, name, label, image, axes)
+            write_volume(folder / row["path"], image, axes, volume_header(path).voxel_size)
+            rows.append(row)
+        _check_shapes(shapes)
+        if noises[condition] < LEAST_NOISE * noises[TRUTH]:
+            swapped.append(name)
     write_listing(folder, rows)
-    if swapped > len(pairs) / 2:
+    if len(swapped) > len(pairs) / 2:
         progress.warning(
-            "%s: in %d of %d pairs the low-SNR image is less noisy than its ground truth: see "
-            "whether "
-            "datasets.%s.pairs.low and high are swapped",
-            folder.name, swapped, len(pairs), folder.name,
+            "%s: in %d of %d pairs the low-SNR image is less noisy than its ground truth: see"
+            " whether datasets.%s.pairs.low and high are swapped",
+            folder.name, len(swapped), len(pairs), folder.name,
         )  # fmt: skip
+
+
+def _check_shapes(shapes: dict[Path, tuple[int, ...]]) -> None:
+    if len(set(shapes.values())) > 1:
+        listed = " and ".join(f"{path} {shape}" for path, shape in shapes.items())
+        raise ValueError(f"{listed}: a pair must have one shape; crop or register them first.")
 
 
 def noise(image: np.ndarray) -> float:
@@ -102,7 +109,7 @@ def noise(image: np.ndarray) -> float:
     Parameters
     ----------
     image : ndarray, (Y, X) or (Z, Y, X)
-        Of a memory map, a slab at a time is in memory.
+        A memory map is read slab by slab.
 
     Returns
     -------
@@ -114,16 +121,16 @@ def noise(image: np.ndarray) -> float:
     low, high = percentiles(image, INPUT_PERCENTILES)
     if not high > low or min(image.shape[-2:]) < 3:
         return nan
-    return float(
-        np.median(np.concatenate([_unevenness(image[slab]) for slab in slabs(image.shape, 8)]))
-    ) / (high - low)
+    lines = np.concatenate([_unevenness(image[slab]) for slab in slabs(image.shape, 8)])
+    return float(np.median(lines)) / (high - low)
 
 
 def _unevenness(image: np.ndarray) -> np.ndarray:
-    """Of each line along X but two, the root mean square of differences across Y and X, over what
-    noise makes of it.
+    """Root mean square of second differences across Y and X, for each line along X but two, over
+    that of white noise.
     """
-    # Of voxels two apart, for resampling, as in a registration, makes neighbours alike
+    # Differences of voxels two apart, because resampling, as in a registration, makes neighbours
+    # alike
     image = np.asarray(image, np.float32)
     across = image[..., 2:, :] - image[..., :-2, :]
     across = across[..., 2:] - across[..., :-2]
@@ -133,8 +140,8 @@ def _unevenness(image: np.ndarray) -> np.ndarray:
 def record_pairs(pairs: list[tuple[str, Path, Path]], record: Path) -> None:
     """Write what the pairs are, as JSON: files, sizes and checksums.
 
-    The checksum of an OME-Zarr group is that of the list of its files, `checksum  name` a line,
-    sorted by name, as `sha256sum` writes it.
+    The checksum of an OME-Zarr group is that of the list of its files, one line `checksum  name`
+    per file, sorted by name, as `sha256sum` writes it.
     """
     entries = {str(path): _recorded(path) for pair in pairs for path in pair[1:]}
     record.write_text(json.dumps({"source": "image pairs", "files": entries}, indent=2) + "\n")
