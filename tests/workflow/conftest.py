@@ -25,8 +25,8 @@ class Workflow:
     def start(self, *arguments):
         """A run that goes on by itself; what it says comes by one pipe."""
         command = [sys.executable, "-m", "snakemake", *map(str, arguments)]
-        # Reservations of their own, and no GPU: tests and other runs on this machine do not wait for
-        # each other
+        # Reservations of their own and no GPU, so that tests and other runs on this machine do not
+        # wait for each other
         own = {"DENOISING_LEASES": str(self.root / "leases"), "CUDA_VISIBLE_DEVICES": ""}
         environment = {**own, **os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
         both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}

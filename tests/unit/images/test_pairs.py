@@ -1,4 +1,4 @@
-"""A microscopist's own images: which files belong together, and which are kept for testing."""
+"""A microscopist's own images: which test, their import, and pairs that seem swapped."""
 
 import hashlib
 import json
@@ -18,96 +18,6 @@ from denoising.specimens.nuclei import simulate_specimen
 from denoising.specimens.species import SPECIES
 
 REAL = Path(__file__).parents[4] / "shared" / "data" / "pairs2d"
-
-
-@pytest.fixture
-def files(tmp_path, monkeypatch):
-    """Make empty files in the working directory."""
-    monkeypatch.chdir(tmp_path)
-
-    def make(*names):
-        for name in names:
-            Path(name).parent.mkdir(parents=True, exist_ok=True)
-            Path(name).touch()
-
-    return make
-
-
-def test_files_pair_by_what_the_wildcard_matches(files):
-    files(
-        "raw/fish2_noisy.tif",
-        "raw/fish1_noisy.tif",
-        "raw/notes.txt",
-        "clean/gt_fish1.tif",
-        "clean/gt_fish2.tif",
-    )
-    assert match_pairs("raw/*_noisy.tif", "clean/gt_*.tif") == [
-        ("fish1", Path("raw/fish1_noisy.tif"), Path("clean/gt_fish1.tif")),
-        ("fish2", Path("raw/fish2_noisy.tif"), Path("clean/gt_fish2.tif")),
-    ]
-
-
-def test_several_wildcards_and_folders(files):
-    files("day1/low/a.tif", "day2/low/a.tif", "day1/high/a.tif", "day2/high/a.tif")
-    assert match_pairs("day*/low/*.tif", "day*/high/*.tif") == [
-        ("1-a", Path("day1/low/a.tif"), Path("day1/high/a.tif")),
-        ("2-a", Path("day2/low/a.tif"), Path("day2/high/a.tif")),
-    ]
-
-
-def test_only_the_star_is_a_wildcard(files):
-    files("a[1]?.low.tif", "a[1]?.high.tif", "a1x.low.tif")
-    assert [name for name, _, _ in match_pairs("*[1]?.low.tif", "*[1]?.high.tif")] == ["a"]
-
-
-def test_absolute_patterns(files, tmp_path):
-    files("low/a.tif", "high/a.tif")
-    found = match_pairs(f"{tmp_path}/low/*.tif", f"{tmp_path}/high/*.tif")
-    assert found == [("a", tmp_path / "low/a.tif", tmp_path / "high/a.tif")]
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "key"), [("raw/*.png", "clean/*", "low"), ("raw/*", "claen/*", "high")]
-)
-def test_pattern_without_a_match_is_named(low, high, key, files):
-    files("raw/a.tif", "clean/a.tif")
-    pattern = {"low": low, "high": high}[key]
-    with pytest.raises(ValueError) as refused:
-        match_pairs(low, high)
-    assert f"pairs.{key}: {pattern} matches no file" in str(refused.value)
-
-
-def test_every_file_without_a_partner_is_named(files):
-    files("raw/a.tif", "raw/b.tif", "raw/c.tif", "clean/a.tif", "clean/d.tif")
-    with pytest.raises(ValueError) as refused:
-        match_pairs("raw/*.tif", "clean/*.tif")
-    said = str(refused.value)
-    assert all(
-        words in said for words in ("b (only in low)", "c (only in low)", "d (only in high)")
-    )
-    assert "a (only" not in said
-
-
-def test_files_that_would_get_one_name_are_refused(files):
-    files("low/a/b-c.tif", "low/a-b/c.tif", "high/a/b-c.tif", "high/a-b/c.tif")
-    with pytest.raises(ValueError, match="a-b-c"):
-        match_pairs("low/*/*.tif", "high/*/*.tif")
-
-
-def test_double_slash(files):
-    files("low/a.tif", "high/a.tif")
-    assert len(match_pairs("low//*.tif", "high//*.tif")) == 1
-
-
-def test_file_is_not_its_own_partner(files):
-    files("raw/a.tif", "raw/b.tif")
-    with pytest.raises(ValueError, match=r"pairs"):
-        match_pairs("raw/*.tif", "raw/*.tif")
-
-
-def test_wildcard_that_matches_nothing_leaves_a_usable_name(files):
-    files("low/_z.tif", "low/a_z.tif", "high/_z.tif", "high/a_z.tif")
-    assert not any("*" in name for name, _, _ in match_pairs("low/*_z.tif", "high/*_z.tif"))
 
 
 # Which images test
@@ -135,7 +45,7 @@ def test_one_pair_is_not_enough():
         pairs.held_out(["only"], 0.5, 0)
 
 
-# Bringing them in
+# Import
 
 
 def image(*seed, shape):

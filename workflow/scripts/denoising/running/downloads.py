@@ -1,4 +1,9 @@
-"""Fetching archives, and the record of each: JSON with source, bytes, sha256 and verified."""
+"""Downloads of archives, and the record of each: JSON with source, bytes, sha256 and verified.
+
+The published archives are up to 4.8 GB, and a transfer of that size breaks off. The usual library,
+pooch, starts over then (1.9 sends no range request), so this module resumes downloads itself. It
+needs only requests, and continues a file only if the server says that it is the same one.
+"""
 
 import hashlib
 import json
@@ -27,7 +32,8 @@ def download(url: str, path: Path, attempts: int = 8, wait: float = 2.0) -> None
     """
     partial = path.with_name(path.name + ".part")
     path.parent.mkdir(parents=True, exist_ok=True)
-    failures, furthest = 0, _size(partial)
+    failures = 0
+    furthest = _size(partial)
     while True:
         try:
             _transfer(url, partial)
@@ -64,18 +70,17 @@ def _transfer(url: str, partial: Path) -> None:
     if have and _validator(partial).exists():
         headers |= {"Range": f"bytes={have}-", "If-Range": _validator(partial).read_text()}
     with requests.get(url, headers=headers, stream=True, timeout=60) as response:
-        told = response.headers.get("Content-Range", "")
-        if response.status_code == 416 and told.endswith(f"/{have}"):
+        content_range = response.headers.get("Content-Range", "")
+        if response.status_code == 416 and content_range.endswith(f"/{have}"):
             return
-        if response.status_code == 416 or (
-            response.status_code == 206 and not told.startswith(f"bytes {have}-")
-        ):
+        resumed = response.status_code == 206
+        elsewhere = resumed and not content_range.startswith(f"bytes {have}-")
+        if response.status_code == 416 or elsewhere:
             partial.unlink()
             raise requests.ConnectionError(
-                f"the server answered with range {told!r} to byte {have}: starting over"
+                f"the server answered with range {content_range!r} to byte {have}: starting over"
             )
         response.raise_for_status()
-        resumed = response.status_code == 206
         expected = (have if resumed else 0) + int(response.headers.get("Content-Length", -1))
         # The raw stream: as it is on the server, whatever encoding the header claims, and each
         # piece as it comes
@@ -131,23 +136,23 @@ def record_archive(path: Path, source: str, sha256: str | None, record: Path) ->
         it anew.
     """
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if sha256 is not None and found != sha256:
+        actual = hashlib.file_digest(file, "sha256").hexdigest()
+    if sha256 is not None and actual != sha256:
         if not path.is_symlink():
             path.unlink()
         raise ValueError(
-            f"{source}: sha256 is {found}, expected {sha256}; the file is not what the config"
+            f"{source}: sha256 is {actual}, expected {sha256}; the file is not what the config"
             " describes. Fetch it again, or correct the dataset's archive.sha256."
         )
     if sha256 is None:
         log.warning(
             "%s: not verified, the config gives no sha256; found %s. Write it into the config as "
-            "archive.sha256 to verify the next download.", source, found,
+            "archive.sha256 to verify the next download.", source, actual,
         )  # fmt: skip
     entry = {
         "source": source,
         "bytes": path.stat().st_size,
-        "sha256": found,
+        "sha256": actual,
         "verified": sha256 is not None,
     }
     record.write_text(json.dumps(entry, indent=2) + "\n")
