@@ -28,13 +28,13 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 
 
-# Checkpoints outlive their training, which Snakemake may yet find incomplete, until a run succeeds.
+# Snakemake may still find a finished training incomplete, so checkpoints stay until a run succeeds
 onsuccess:
     remove_finished_checkpoints()
 
 
 rule all:
-    """The whole study: scores, tables, figures, and where they come from."""
+    """The whole study: scores, tables, figures and their provenance."""
     default_target: True
     input:
         "results/scores.csv",

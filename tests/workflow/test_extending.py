@@ -47,7 +47,7 @@ def extended(tmp_path_factory):
     return flow
 
 
-@pytest.mark.parametrize("name", ["tables/worst_volumes.csv"])
+@pytest.mark.parametrize("name", ["tables/worst_volumes.csv", "figures/volume_scores.pdf"])
 def test_the_workflow_makes_it(extended, name):
     jobs = extended.jobs(f"results/{name}", "--configfile", HERE / "miniature.yaml")
     assert jobs[name.split("/")[0].removesuffix("s")] == 1
@@ -73,6 +73,13 @@ def test_the_table_is_written(extended, tmp_path):
     run(script, tmp_path, csv=csv, markdown=markdown)
     assert "v2,0.3" in csv.read_text()
     assert "worst test volumes" in markdown.read_text()
+
+
+def test_the_figure_is_drawn(extended, tmp_path):
+    script = extended.root / "workflow/scripts/figures/volume_scores.py"
+    files = {kind: tmp_path / f"figure.{kind}" for kind in ("pdf", "png", "caption")}
+    run(script, tmp_path, **files)
+    assert all(path.stat().st_size for path in files.values())
 
 
 CHECK = """

@@ -12,7 +12,7 @@ import jinja2
 import yaml
 from snakemake.exceptions import WorkflowError
 
-# Of this file, not of the working directory or of a workflow that uses this one as a module
+# The folder of this file: a workflow that uses this one as a module has another
 WORKFLOW = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
 SCRIPTS = WORKFLOW / "scripts"
 RESOURCES = WORKFLOW.parent / "resources"
@@ -41,7 +41,7 @@ except StudyError as error:
 
 TABLES = {table.name: table for table in products.tables(STUDY)}
 FIGURES = {figure.name: figure for figure in products.figures(STUDY)}
-# GPUs that a job with a network asks for; jobs on the CPU take turns by their reservation alone
+# GPUs that a job with a network requests; jobs on the CPU take turns by their reservation alone
 GPUS = 0 if STUDY.device == "cpu" else 1
 # Test sets whose ground truth and input the 2019 study swapped
 SWAPPED_IN_2019 = [
@@ -50,7 +50,7 @@ SWAPPED_IN_2019 = [
 
 
 def warn_of_another_study():
-    """Say whose results are about to be replaced; no error, as a study may get another title."""
+    """Warn if results of another study would be replaced; a study may also get another title."""
     title = recorded_title(Path("results/config.yaml"))
     if title not in (None, STUDY.title):
         logger.warning(
@@ -75,19 +75,19 @@ wildcard_constraints:
 def code_version(script):
     """Version of the code behind a rule: only an edit to this code reruns the rule.
 
-    A function of the wildcards, as each job reads all rules and the code behind all of them takes
-    half a second to read.
+    It is a function of the wildcards because every job reads all rules, and reading the code behind
+    all of them takes half a second.
     """
     return lambda wildcards: version_of(SCRIPTS / script)
 
 
 def untracked(value):
-    """A param whose change reruns no job: Snakemake does not record functions of the input."""
+    """A param whose change reruns no job, because Snakemake records no functions of the input."""
     return lambda wildcards, input: value(wildcards) if callable(value) else value
 
 
 def growing(megabytes):
-    """Memory in MB, multiplied with the attempt where a profile retries."""
+    """Memory in MB, times the attempt if a profile retries."""
     return lambda wildcards, attempt: megabytes * attempt
 
 
@@ -110,7 +110,7 @@ def keep_if_asked(path):
 
 
 def scores_of(models, datasets):
-    """Scores of models on those of the datasets they are tested on, of the input and of baselines."""
+    """Scores of the input, baselines and models on those datasets that they are tested on."""
     return products.score_files(STUDY, models, datasets)
 
 

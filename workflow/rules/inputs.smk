@@ -16,7 +16,7 @@ def datasets_from(*sources):
 
 
 def local_archive(wildcards):
-    """The archive's file where it is a local one; a URL needs no file."""
+    """The archive if it is a local file; a URL needs no file."""
     path = dataset_of(wildcards).source.path
     return [path] if path else []
 
@@ -30,7 +30,7 @@ def image_pairs(dataset):
         raise WorkflowError(f"datasets.{dataset}.{error}")
 
 
-# Pairs that do not match are one sentence here; within the input of a rule it would be a traceback
+# Here an error is one sentence; raised by the input of a rule it would be a traceback
 if workflow.is_main_process:
     for name in datasets_from("pairs"):
         image_pairs(name)
@@ -107,7 +107,7 @@ def remove_finished_checkpoints():
 
 
 def storage():
-    """How restorations are written, less their lossless compression, which restores nothing anew."""
+    """How restorations are written, without their lossless compression, which changes no voxel."""
     return {"format": STUDY.restoration.format, "dtype": STUDY.restoration.dtype}
 
 
@@ -123,7 +123,7 @@ def restored_by_runs(wildcards):
 
 
 def tuning_dataset(wildcards):
-    """The dataset whose patches tune baselines for this one: itself, unless none of its patches train."""
+    """The dataset whose patches tune baselines for this one: itself, if a model trains on it."""
     dataset = wildcards.dataset
     if dataset in STUDY.trained_datasets:
         return dataset
@@ -141,7 +141,7 @@ def tuning_voxel_size(wildcards):
 
 
 def baseline_memory(wildcards, input, threads, attempt):
-    """Memory in MB: one volume per thread, as a whole for methods that take it so."""
+    """Memory in MB: one volume per thread if the method needs it as a whole."""
     # Measured peaks: total variation 60 and wavelet 33 bytes per voxel; the others 15 MB per
     # thread; 90 MB for imports
     bytes_per_voxel = {"tv": 64, "wavelet": 36}.get(wildcards.baseline, 0)
@@ -150,7 +150,7 @@ def baseline_memory(wildcards, input, threads, attempt):
 
 
 def largest_test_volume(volumes):
-    """Voxels. While the folder is missing, the error makes Snakemake ask again later."""
+    """Its voxels. While the folder is missing, the error makes Snakemake ask again later."""
     os.stat(volumes)
     with open(Path(volumes, "volumes.csv"), newline="") as file:
         shapes = [row["shape"] for row in csv.DictReader(file) if row["part"] == "test"]
@@ -158,7 +158,7 @@ def largest_test_volume(volumes):
 
 
 def kept_restorations():
-    """Restored volumes, where the config keeps them."""
+    """Restored volumes, if the config keeps them."""
     if not STUDY.restoration.keep:
         return []
     networks = [
@@ -185,7 +185,7 @@ def restored_volumes(wildcards):
 
 
 def scoring_threads(wildcards):
-    """Simulated volumes are small: their jobs gain nothing by threads that others can use."""
+    """One thread for simulated volumes, which are so small that more would gain nothing."""
     return 1 if dataset_of(wildcards).is_simulated else 4
 
 
@@ -210,7 +210,7 @@ def restored_by_example(wildcards):
 
 
 def restored_truth(wildcards):
-    """The clean stacks as the example's run restores them, where the 2019 study took them for its input."""
+    """The clean stacks restored by the example's run, if the 2019 study took them for its input."""
     if wildcards.dataset not in SWAPPED_IN_2019:
         return []
     run = STUDY.example_run(wildcards.dataset)
