@@ -132,7 +132,8 @@ def work(kind: str, folder: Path, memory: float, device: str, width: int) -> Non
     from csbdeep.models import CARE, Config
 
     from denoising.images.slabs import scratch_array
-    from denoising.images.volumes import INPUT_PERCENTILES, open_volume
+    from denoising.images.volumes import INPUT_PERCENTILES, Pair, open_volume
+    from denoising.restoration.destination import Destination
     from denoising.restoration.forward_pass import most_voxels_at_once
     from denoising.restoration.restorer import TILES_A_BATCH, Restorer, restore_file
     from denoising.restoration.tiling import plan_tiles
@@ -173,16 +174,16 @@ def work(kind: str, folder: Path, memory: float, device: str, width: int) -> Non
         told |= {"tile": plan.tile, "core": plan.core, "difference": float(difference)}
     elif kind == "untiled":
         np.save(result, restored)
-    targets = [folder / f"{kind}_{name}.tif" for name in ("mean", "scale")]
     start = time.perf_counter()
     if kind == "ours":
         settings = {"format": "tiff", "dtype": "float32", "compression": False}
-        restore_file(restorer, source, "ZYX", *targets, settings, os.cpu_count())
+        pair = Pair("noise", "ours", "ZYX", source, source)
+        restore_file(restorer, pair, Destination(folder, settings, os.cpu_count()))
     elif kind == "untiled":
         normalizer = PercentileNormalizer(*INPUT_PERCENTILES, do_after=False)
         found = model.predict_probabilistic(tifffile.imread(source), "ZYX", normalizer)
-        for target, array in zip(targets, (found.mean(), found.scale()), strict=True):
-            tifffile.imwrite(target, array)
+        for name, array in (("mean", found.mean()), ("scale", found.scale())):
+            tifffile.imwrite(folder / f"{kind}_{name}.tif", array)
     told["files_voxels_per_second"] = restored.size / (time.perf_counter() - start)
     print(json.dumps(told), flush=True)
 

@@ -3,16 +3,17 @@
 import json
 from pathlib import Path
 
+from denoising.images.volumes import paired
 from denoising.restoration.baselines import restore_all
+from denoising.restoration.destination import Destination
 from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
+    storage = snakemake.params.storage | {"compression": snakemake.params.compression}
     runtime = restore_all(
-        Path(snakemake.input.volumes),
-        snakemake.params.conditions,
-        Path(snakemake.output.restored),
+        list(paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions)),
+        Destination(Path(snakemake.output.restored), storage),
         json.loads(Path(snakemake.input.choice).read_text()),
-        snakemake.params.storage | {"compression": snakemake.params.compression},
         snakemake.threads,
     )
     runtime |= {"dataset": snakemake.wildcards.dataset}

@@ -17,6 +17,7 @@ with (
     import tensorflow as tf
 
     from denoising.images.volumes import paired
+    from denoising.restoration.destination import Destination
     from denoising.restoration.forward_pass import most_voxels_at_once
     from denoising.restoration.restorer import TILES_A_BATCH, Restorer, restore_all
     from denoising.training.costs import Gpu, host_memory
@@ -31,12 +32,11 @@ with (
     model = load_model(Path(snakemake.input.config).parent)
     part, parts = map(int, snakemake.wildcards.get("scatteritem", "1-of-1").split("-of-"))
     voxels = most_voxels_at_once(model, snakemake.params.max_tile_voxels, free)
+    storage = snakemake.params.storage | {"compression": snakemake.params.compression}
     restore_all(
         Restorer(model, voxels, TILES_A_BATCH[device.kind]),
         list(paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions)),
-        Path(snakemake.output.restored),
-        snakemake.params.storage | {"compression": snakemake.params.compression},
-        snakemake.threads,
+        Destination(Path(snakemake.output.restored), storage, snakemake.threads),
         Path(snakemake.output.runtime),
         {"method": run, "dataset": dataset, "device": device.name},
         (part, parts),

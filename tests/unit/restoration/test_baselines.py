@@ -16,6 +16,7 @@ from skimage.restoration import estimate_sigma
 
 from denoising.images.volumes import (
     listing_row,
+    paired,
     read_volume,
     volume_header,
     write_listing,
@@ -23,26 +24,29 @@ from denoising.images.volumes import (
 )
 from denoising.restoration import baselines
 from denoising.restoration.baselines import (
-    BASELINES,
+    METHODS,
+    Setting,
     denoise,
     noise,
     restore_all,
     tune,
 )
-from denoising.study.baselines import BASELINES as DESCRIBED
+from denoising.restoration.destination import Destination
+from denoising.study.baselines import BASELINES
 
 STRENGTHS = {"gaussian": 1.2, "median": 3, "tv": 2, "wavelet": 1.7, "nlm": 0.8}
 
 
 def restored_by(baseline, image, strength=None):
-    return denoise(image, baseline, strength or STRENGTHS[baseline], 1.0, image.shape)
+    setting = Setting(baseline, strength or STRENGTHS[baseline], 1.0, image.shape)
+    return denoise(image, setting)
 
 
 # Every baseline
 
 
 def test_there_are_the_baselines_that_a_config_may_name():
-    assert tuple(BASELINES) == tuple(DESCRIBED) == tuple(STRENGTHS)
+    assert tuple(METHODS) == tuple(BASELINES) == tuple(STRENGTHS)
 
 
 @pytest.mark.parametrize("baseline", BASELINES)
@@ -70,7 +74,9 @@ def test_results_do_not_depend_on_units(noisy, baseline):
 
 @pytest.mark.parametrize("baseline", BASELINES)
 def test_a_larger_strength_smooths_more(noisy, baseline):
-    spread = [restored_by(baseline, noisy, strength).std() for strength in BASELINES[baseline].grid]
+    spread = [
+        restored_by(baseline, noisy, strength).std() for strength in METHODS[baseline].strengths
+    ]
     assert (
         np.diff(spread) < 0.02 * spread[0]
     ).all()  # total variation ends where another iteration changes little
@@ -103,11 +109,12 @@ def test_blocks_of_local_filters_do_not_show(
     monkeypatch, baseline, strength, z_scale, shape, block
 ):
     noisy = with_noise(blobs(shape))
-    whole = denoise(noisy, baseline, strength, z_scale, shape)
+    setting = Setting(baseline, strength, z_scale, shape)
+    whole = denoise(noisy, setting)
     taken = []
     monkeypatch.setattr(baselines, "BLOCK", {len(shape): block})
-    monkeypatch.setitem(BASELINES, baseline, watched(BASELINES[baseline], taken))
-    np.testing.assert_allclose(denoise(noisy, baseline, strength, z_scale, shape), whole, atol=1e-6)
+    monkeypatch.setitem(METHODS, baseline, watched(METHODS[baseline], taken))
+    np.testing.assert_allclose(denoise(noisy, setting), whole, atol=1e-6)
     assert len(taken) > 8
     reach = {"gaussian": 5, "median": 2, "nlm": 9}[baseline]
     assert max(taken) <= max(b + 2 * reach for b in block)
@@ -130,7 +137,8 @@ def test_images_are_normalised_block_by_block(baseline):
     expected = restored_by(
         baseline, ((counts - np.float32(400)) / np.float32(900)).astype(np.float32)
     )
-    found = denoise(counts, baseline, STRENGTHS[baseline], 1.0, counts.shape, low=400, high=1300)
+    setting = Setting(baseline, STRENGTHS[baseline], 1.0, counts.shape)
+    found = denoise(counts, setting, bounds=(400, 1300))
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
@@ -182,7 +190,7 @@ def test_the_best_strength_of_the_grid_is_chosen(patches, baseline):
     X, Y, split = patches
     choice = tune(baseline, X, Y, split, None, seed=0)
     grid = pd.DataFrame(choice["grid"])
-    assert tuple(grid["strength"]) == BASELINES[baseline].grid
+    assert tuple(grid["strength"]) == METHODS[baseline].strengths
     assert choice["nrmse"] == grid["nrmse"].min()
     assert choice["strength"] == grid.loc[grid["nrmse"].idxmin(), "strength"]
     assert (choice["baseline"], choice["patches"], choice["patch_shape"]) == (
@@ -196,7 +204,7 @@ def test_the_best_strength_of_the_grid_is_chosen(patches, baseline):
 def test_validation_patches_alone_are_drawn_with_the_seed(patches, monkeypatch):
     X, Y, split = patches
     monkeypatch.setitem(
-        BASELINES, "gaussian", baselines.Baseline(baselines.gaussian, "voxels", (1,), patches=3)
+        METHODS, "gaussian", baselines.Method(baselines.gaussian, "voxels", (1,), patches=3)
     )
     seen = {seed: tune("gaussian", X, Y, split, None, seed)["nrmse"] for seed in (0, 0, 1, 2, 3)}
     assert len(set(seen.values())) > 1
@@ -217,7 +225,7 @@ def test_sizes_in_voxels_and_in_micrometres_are_tried(patches):
     X, Y, split = patches
     choice = tune("gaussian", X, Y, split, [2.0, 0.8, 0.8], seed=0)
     assert {row["z_scale"] for row in choice["grid"]} == {1.0, 0.4}
-    assert len(choice["grid"]) == 2 * len(BASELINES["gaussian"].grid)
+    assert len(choice["grid"]) == 2 * len(METHODS["gaussian"].strengths)
     assert choice["z_scale"] == 1  # blobs are as wide along all axes
     assert {row["z_scale"] for row in tune("tv", X, Y, split, [2.0, 0.8, 0.8], seed=0)["grid"]} == {
         1.0
@@ -230,9 +238,7 @@ def test_sizes_in_voxels_and_in_micrometres_are_tried(patches):
 def test_a_strength_at_the_edge_of_the_grid_is_warned_about(
     patches, monkeypatch, caplog, grid, at_edge
 ):
-    monkeypatch.setitem(
-        BASELINES, "gaussian", baselines.Baseline(baselines.gaussian, "voxels", grid)
-    )
+    monkeypatch.setitem(METHODS, "gaussian", baselines.Method(baselines.gaussian, "voxels", grid))
     with caplog.at_level(logging.WARNING):
         assert tune("gaussian", *patches, None, seed=0)["at_edge"] == at_edge
     assert ("edge of what was tried" in caplog.text) == at_edge
@@ -240,8 +246,8 @@ def test_a_strength_at_the_edge_of_the_grid_is_warned_about(
 
 def test_a_filter_that_leaves_nothing_is_scored_as_nothing(patches, monkeypatch):
     X, Y, split = patches
-    nothing = baselines.Baseline(lambda image, *_: np.ones_like(image), "voxels", (1, 2, 3))
-    monkeypatch.setitem(BASELINES, "gaussian", nothing)
+    nothing = baselines.Method(lambda image, *_: np.ones_like(image), "voxels", (1, 2, 3))
+    monkeypatch.setitem(METHODS, "gaussian", nothing)
     assert tune("gaussian", X, Y, split, None, seed=0)["nrmse"] == pytest.approx(
         Y[6:].std(axis=(1, 2, 3)).mean()
     )
@@ -274,9 +280,8 @@ def volumes_and_choice(folder, baseline, voxel_size=None):
 @pytest.mark.parametrize("baseline", BASELINES)
 def test_every_condition_of_every_test_volume_is_restored(tmp_path, baseline):
     images, choice = volumes_and_choice(tmp_path / "in", baseline)
-    runtime = restore_all(
-        tmp_path / "in", ["C1", "C2"], tmp_path / "out", choice, SETTINGS, workers=2
-    )
+    pairs = list(paired(tmp_path / "in", "test", ["C1", "C2"]))
+    runtime = restore_all(pairs, Destination(tmp_path / "out", SETTINGS), choice, workers=2)
     written = sorted(
         str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*")
     )
@@ -285,7 +290,7 @@ def test_every_condition_of_every_test_volume_is_restored(tmp_path, baseline):
         with tifffile.TiffFile(tmp_path / f"out/{condition}/b.tif") as tif:
             assert (tif.series[0].axes, tif.series[0].dtype) == ("ZYX", np.float32)
             image = normalize(images[condition, "b"])
-            expected = denoise(image, baseline, STRENGTHS[baseline], 1.0, [8, 8, 8])
+            expected = denoise(image, Setting(baseline, STRENGTHS[baseline], 1.0, (8, 8, 8)))
             # not to rounding: non-local means drop patches that are hardly alike
             np.testing.assert_allclose(tif.asarray(), expected, atol=2e-4)
     assert runtime["seconds"] > 0
@@ -302,15 +307,10 @@ def test_every_condition_of_every_test_volume_is_restored(tmp_path, baseline):
 @pytest.mark.parametrize("kind", ["tiff", "ome-zarr"])
 def test_files_are_as_the_config_has_those_of_networks(tmp_path, kind, settings, dtype):
     _, choice = volumes_and_choice(tmp_path / "in", "gaussian", (2.0, 0.5, 0.4))
-    restore_all(tmp_path / "in", ["C1"], tmp_path / "plain", choice, SETTINGS, workers=1)
-    restore_all(
-        tmp_path / "in",
-        ["C1"],
-        tmp_path / "out",
-        choice,
-        SETTINGS | settings | {"format": kind},
-        workers=1,
-    )
+    pairs = list(paired(tmp_path / "in", "test", ["C1"]))
+    destination = Destination(tmp_path / "out", SETTINGS | settings | {"format": kind})
+    restore_all(pairs, Destination(tmp_path / "plain", SETTINGS), choice, workers=1)
+    restore_all(pairs, destination, choice, workers=1)
     name = "C1/a.tif"
     assert (tmp_path / "out" / name).exists() == (kind == "tiff")
     header = volume_header(tmp_path / "out" / name)
@@ -323,7 +323,8 @@ def test_files_are_as_the_config_has_those_of_networks(tmp_path, kind, settings,
 def test_an_image_that_cannot_be_normalised_is_named(tmp_path):
     _, choice = volumes_and_choice(tmp_path, "gaussian")
     write_volume(tmp_path / "test/C1/a.tif", np.full((8, 16, 16), 7, np.uint16), "ZYX")
+    pairs = list(paired(tmp_path, "test", ["C1"]))
     with pytest.raises(
         ValueError, match=r"C1/a\.tif: gaussian failed on an image of \(8, 16, 16\): .*constant"
     ):
-        restore_all(tmp_path, ["C1"], tmp_path / "out", choice, SETTINGS, workers=1)
+        restore_all(pairs, Destination(tmp_path / "out", SETTINGS), choice, workers=1)

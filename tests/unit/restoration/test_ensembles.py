@@ -11,6 +11,7 @@ import pytest
 import denoising.images.percentiles
 from denoising.images import files as formats
 from denoising.images.volumes import read_volume, volume_header, write_volume
+from denoising.restoration.destination import Destination
 from denoising.restoration.ensembles import average, mean_volume
 
 SETTINGS = {"format": "tiff", "dtype": "float32", "compression": True}
@@ -27,7 +28,7 @@ def restored(folder, value, shape=(3, 4, 5), names=("1/a", "2/a")):
 
 def test_the_mean_of_each_volume_stands_under_its_name(tmp_path):
     folders = [restored(tmp_path / f"run{value}", value) for value in (1, 2, 6)]
-    average(folders, tmp_path / "mean", SETTINGS)
+    average(folders, Destination(tmp_path / "mean", SETTINGS))
     found = {str(path.relative_to(tmp_path / "mean")) for path in (tmp_path / "mean").rglob("*.*")}
     assert found == {"1/a.tif", "2/a.tif"}
     for name, expected in (("1/a.tif", 3), ("2/a.tif", 13)):
@@ -37,7 +38,7 @@ def test_the_mean_of_each_volume_stands_under_its_name(tmp_path):
 
 def test_single_planes_have_a_mean_too(tmp_path):
     folders = [restored(tmp_path / f"run{value}", value, shape=(4, 5)) for value in (1, 2)]
-    average(folders, tmp_path / "mean", SETTINGS)
+    average(folders, Destination(tmp_path / "mean", SETTINGS))
     assert (read_volume(tmp_path / "mean/1/a.tif", "YX") == 1.5).all()
 
 
@@ -49,7 +50,8 @@ def test_runs_of_any_format_have_a_mean_of_any_format(tmp_path, file_format):
         storage = formats.Storage(file_format, "uint16", True)
         formats.write(tmp_path / run / "1/v.tif", volume, "ZYX", (2.0, 0.5, 0.5), storage)
         formats.write(tmp_path / run / "scale/1/v.tif", volume, "ZYX", storage=storage)
-    average([tmp_path / "a", tmp_path / "b"], tmp_path / "mean", SETTINGS | {"format": file_format})
+    settings = SETTINGS | {"format": file_format}
+    average([tmp_path / "a", tmp_path / "b"], Destination(tmp_path / "mean", settings))
     mean = read_volume(tmp_path / "mean/1/v.tif", "ZYX")
     np.testing.assert_allclose(mean[1:], 1.5, atol=1e-4)
     assert volume_header(tmp_path / "mean/1/v.tif").voxel_size == pytest.approx((2.0, 0.5, 0.5))
@@ -83,7 +85,7 @@ def test_the_runs_do_not_fill_the_memory(tmp_path, monkeypatch):
     folders = [restored(tmp_path / str(i), i, shape, names=["1/a"]) for i in range(8)]
     tracemalloc.start()
     try:
-        average(folders, tmp_path / "mean", SETTINGS)
+        average(folders, Destination(tmp_path / "mean", SETTINGS))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -98,7 +100,7 @@ def test_runs_that_restored_other_volumes_are_refused(tmp_path):
         with pytest.raises(
             ValueError, match=r"volumes differ from those of .* in 2/a\.tif; delete both"
         ):
-            average(folders, tmp_path / "mean", SETTINGS)
+            average(folders, Destination(tmp_path / "mean", SETTINGS))
     assert not (tmp_path / "mean").exists()
 
 
@@ -108,9 +110,9 @@ def test_volumes_of_other_shapes_are_refused(tmp_path):
     with pytest.raises(
         ValueError, match=r"flat/1/a\.tif: shape \(3, 1, 5\) differs from \(3, 4, 5\)"
     ):
-        average(folders, tmp_path / "mean", SETTINGS)
+        average(folders, Destination(tmp_path / "mean", SETTINGS))
 
 
 def test_no_volume_at_all_is_refused(tmp_path):
     with pytest.raises(ValueError, match="holds no restored volume"):
-        average([tmp_path, tmp_path], tmp_path / "mean", SETTINGS)
+        average([tmp_path, tmp_path], Destination(tmp_path / "mean", SETTINGS))

@@ -18,6 +18,7 @@ from random_networks import assert_equal, image, random_network, restored
 from denoising.images import files as formats
 from denoising.images.slabs import scratch_array
 from denoising.images.volumes import Pair, open_volume, read_volume, volume_header, write_volume
+from denoising.restoration.destination import Destination
 from denoising.restoration.restorer import Restorer, restore_all, restore_file
 from denoising.restoration.tiling import plan_tiles, slab
 from denoising.specimens.acquisition import acquire
@@ -136,7 +137,7 @@ def test_integer_images_are_normalised_tile_by_tile_and_left_as_they_are():
     model = random_network("YX", 1, 3, False)
     noisy = np.random.default_rng(0).integers(0, 900, (45, 47)).astype(np.uint16)
     before = noisy.copy()
-    mean, _ = restored(Restorer(model, 40 * 40), noisy, "YX", low=100.0, high=700.0)
+    mean, _ = restored(Restorer(model, 40 * 40), noisy, "YX", bounds=(100.0, 700.0))
     assert_equal(mean, model.predict((noisy.astype(np.float32) - 100) / 600, "YX", normalizer=None))
     np.testing.assert_array_equal(noisy, before)
 
@@ -452,9 +453,9 @@ def test_files_hold_what_csbdeep_restores(tmp_path, dtype, file_format, compress
     model = random_network("ZYX", 1, 3, True)
     settings = {"format": file_format, "dtype": dtype, "compression": compression}
     mean, scale = tmp_path / "out/1/a.tif", tmp_path / "out/scale/1/a.tif"
-    assert (
-        restore_file(Restorer(model, 10**6), source, "ZYX", mean, scale, settings, 2) == stack.size
-    )
+    destination = Destination(tmp_path / "out", settings, threads=2)
+    pair = Pair("a", "1", "ZYX", source, source)
+    assert restore_file(Restorer(model, 10**6), pair, destination) == stack.size
     expected = model.predict_probabilistic(normalize(stack), "ZYX", normalizer=None)
     error = {"float32": 1e-4, "float16": 1e-3, "input": 1e-4}[dtype]
     for path, values in ((mean, expected.mean()), (scale, expected.scale())):
@@ -474,27 +475,19 @@ def test_compressed_volumes_are_restored_like_any(tmp_path, source_format):
         tmp_path / "b.tif", stack, "ZYX", storage=formats.Storage(source_format, None, True)
     )
     model = random_network("ZYX", 1, 3, False)
-    mean = tmp_path / "out/b.tif"
-    restore_file(
-        Restorer(model, 10**6), tmp_path / "b.tif", "ZYX", mean, tmp_path / "no.tif", SETTINGS, 1
-    )
-    assert_equal(read_volume(mean, "ZYX"), model.predict(normalize(stack), "ZYX", normalizer=None))
-    assert not (tmp_path / "no.tif").exists()
+    pair = Pair("b", "1", "ZYX", tmp_path / "b.tif", tmp_path / "b.tif")
+    restore_file(Restorer(model, 10**6), pair, Destination(tmp_path / "out", SETTINGS))
+    mean = read_volume(tmp_path / "out/1/b.tif", "ZYX")
+    assert_equal(mean, model.predict(normalize(stack), "ZYX", normalizer=None))
+    assert not (tmp_path / "out/scale").exists()
 
 
 def test_a_volume_that_cannot_be_restored_is_named(tmp_path):
     write_volume(tmp_path / "flat.tif", np.ones((9, 9), np.uint16), "YX")
+    pair = Pair("flat", "1", "YX", tmp_path / "flat.tif", tmp_path / "flat.tif")
     restorer = Restorer(random_network("YX", 1, 3, False), 10**6)
     with pytest.raises(ValueError, match=r"flat\.tif: percentiles .* constant"):
-        restore_file(
-            restorer,
-            tmp_path / "flat.tif",
-            "YX",
-            tmp_path / "out.tif",
-            tmp_path / "s.tif",
-            SETTINGS,
-            1,
-        )
+        restore_file(restorer, pair, Destination(tmp_path / "out", SETTINGS))
 
 
 def test_all_pairs_are_restored_and_their_runtime_recorded(tmp_path):
@@ -505,11 +498,12 @@ def test_all_pairs_are_restored_and_their_runtime_recorded(tmp_path):
         for condition in ("1", "truth")
     ]
     restorer = Restorer(random_network("ZYX", 1, 3, True), 10**6)
-    told = {"method": "worm", "device": "CPU, 2 threads"}
-    restore_all(restorer, pairs, tmp_path / "out", SETTINGS, 2, tmp_path / "runtime.json", told)
+    record = {"method": "worm", "device": "CPU, 2 threads"}
+    destination = Destination(tmp_path / "out", SETTINGS, threads=2)
+    restore_all(restorer, pairs, destination, tmp_path / "runtime.json", record)
     names = {f"{condition}/{name}.tif" for condition in ("1", "truth") for name in "ab"}
     found = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.tif")}
     assert found == names | {"scale/1/a.tif", "scale/1/b.tif"}
     runtime = json.loads((tmp_path / "runtime.json").read_text())
     assert runtime.pop("seconds") > 0
-    assert runtime == told | {"voxels": 4 * 9 * 21 * 30, "threads": 2}
+    assert runtime == record | {"voxels": 4 * 9 * 21 * 30, "threads": 2}

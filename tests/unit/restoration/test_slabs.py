@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from denoising.images.volumes import Pair, read_volume, volume_header, volume_names, write_volume
+from denoising.restoration.destination import Destination
 from denoising.restoration.restorer import restore_all
 from denoising.restoration.slabs import gather, join, total
 
@@ -22,7 +23,8 @@ class Network:
     def __init__(self, probabilistic=True):
         self.probabilistic = probabilistic
 
-    def restore(self, image, axes, mean, scale=None, low=0.0, high=1.0, region=None):
+    def restore(self, image, axes, mean, scale=None, bounds=(0.0, 1.0), region=None):
+        low, high = bounds
         normalised = ((image.astype(np.float32) - np.float32(low)) / np.float32(high - low))[region]
         mean[:] = 2 * normalised
         if scale is not None:
@@ -50,8 +52,9 @@ def restored_by(jobs, network, pairs, folder):
     for part in range(1, jobs + 1):
         folders.append(folder / str(part))
         records.append(folder / f"{part}.json")
-        told = {"method": "worm", "device": f"GPU {part % 2}"}
-        restore_all(network, pairs, folders[-1], SLABS, 1, records[-1], told, (part, jobs))
+        record = {"method": "worm", "device": f"GPU {part % 2}"}
+        destination = Destination(folders[-1], SLABS)
+        restore_all(network, pairs, destination, records[-1], record, (part, jobs))
     return folders, records
 
 
@@ -66,9 +69,11 @@ def test_the_files_are_those_of_one_job(tmp_path, jobs, file_format, dtype, prob
     """
     network, pairs = Network(probabilistic), saved(tmp_path)
     settings = {"format": file_format, "dtype": dtype, "compression": True}
-    restore_all(network, pairs, tmp_path / "one", settings, 1, tmp_path / "one.json", {})
+    alone = Destination(tmp_path / "one", settings)
+    restore_all(network, pairs, alone, tmp_path / "one.json", {})
     folders, records = restored_by(jobs, network, pairs, tmp_path / "slabs")
-    gather(folders, records, pairs, tmp_path / "all", settings, 1, tmp_path / "all.json")
+    joined = Destination(tmp_path / "all", settings)
+    gather(folders, records, pairs, joined, tmp_path / "all.json")
     names = volume_names(tmp_path / "one")
     assert len(names) == 3 * (1 + probabilistic)
     assert volume_names(tmp_path / "all") == names
@@ -119,7 +124,7 @@ def test_a_slab_that_is_not_there_is_named(tmp_path, lost):
         ValueError,
         match=rf"make up \(30, 5, 6\) .*not found \S*slabs/{lost + 1}/scale/1/b\.tif; delete",
     ):
-        gather(folders, records, pairs, tmp_path / "all", SLABS, 1, tmp_path / "all.json")
+        gather(folders, records, pairs, Destination(tmp_path / "all", SLABS), tmp_path / "all.json")
     assert not (tmp_path / "all.json").exists()
 
 

@@ -1,27 +1,31 @@
-"""Classical denoising that the networks are compared with, each method with one strength, tuned on
+"""Classical baselines that the networks are compared with: each has one strength, tuned on
 validation patches.
 
 A tuned strength is a JSON file:
 
-    baseline, tuned_on     the method, and the dataset whose patches tuned it unit
-    "voxels", or "noise": standard deviations of the estimated noise strength, z_scale      the
-    choice; `z_scale` is the strength along Z in parts of that along Y and X patches, patch_shape
-    how many patches it was tuned on, and their shape, in whose blocks noise is estimated nrmse,
-    at_edge         of the choice; whether a strength beyond the grid may have been better grid
-    strength, z_scale, nrmse: a row for everything tried
+    baseline, tuned_on     the method, and the dataset whose patches tuned it
+    unit                   "voxels", or "noise": standard deviations of the estimated noise
+    strength, z_scale      the choice; `z_scale` is the strength along Z over that along Y and X
+    patches, patch_shape   number of patches that it was tuned on, and their shape, in whose blocks
+                           noise is estimated
+    nrmse, at_edge         of the choice; whether a strength beyond the grid may have been better
+    grid                   strength, z_scale, nrmse: a row for everything tried
 
 The 2019 study ran non-local means with h of 0.8 times the noise of the whole volume; here h is
 tuned like every strength, and its patch of 5 and distance of 6 stay.
+
+To add a baseline, write its filter and give it a line in `METHODS`, and give it an entry in
+`denoising.study.baselines`: label, colour, marker and memory. Tests compare both tables with the
+config's schema and name what is missing.
 """
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -29,10 +33,10 @@ import pywt
 from tqdm import tqdm
 
 from denoising.evaluation.moments import nrmse, scale_to
-from denoising.images.files import Storage, write
+from denoising.images.files import scratch_array
 from denoising.images.percentiles import limits
-from denoising.images.slabs import scratch_array
-from denoising.images.volumes import INPUT_PERCENTILES, Pair, open_volume, paired, volume_header
+from denoising.images.volumes import INPUT_PERCENTILES, Pair, open_volume, volume_header
+from denoising.restoration.destination import Destination
 from denoising.restoration.filters import (
     gaussian,
     gaussian_reach,
@@ -47,62 +51,74 @@ from denoising.running.random_streams import random_stream
 
 log = logging.getLogger(__name__)
 
-BLOCK = {
-    2: (512, 512),
-    3: (32, 128, 128),
-}  # voxels: what of an image local filters have in memory, beside their reach
+# Voxels of an image, by its number of axes, that a local filter has in memory beside its reach
+BLOCK = {2: (512, 512), 3: (32, 128, 128)}
+MAD_OF_NORMAL = 0.6744897501960817  # median absolute deviation of a standard normal variable
 
 
 @dataclass(frozen=True)
-class Baseline:
-    """One method: its filter, what its strength counts in, and what is tried to tune it.
+class Method:
+    """A filter, the unit of its strength, and the strengths that are tried on some patches.
 
-    Of a local filter, `reach` is how far along each axis the voxels are that decide on one; None:
-    everything does.
+    `reach` gives, for a local filter, the voxels along each axis that decide on one; None for a
+    filter of the image as a whole.
     """
 
-    filter: Callable
+    filter: Callable[..., np.ndarray]
     unit: str
-    grid: tuple[float, ...]
+    strengths: tuple[float, ...]
     patches: int = 32
-    reach: Callable | None = None
+    reach: Callable[..., list[int]] | None = None
 
 
-BASELINES = {
-    "gaussian": Baseline(
+METHODS = {
+    "gaussian": Method(
         gaussian,
         "voxels",
         (0.35, 0.5, 0.7, 0.85, 1, 1.2, 1.4, 1.7, 2, 2.4, 2.8, 4),
         reach=gaussian_reach,
     ),
-    "median": Baseline(median, "voxels", (1, 3, 5, 7), reach=median_reach),
-    "tv": Baseline(total_variation, "noise", (0.5, 0.7, 1, 1.4, 2, 2.8, 4, 5.6, 8)),
-    "wavelet": Baseline(wavelet, "noise", (0.7, 1, 1.4, 1.7, 2, 2.4, 2.8, 4)),
+    "median": Method(median, "voxels", (1, 3, 5, 7), reach=median_reach),
+    "tv": Method(total_variation, "noise", (0.5, 0.7, 1, 1.4, 2, 2.8, 4, 5.6, 8)),
+    "wavelet": Method(wavelet, "noise", (0.7, 1, 1.4, 1.7, 2, 2.4, 2.8, 4)),
     # A hundred times the work of any other
-    "nlm": Baseline(
+    "nlm": Method(
         non_local_means, "noise", (0.5, 0.8, 1.2, 1.8, 2.6, 3.6), patches=6, reach=nlm_reach
     ),
 }
 
 
-def noise(image: np.ndarray, block: tuple[int, ...], dark: float = 0.0) -> float:
+@dataclass(frozen=True)
+class Setting:
+    """A baseline with its strength; `block` is the shape of the blocks in which noise is estimated.
+
+    For `strength` and `z_scale` see the module.
+    """
+
+    baseline: str
+    strength: float
+    z_scale: float
+    block: tuple[int, ...]
+
+
+def noise(image: np.ndarray, block: Sequence[int], dark: float = 0.0) -> float:
     """Standard deviation of the noise where the specimen is.
 
     Noise grows with the signal, and most of a volume may be background; patches show specimens.
-    What was tuned on patches holds for a volume when noise is estimated alike: in blocks of a
-    patch's shape, the median of those at least half as bright as the average. On simulated volumes
-    that was 1.03 (planaria) and 0.96 (tribolium) of the mean over patches cut from them; of the
-    whole volume it was 0.92 and 0.94, and less the more background there is.
+    A strength that was tuned on patches holds for a volume when noise is estimated alike: in blocks
+    of a patch's shape, the median of those at least half as bright as the average. On simulated
+    volumes that was 1.03 (planaria) and 0.96 (tribolium) of the mean over patches cut from them; of
+    the whole volume it was 0.92 and 0.94, and less the more background there is.
 
     Parameters
     ----------
     image : ndarray
         Any numbers; of a memory map, a block at a time is in memory.
-    block : tuple of int
+    block : sequence of int
         Edges of a block in voxels, as many as the image has axes; longer ones are cut to the
         image's.
     dark : float
-        From where brightness counts, in the image's units.
+        Brightness that counts as none, in the image's units.
 
     Returns
     -------
@@ -112,39 +128,34 @@ def noise(image: np.ndarray, block: tuple[int, ...], dark: float = 0.0) -> float
         as in a constant image.
     """
     edges = [min(size, edge) for size, edge in zip(image.shape, block, strict=True)]
-    starts = product(
-        *(range(0, size - edge + 1, edge) for size, edge in zip(image.shape, edges, strict=True))
-    )
-    blocks = [
-        image[tuple(slice(a, a + edge) for a, edge in zip(start, edges, strict=True))]
-        for start in starts
+    starts = [
+        range(0, size - edge + 1, edge) for size, edge in zip(image.shape, edges, strict=True)
     ]
-    means = np.array([each.mean(dtype=np.float64) for each in blocks]) - dark
+    blocks = [
+        image[tuple(slice(first, first + edge) for first, edge in zip(start, edges, strict=True))]
+        for start in product(*starts)
+    ]
+    means = np.array([part.mean(dtype=np.float64) for part in blocks]) - dark
     average = means.mean()
-    dim = min(
-        average / 2, average
-    )  # below 0 on average, as a patch of background may be, half is not less
-    bright = [each for each, mean in zip(blocks, means, strict=True) if mean >= dim]
-    return float(np.median([_deviation(np.squeeze(each)) for each in bright]))
+    # The average may be below 0, as in a patch of background: half of it is then not less
+    dim = min(average / 2, average)
+    bright = [part for part, mean in zip(blocks, means, strict=True) if mean >= dim]
+    return float(np.median([_deviation(np.squeeze(part)) for part in bright]))
 
 
 def _deviation(block: np.ndarray) -> float:
     finest = np.abs(pywt.dwtn(block, "db2")["d" * block.ndim])
     finest = finest[finest > 0]
-    return float(np.median(finest)) / 0.6744897501960817 if finest.size else 0.0
+    return float(np.median(finest)) / MAD_OF_NORMAL if finest.size else 0.0
 
 
 def denoise(
     image: np.ndarray,
-    baseline: str,
-    strength: float,
-    z_scale: float,
-    block: tuple[int, ...],
-    low: float = 0.0,
-    high: float = 1.0,
+    setting: Setting,
+    bounds: tuple[float, float] = (0.0, 1.0),
     out: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Denoise (image - low) / (high - low) by one of `BASELINES`.
+    """Denoise (image - low) / (high - low), where `bounds` are low and high.
 
     Local filters go block by block: of memory maps, no more is in memory, and the result is that of
     the image in one piece. Total variation and wavelets take the image as a whole.
@@ -153,54 +164,52 @@ def denoise(
     ----------
     image : ndarray
         Any numbers, (Z, Y, X) or (Y, X).
-    baseline : str
-    strength, z_scale : float
-        As tuned: see the module.
-    block : tuple of int
-        Of what shape the blocks are in which the noise is estimated.
-    low, high : float
-        What of `image` is 0 and 1: about its darkest and brightest.
+    setting : Setting
+    bounds : tuple of float
+        Values of `image` that become 0 and 1: about its darkest and brightest.
     out : ndarray of float32, optional
-        Where the result goes.
+        Array that takes the result.
 
     Returns
     -------
     ndarray of float32
         Not filtered where the strength is in units of the noise and no noise is found.
     """
-    method = BASELINES[baseline]
-    settings, noiseless = [strength, z_scale], False
+    low, high = bounds
+    method = METHODS[setting.baseline]
+    strengths = [setting.strength, setting.z_scale]
+    is_noiseless = False
     if method.unit == "noise":
-        sigma = noise(image, block, low) / (high - low)
-        settings, noiseless = [strength * sigma], sigma <= 1e-6  # what rounding leaves
-    reach = method.reach(image.ndim, *settings) if method.reach else None
-    out = np.empty(image.shape, np.float32) if out is None else out
+        sigma = noise(image, setting.block, low) / (high - low)
+        strengths = [setting.strength * sigma]
+        is_noiseless = sigma <= 1e-6  # what rounding leaves
+    reach = method.reach(image.ndim, *strengths) if method.reach else None
+    restored = np.empty(image.shape, np.float32) if out is None else out
     for give, read, inside in _blocks(image.shape, reach):
         part = (image[read].astype(np.float32) - np.float32(low)) / np.float32(high - low)
-        out[give] = part[inside] if noiseless else method.filter(part, inside, *settings)
-    return out
+        restored[give] = part[inside] if is_noiseless else method.filter(part, inside, *strengths)
+    return restored
 
 
 def _blocks(
     shape: tuple[int, ...], reach: list[int] | None
 ) -> Iterator[tuple[Region, Region, Region]]:
-    """Of each block, where it goes, what of the image it takes and where in that it lies; one block
-    without `reach`.
+    """Blocks of an image: the place of the result, the part of the image that it takes, and the
+    place of the result in that. One block without `reach`.
     """
-    longest, reach = (BLOCK[len(shape)], reach) if reach else (shape, [0] * len(shape))
-    along = [list(_along_axis(*axis)) for axis in zip(shape, longest, reach, strict=True)]
-    for axes in product(*along):
-        yield tuple(zip(*axes, strict=True))
+    longest = BLOCK[len(shape)] if reach else shape
+    reaches = reach or [0] * len(shape)
+    along = [list(_along_axis(*axis)) for axis in zip(shape, longest, reaches, strict=True)]
+    for parts in product(*along):
+        give, read, inside = zip(*parts, strict=True)
+        yield give, read, inside
 
 
 def _along_axis(size: int, longest: int, reach: int) -> Iterator[tuple[slice, slice, slice]]:
     for start, stop in equal_parts(0, size, longest):
         first = max(0, start - reach)
-        yield (
-            slice(start, stop),
-            slice(first, min(size, stop + reach)),
-            slice(start - first, stop - first),
-        )
+        read = slice(first, min(size, stop + reach))
+        yield slice(start, stop), read, slice(start - first, stop - first)
 
 
 def tune(
@@ -216,7 +225,7 @@ def tune(
     Parameters
     ----------
     baseline : str
-        A key of `BASELINES`.
+        A key of `METHODS`.
     X, Y : ndarray of float32, (n, Z, Y, X) or (n, Y, X)
         Input and ground truth of the patches, normalised; may be memory maps.
     split : DataFrame
@@ -231,54 +240,65 @@ def tune(
     dict
         See the module; without `tuned_on`.
     """
-    method = BASELINES[baseline]
+    method = METHODS[baseline]
     validation = split.loc[split["part"] == "validation", "patch"].to_numpy()
     rng = random_stream(seed, "patches to tune on")
     chosen = np.sort(rng.choice(validation, min(method.patches, len(validation)), replace=False))
-    block, grid = X.shape[1:], []
-    for z_scale, strength in product(_z_scales(method, voxel_size), method.grid):
-        scores = [_score(Y[i], denoise(X[i], baseline, strength, z_scale, block)) for i in chosen]
+    grid = []
+    for z_scale, strength in product(_z_scales(method, voxel_size), method.strengths):
+        setting = Setting(baseline, strength, z_scale, X.shape[1:])
+        scores = [_score(Y[i], denoise(X[i], setting)) for i in chosen]
         grid.append({"strength": strength, "z_scale": z_scale, "nrmse": float(np.mean(scores))})
     best = min(grid, key=lambda row: row["nrmse"])
-    at_edge = best["strength"] in (method.grid[0], method.grid[-1])
+    at_edge = best["strength"] in (method.strengths[0], method.strengths[-1])
     if at_edge:
-        tried = ", ".join(f"{each:g}" for each in method.grid)
         log.warning(
             "%s: the best strength, %g, is at the edge of what was tried (%s): a better one may "
             "lie beyond. Widen its grid in denoising/restoration/baselines.py.",
             baseline,
             best["strength"],
-            tried,
+            ", ".join(f"{strength:g}" for strength in method.strengths),
         )
-    chosen_as = {
+    return {
         "baseline": baseline,
         "unit": method.unit,
         "patches": len(chosen),
-        "patch_shape": list(block),
+        "patch_shape": list(X.shape[1:]),
+        **best,
+        "at_edge": at_edge,
+        "grid": grid,
     }
-    return {**chosen_as, **best, "at_edge": at_edge, "grid": grid}
 
 
-def _z_scales(method: Baseline, voxel_size: list[float] | None) -> list[float]:
+def _z_scales(method: Method, voxel_size: list[float] | None) -> list[float]:
     if method.unit != "voxels" or voxel_size is None or len(voxel_size) == 2:
         return [1.0]
     return list(dict.fromkeys([1.0, voxel_size[-1] / voxel_size[0]]))
 
 
 def _score(truth: np.ndarray, image: np.ndarray) -> float:
-    truth, image = truth.astype(np.float64), image.astype(np.float64)
-    # Nothing of a constant image can be scaled to the truth: the best fit is the truth's mean
+    truth = truth.astype(np.float64)
+    image = image.astype(np.float64)
+    # A constant image cannot be scaled to the truth: the best fit is the truth's mean
     return float(truth.std()) if np.ptp(image) == 0 else nrmse(*scale_to(truth, image))
 
 
 def restore_all(
-    volumes: Path, conditions: list[str], folder: Path, choice: dict, settings: dict, workers: int
+    pairs: Sequence[Pair], destination: Destination, choice: dict, workers: int
 ) -> dict:
-    """Denoise every test volume under `volumes` as tuned and write {condition}/{volume}.tif under
-    `folder`.
+    """Denoise the image of every pair as tuned, one volume per thread.
 
-    A volume a thread: filters release the interpreter's lock. `settings` are format, dtype and
-    compression, as the config's `restoration` has them.
+    Filters release the interpreter's lock.
+
+    Parameters
+    ----------
+    pairs : sequence of Pair
+    destination : Destination
+        Written: {condition}/{volume}.tif.
+    choice : dict
+        The tuned strength, as in the module.
+    workers : int
+        Threads.
 
     Returns
     -------
@@ -286,37 +306,34 @@ def restore_all(
         method, seconds (wall clock, reading and writing included), voxels, threads, device,
         strength, unit.
     """
-    pairs = list(paired(volumes, "test", conditions))
     start = time.perf_counter()
+    destination.folder.mkdir(parents=True, exist_ok=True)
+    restore = partial(_restore_pair, destination=destination, choice=choice)
     with ThreadPoolExecutor(workers) as pool:
-        done = pool.map(
-            partial(_restore_pair, folder=folder, choice=choice, settings=settings), pairs
-        )
-        voxels = sum(tqdm(done, desc="denoised", unit="volume", total=len(pairs)))
-    seconds = time.perf_counter() - start
-    told = {"seconds": round(seconds, 3), "voxels": voxels, "threads": workers, "device": "CPU"}
+        sizes = pool.map(restore, pairs)
+        voxels = sum(tqdm(sizes, desc="denoised", unit="volume", total=len(pairs)))
     return {
         "method": choice["baseline"],
-        **told,
+        "seconds": round(time.perf_counter() - start, 3),
+        "voxels": voxels,
+        "threads": workers,
+        "device": "CPU",
         "strength": choice["strength"],
         "unit": choice["unit"],
     }
 
 
-def _restore_pair(pair: Pair, folder: Path, choice: dict, settings: dict) -> int:
-    target = folder / pair.restored_name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    image, header = (
-        open_volume(pair.image, pair.axes, scratch=target.parent),
-        volume_header(pair.image),
-    )
-    restored = scratch_array(target.parent, image.shape, np.float32)
-    tuned = (choice[key] for key in ("baseline", "strength", "z_scale", "patch_shape"))
+def _restore_pair(pair: Pair, destination: Destination, choice: dict) -> int:
+    """Denoise and write one volume; the number of its voxels."""
+    image = open_volume(pair.image, pair.axes, scratch=destination.folder)
+    restored = scratch_array(destination.folder, image.shape, np.float32)
+    block = tuple(choice["patch_shape"])
+    setting = Setting(choice["baseline"], choice["strength"], choice["z_scale"], block)
     try:
-        denoise(image, *tuned, *limits(image, *INPUT_PERCENTILES), restored)
+        denoise(image, setting, limits(image, *INPUT_PERCENTILES), restored)
     except ValueError as error:
         raise ValueError(
-            f"{pair.image}: {choice['baseline']} failed on an image of {image.shape}: {error}"
+            f"{pair.image}: {setting.baseline} failed on an image of {image.shape}: {error}"
         ) from None
-    write(target, restored, pair.axes, header.voxel_size, Storage.of(settings, header.dtype))
+    destination.write(pair.restored_name, restored, pair.axes, volume_header(pair.image))
     return image.size

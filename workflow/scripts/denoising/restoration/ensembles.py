@@ -1,6 +1,4 @@
-"""Ensembles: the mean of what several runs of one model restored, folders of
-{condition}/{volume}.tif.
-"""
+"""Ensembles: means of the volumes that several runs of one model restored."""
 
 import logging
 from collections.abc import Sequence
@@ -8,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from denoising.images.files import Storage, write
 from denoising.images.percentiles import blocks
 from denoising.images.slabs import scratch_array
 from denoising.images.volumes import SCALES, open_volume, volume_header, volume_names
+from denoising.restoration.destination import Destination
 
 log = logging.getLogger(__name__)
 
 
-def average(folders: Sequence[Path], output: Path, settings: dict, threads: int = 1) -> None:
-    """Write the mean of every restored volume over `folders` to `output`, under the same name.
+def average(folders: Sequence[Path], destination: Destination) -> None:
+    """Write the mean of every restored volume over `folders`, under the same name.
 
     The scales of probabilistic networks have no mean here: that of a mixture of Laplace
     distributions is not the scale of one.
@@ -25,26 +23,22 @@ def average(folders: Sequence[Path], output: Path, settings: dict, threads: int 
     Parameters
     ----------
     folders : sequence of Path
-        What each run restored: the same volumes in each.
-    output : Path
-        The folder to write.
-    settings : dict
-        format, dtype and compression, as the config's `restoration` has them.
-    threads : int
-        That compress.
+        The restorations of each run: the same volumes in each.
+    destination : Destination
+        Written: the means.
 
     Raises
     ------
     ValueError
         If the folders differ in the names or shapes of their volumes, or hold none.
     """
-    for name in _shared_names(folders):
+    names = _shared_names(folders)
+    destination.folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
         paths = [folder / name for folder in folders]
-        (output / name).parent.mkdir(parents=True, exist_ok=True)
         header = volume_header(paths[0])
-        mean = mean_volume(paths, (output / name).parent)
-        storage = Storage.of(settings, header.dtype)
-        write(output / name, mean, header.axes, header.voxel_size, storage, threads)
+        mean = mean_volume(paths, destination.folder)
+        destination.write(name, mean, header.axes, header)
     log.info("averaged %d runs: %s", len(folders), ", ".join(map(str, folders)))
 
 

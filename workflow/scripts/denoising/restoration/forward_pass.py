@@ -66,7 +66,7 @@ def compiled(model: CARE, tile: tuple[int, ...], core: tuple[int, ...]) -> Calla
     config = model.config
     margins = _margins(config.unet_n_depth, config.unet_kern_size)
 
-    def forward(tiles, begin):
+    def forward(tiles: tf.Tensor, begin: tf.Tensor) -> tf.Tensor:
         cores = Cores(tile, core, begin)
         parts: dict[int, Any] = {id(network.inputs[0]): Part(tiles, tf.zeros_like(begin))}
         level = config.unet_n_depth
@@ -77,7 +77,7 @@ def compiled(model: CARE, tile: tuple[int, ...], core: tuple[int, ...]) -> Calla
             if type(layer).__name__.startswith("UpSampling"):  # left to the convolution after it
                 level -= 1
                 upsampled = layer.output
-                result = cores.surrounded(sources[0], margins[level], 2 ** (level + 1))
+                result: Part | Join = cores.surrounded(sources[0], margins[level], 2 ** (level + 1))
             elif tensors[0] is upsampled:  # and so is the joining of the skip connection
                 result = Join(sources[0], cores.surrounded(sources[1], margins[level], 2**level))
             elif isinstance(sources[0], Join):

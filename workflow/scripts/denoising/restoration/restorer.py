@@ -1,11 +1,9 @@
 """Restoring volumes of any size with a trained network, tile by tile, exactly as in one piece.
 
-A tile is a core that starts on a multiple of the network's 2**depth and a halo of context around it
-that reaches the network's receptive field or the volume's edge, so the core's result does not
-depend on how the volume is cut. Volumes are memory maps, of the input and of what is restored:
-memory holds a batch of tiles and what the network makes of it, whatever the size of the volume. For
-the same reason a volume can be shared by several jobs, each of which restores a slab of it
-(`slab`), reading no more around it than the halo.
+Tiles (`tiling`) pass through the network (`forward_pass`) in batches. Volumes are memory maps, of
+the input and of the restoration: memory holds a batch of tiles and the network's values for it,
+whatever the size of the volume. For the same reason several jobs can share a volume: each restores
+a slab of it and reads no more around it than the halo.
 """
 
 import itertools
@@ -14,16 +12,15 @@ import logging
 import math
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from csbdeep.models import CARE
+from csbdeep.models import CARE, Config
 from tqdm import tqdm
 
-from denoising.images.files import Storage, write
 from denoising.images.percentiles import limits
 from denoising.images.slabs import scratch_array
 from denoising.images.volumes import (
@@ -34,9 +31,11 @@ from denoising.images.volumes import (
     open_volume,
     volume_header,
 )
+from denoising.restoration.destination import Destination
 from denoising.restoration.forward_pass import compiled
 from denoising.restoration.tiling import (
     Region,
+    Tile,
     TilePlan,
     cropped,
     inside_of,
@@ -68,7 +67,8 @@ class Restorer:
     ----------
     model : csbdeep.models.CARE
     max_tile_voxels : int
-        The most voxels of one tile, halo included; halved whenever the device has not the memory.
+        Largest number of voxels of one tile, halo included; halved whenever the device has not the
+        memory.
     tiles_a_batch : int
         As many tiles at a time where all of them together have no more voxels than that.
     """
@@ -79,9 +79,8 @@ class Restorer:
         self.max_tile_voxels = max_tile_voxels
         self.multiple = 2**self.config.unet_n_depth
         self.margin = halo(self.config.unet_n_depth, self.config.unet_kern_size)
-        self._forward = cache(
-            lambda tile, core: compiled(model, tile, core)
-        )  # by the shapes of a plan
+        # One graph for each pair of shapes, of tile and core
+        self._forward = cache(lambda tile, core: compiled(model, tile, core))
 
     @property
     def probabilistic(self) -> bool:
@@ -93,11 +92,10 @@ class Restorer:
         axes: str,
         mean: np.ndarray,
         scale: np.ndarray | None = None,
-        low: float = 0.0,
-        high: float = 1.0,
+        bounds: tuple[float, float] = (0.0, 1.0),
         region: Region | None = None,
     ) -> None:
-        """Restore (image - low) / (high - low).
+        """Restore (image - low) / (high - low), where `bounds` are low and high.
 
         Parameters
         ----------
@@ -109,122 +107,139 @@ class Restorer:
             Written: the expected restored image, of `image`'s shape or the region's, equal to
             csbdeep's prediction in one piece.
         scale : ndarray of float32, optional
-            Written: of a probabilistic network, the scale of the Laplace distribution of each
-            voxel.
-        low, high : float
-            What of `image` is 0 and 1 for the network.
+            Written: scale of the Laplace distribution of each voxel, by a probabilistic network.
+        bounds : tuple of float
+            Values of `image` that are 0 and 1 for the network.
         region : tuple of slice, optional
-            What of `image` is restored, a slice for each of the network's axes in their order; by
-            default all of it. Of the rest, no more is read than the halo.
+            The part of `image` that is restored, a slice for each of the network's axes in their
+            order; by default all of it. No more is read around it than the halo.
 
         Raises
         ------
         ValueError
-            If the axes do not fit the network, or not even the smallest tile fits its memory; it
-            then says what the device said.
+            If the axes do not fit the network, or not even the smallest tile fits its memory; the
+            message then holds the device's own.
         """
         if scale is not None and not self.probabilistic:
             raise ValueError(
                 "the network is not probabilistic and has no scale; restore the mean alone."
             )
-        outputs = [mean] if scale is None else [mean, scale]
-        source, *outputs = (self._arranged(array, axes) for array in (image, *outputs))
+        source = arranged(image, axes, self.config)
+        outputs = [arranged(mean, axes, self.config)]
+        if scale is not None:
+            outputs.append(arranged(scale, axes, self.config))
         shape = source.shape[-self.config.n_dim - 1 : -1]
         inside = inside_of(shape, self.multiple)
         wanted = shifted(region, inside) if region else inside
-        said = ""
-        while (
-            True
-        ):  # ends: each failure makes batches or tiles smaller, and there is a smallest tile
+        reason = ""
+        # Ends: each failure makes batches or tiles smaller, and there is a smallest tile
+        while True:
+            plan = self._plan(shape, wanted, reason)
             try:
-                plan = self._plan(shape, wanted)
-            except ValueError as error:
-                raise ValueError(f"{error}{said}") from None
-            try:
-                return self._run(plan, source, outputs, wanted, low, high)
+                return self._run(plan, source, outputs, wanted, bounds)
             except tf.errors.OpError as error:
-                if not _out_of_memory(error):
+                if not _is_out_of_memory(error):
                     raise
-                # the error itself holds tiles
-                said = f" The device said: {type(error).__name__}: {error.message}"
-            self._take_less(plan, said)
+                # The error itself holds tiles
+                reason = f" The device said: {type(error).__name__}: {error.message}"
+            self._take_less(plan, reason)
 
-    def _plan(self, shape: tuple[int, ...], wanted: Region) -> TilePlan:
-        """Tiles for what is wanted of the padded image."""
-        padded = tuple(size + -size % self.multiple for size in shape)
-        edges = [(w.start // self.multiple, -(-w.stop // self.multiple)) for w in wanted]
-        region = tuple(slice(first * self.multiple, last * self.multiple) for first, last in edges)
-        return plan_tiles(padded, self.margin, self.multiple, self.max_tile_voxels, region)
+    def _plan(self, shape: tuple[int, ...], wanted: Region, reason: str) -> TilePlan:
+        """Tiles for the wanted part of the padded image; `reason` is why they must be small."""
+        multiple = self.multiple
+        padded = tuple(size + -size % multiple for size in shape)
+        region = tuple(
+            slice(part.start // multiple * multiple, -(-part.stop // multiple) * multiple)
+            for part in wanted
+        )
+        try:
+            return plan_tiles(padded, self.margin, multiple, self.max_tile_voxels, region)
+        except ValueError as error:
+            raise ValueError(f"{error}{reason}") from None
 
-    def _take_less(self, plan: TilePlan, said: str) -> None:
+    def _take_less(self, plan: TilePlan, reason: str) -> None:
         """Smaller batches than those of a plan, or else smaller tiles."""
-        if self.tiles_a_batch > 1 and 2 * math.prod(plan.tile) <= self.max_tile_voxels:
+        voxels = math.prod(plan.tile)
+        if self.tiles_a_batch > 1 and 2 * voxels <= self.max_tile_voxels:
             self.tiles_a_batch = 1
             log.warning(
                 "out of memory with several tiles of %s a batch: one at a time now.%s",
                 plan.tile,
-                said,
+                reason,
             )
         else:
-            self.max_tile_voxels = math.prod(plan.tile) // 2
-            values = plan.tile, self.max_tile_voxels, said
-            log.warning("out of memory with tiles of %s: at most %d voxels now.%s", *values)
-
-    def _arranged(self, array: np.ndarray, axes: str) -> np.ndarray:
-        """A view with axes (images on their own..., the network's, channel)."""
-        spatial = self.config.axes.replace("C", "")
-        joint = "C" if "C" in axes and self.config.n_channel_in > 1 else ""
-        alone = [axis for axis in axes if axis not in spatial + joint]
-        channels = array.shape[axes.index("C")] if joint else 1
-        if not set(spatial) <= set(axes) or not set(alone) <= set("STC") or len(axes) != array.ndim:
-            raise ValueError(
-                f"an image {array.shape} has axes {axes}, expected {spatial}, and at most S, T, C"
-                " besides."
+            self.max_tile_voxels = voxels // 2
+            log.warning(
+                "out of memory with tiles of %s: at most %d voxels now.%s",
+                plan.tile,
+                self.max_tile_voxels,
+                reason,
             )
-        if channels != self.config.n_channel_in or channels != self.config.n_channel_out:
-            raise ValueError(
-                f"an image {array.shape} of axes {axes} has {channels} channels, expected "
-                f"{self.config.n_channel_in}; the network gives {self.config.n_channel_out}."
-            )
-        view = array.transpose([axes.index(axis) for axis in (*alone, *spatial, *joint)])
-        return view if joint else view[..., None]
 
     def _run(
         self,
         plan: TilePlan,
         source: np.ndarray,
-        outputs: list,
+        outputs: list[np.ndarray],
         wanted: Region,
-        low: float,
-        high: float,
+        bounds: tuple[float, float],
     ) -> None:
+        """Restore every tile of a plan, in every image."""
+        low, high = bounds
         forward = self._forward(plan.tile, plan.core)
-        axes = len(plan.shape)
-        inside = inside_of(source.shape[-axes - 1 : -1], self.multiple)
-        places = itertools.product(np.ndindex(source.shape[: -axes - 1]), plan)
-        at_once = max(1, min(self.tiles_a_batch, self.max_tile_voxels // math.prod(plan.tile)))
-        for begin, batch in _batches(places, at_once):
-            parts = (padded_part(source[index], read, inside) for index, (read, *_) in batch)
-            tiles = np.stack([part.astype(np.float32) for part in parts])
-            tiles -= np.float32(low)  # in place: beside a narrow network, copies of a tile count
-            tiles /= np.float32(high - low)
-            for (index, (_, _, give, within)), core in zip(
-                batch, forward(tiles, begin), strict=True
-            ):
-                place, within = cropped(give, within, wanted)
+        images = source.shape[: -len(plan.shape) - 1]
+        channels = source.shape[-1]
+        inside = inside_of(source.shape[len(images) : -1], self.multiple)
+        tiles_at_once = min(self.tiles_a_batch, self.max_tile_voxels // math.prod(plan.tile))
+        places = itertools.product(np.ndindex(images), plan)
+        for begin, batch in _batches(places, max(1, tiles_at_once)):
+            parts = (padded_part(source[index], tile.read, inside) for index, tile in batch)
+            values = np.stack([part.astype(np.float32) for part in parts])
+            values -= np.float32(low)  # in place: beside a narrow network, copies of a tile count
+            values /= np.float32(high - low)
+            for (index, tile), core in zip(batch, forward(values, begin), strict=True):
+                place, within = cropped(tile.give, tile.within, wanted)
                 for i, output in enumerate(outputs):
-                    channels = slice(i * source.shape[-1], (i + 1) * source.shape[-1])
-                    output[index][place] = core[*within, channels]
+                    output[index][place] = core[*within, i * channels : (i + 1) * channels]
 
 
-def _batches(places: Iterator, size: int) -> Iterator[tuple[tuple[int, ...], list]]:
+def arranged(array: np.ndarray, axes: str, config: Config) -> np.ndarray:
+    """A view with axes (images on their own..., the network's, channel).
+
+    Raises
+    ------
+    ValueError
+        If axes or channels do not fit the network's `config`.
+    """
+    spatial = config.axes.replace("C", "")
+    joint = "C" if "C" in axes and config.n_channel_in > 1 else ""
+    alone = [axis for axis in axes if axis not in spatial + joint]
+    channels = array.shape[axes.index("C")] if joint else 1
+    if not set(spatial) <= set(axes) or not set(alone) <= set("STC") or len(axes) != array.ndim:
+        raise ValueError(
+            f"an image {array.shape} has axes {axes}, expected {spatial}, and at most S, T, C"
+            " besides."
+        )
+    if channels != config.n_channel_in or channels != config.n_channel_out:
+        raise ValueError(
+            f"an image {array.shape} of axes {axes} has {channels} channels, expected "
+            f"{config.n_channel_in}; the network gives {config.n_channel_out}."
+        )
+    view = array.transpose([axes.index(axis) for axis in (*alone, *spatial, *joint)])
+    return view if joint else view[..., None]
+
+
+Place = tuple[tuple[int, ...], Tile]  # index of an image, and a tile of it
+
+
+def _batches(places: Iterable[Place], size: int) -> Iterator[tuple[tuple[int, ...], list[Place]]]:
     """Places whose cores begin alike in their tiles, `size` at a time."""
-    for begin, alike in itertools.groupby(places, key=lambda place: place[1][1]):
+    for begin, alike in itertools.groupby(places, key=lambda place: place[1].begin):
         while batch := list(itertools.islice(alike, size)):
             yield begin, batch
 
 
-def _out_of_memory(error: tf.errors.OpError) -> bool:
+def _is_out_of_memory(error: tf.errors.OpError) -> bool:
     """Whether the device lacked memory; a GPU's libraries say so in errors of several kinds."""
     if isinstance(error, tf.errors.ResourceExhaustedError):
         return True
@@ -235,56 +250,52 @@ def _out_of_memory(error: tf.errors.OpError) -> bool:
 def restore_all(
     restorer: Restorer,
     pairs: list[Pair],
-    folder: Path,
-    settings: dict,
-    threads: int,
+    destination: Destination,
     runtime: Path,
-    told: dict,
+    record: dict,
     part: tuple[int, int] = (1, 1),
 ) -> None:
-    """Restore the image of every pair to {condition}/{volume}.tif of `folder`, its scale to the
-    same under scale/.
-
-    Of each image, `part` is restored, as in `slab`; images that have none of it leave no file. A
-    restored ground truth is compared, never calibrated: its scale is not written. `runtime` is
-    written: JSON of `told` and the seconds that this took, the voxels and the threads.
-    """
-    start, voxels = time.perf_counter(), 0
-    folder.mkdir(parents=True, exist_ok=True)
-    for pair in tqdm(pairs, desc="restored", unit="volume"):
-        name = pair.restored_name
-        targets = folder / name, None if pair.condition == TRUTH else folder / SCALES / name
-        voxels += restore_file(restorer, pair.image, pair.axes, *targets, settings, threads, part)
-    spent = {"seconds": round(time.perf_counter() - start, 3), "voxels": voxels, "threads": threads}
-    runtime.write_text(json.dumps(told | spent, indent=2) + "\n")
-
-
-def restore_file(
-    restorer: Restorer,
-    source: Path,
-    axes: str,
-    mean: Path,
-    scale: Path | None,
-    settings: dict,
-    threads: int,
-    part: tuple[int, int] = (1, 1),
-) -> int:
-    """Restore `N(x; 3, 99.8)` of the volume at `source`, or of a part of it, and write it as
-    `settings` say.
+    """Restore the image of every pair, or a part of each image.
 
     Parameters
     ----------
     restorer : Restorer
-    source : Path
-        The volume as acquired; larger than memory, if need be.
-    axes : {"YX", "ZYX"}
-    mean, scale : Path
-        Written, by their TIFF names: the restoration, and of a probabilistic network its scale, if
-        asked for, both with the axes and the size of a voxel of `source`.
-    settings : dict
-        format, dtype and compression, as the config's `restoration` has them.
-    threads : int
-        That compress.
+    pairs : list of Pair
+    destination : Destination
+        Written: {condition}/{volume}.tif, and of probabilistic networks
+        scale/{condition}/{volume}.tif.
+    runtime : Path
+        Written: JSON of `record` and the seconds that this took, the voxels and the threads.
+    record : dict
+        method, dataset, device.
+    part : tuple of int
+        As in `slab`; images that have none of it leave no file.
+    """
+    start = time.perf_counter()
+    voxels = 0
+    destination.folder.mkdir(parents=True, exist_ok=True)
+    for pair in tqdm(pairs, desc="restored", unit="volume"):
+        voxels += restore_file(restorer, pair, destination, part)
+    seconds = round(time.perf_counter() - start, 3)
+    spent = {"seconds": seconds, "voxels": voxels, "threads": destination.threads}
+    runtime.write_text(json.dumps(record | spent, indent=2) + "\n")
+
+
+def restore_file(
+    restorer: Restorer, pair: Pair, destination: Destination, part: tuple[int, int] = (1, 1)
+) -> int:
+    """Restore `N(x; 3, 99.8)` of a pair's image, or of a part of it.
+
+    A restored ground truth is compared, never calibrated: its scale is not written.
+
+    Parameters
+    ----------
+    restorer : Restorer
+    pair : Pair
+        Its image is as acquired; larger than memory, if need be.
+    destination : Destination
+        Written: the restoration, and of a probabilistic network its scale, with the axes and the
+        size of a voxel of the image.
     part : tuple of int
         As in `slab`; the percentiles are the whole volume's.
 
@@ -298,22 +309,23 @@ def restore_file(
     ValueError
         Naming the file, if it cannot be read or is constant, or no tile of it fits the memory.
     """
-    header = volume_header(source)
+    header = volume_header(pair.image)
     region = slab(header.shape, part, restorer.multiple)
     if region is None:
         return 0
-    mean.parent.mkdir(parents=True, exist_ok=True)
-    image, shape = (
-        open_volume(source, axes, scratch=mean.parent),
-        tuple(r.stop - r.start for r in region),
-    )
-    targets = [mean, scale] if restorer.probabilistic and scale else [mean]
-    restored = [scratch_array(mean.parent, shape, np.float32) for _ in targets]
+    folder = destination.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    image = open_volume(pair.image, pair.axes, scratch=folder)
+    shape = tuple(axis.stop - axis.start for axis in region)
+    mean = scratch_array(folder, shape, np.float32)
+    has_scale = restorer.probabilistic and pair.condition != TRUTH
+    scale = scratch_array(folder, shape, np.float32) if has_scale else None
     try:
-        low, high = limits(image, *INPUT_PERCENTILES)
-        restorer.restore(image, axes, *restored, low=low, high=high, region=region)
+        bounds = limits(image, *INPUT_PERCENTILES)
+        restorer.restore(image, pair.axes, mean, scale, bounds, region)
     except ValueError as error:
-        raise ValueError(f"{source}: {error}") from None
-    for target, array in zip(targets, restored, strict=True):
-        write(target, array, axes, header.voxel_size, Storage.of(settings, header.dtype), threads)
+        raise ValueError(f"{pair.image}: {error}") from None
+    destination.write(pair.restored_name, mean, pair.axes, header)
+    if scale is not None:
+        destination.write(SCALES / pair.restored_name, scale, pair.axes, header)
     return math.prod(shape)

@@ -1,8 +1,8 @@
-"""Joining what several jobs restored, each a slab of every volume, to whole volumes.
+"""Joining the slabs that several jobs restored to whole volumes.
 
-Each job leaves a folder of slabs, as a folder of restored volumes is laid out: of each volume a
-span of its longest axis, float32, in the order of the jobs. Of a volume that is too short for all
-jobs, the last ones leave nothing.
+Each job leaves a folder of slabs, laid out as a folder of restored volumes: a span of the longest
+axis of each volume, float32, in the order of the jobs. If a volume is too short for all jobs, the
+last ones leave nothing.
 """
 
 import json
@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from denoising.images.files import Storage, write
 from denoising.images.slabs import scratch_array
 from denoising.images.volumes import SCALES, Pair, open_volume, volume_header
+from denoising.restoration.destination import Destination
 
 log = logging.getLogger(__name__)
 
@@ -24,26 +24,19 @@ def gather(
     folders: Sequence[Path],
     runtimes: Sequence[Path],
     pairs: list[Pair],
-    output: Path,
-    settings: dict,
-    threads: int,
+    destination: Destination,
     runtime: Path,
 ) -> None:
-    """Write every restored volume, and its scale where there is one, to `output`, as one job would
-    have.
+    """Write every restored volume, and its scale where there is one, as one job would have.
 
     Parameters
     ----------
     folders, runtimes : sequence of Path
-        What each job left: its slabs, and the JSON record of what they took.
+        Each job's slabs, and its JSON record of seconds, voxels and device.
     pairs : list of Pair
-        What was restored.
-    output : Path
-        The folder to write.
-    settings : dict
-        format, dtype and compression, as the config's `restoration` has them.
-    threads : int
-        That compress.
+        The pairs whose images were restored.
+    destination : Destination
+        Written: the whole volumes.
     runtime : Path
         Written: the jobs' records in one, as `total`.
 
@@ -53,17 +46,17 @@ def gather(
         If slabs of a volume are missing, or do not fit together.
     """
     start = time.perf_counter()
-    scaled = any((folder / SCALES).is_dir() for folder in folders)
+    has_scales = any((folder / SCALES).is_dir() for folder in folders)
+    destination.folder.mkdir(parents=True, exist_ok=True)
     for pair in pairs:
-        name = pair.restored_name
         header = volume_header(pair.image)
-        storage = Storage.of(settings, header.dtype)
-        for target in [name, SCALES / name] if scaled else [name]:
-            (output / target).parent.mkdir(parents=True, exist_ok=True)
-            whole = join(
-                [folder / target for folder in folders], header.shape, (output / target).parent
-            )
-            write(output / target, whole, pair.axes, header.voxel_size, storage, threads)
+        names = [pair.restored_name]
+        if has_scales:
+            names.append(SCALES / pair.restored_name)
+        for name in names:
+            parts = [folder / name for folder in folders]
+            whole = join(parts, header.shape, destination.folder)
+            destination.write(name, whole, pair.axes, header)
     spent = time.perf_counter() - start
     record = total([json.loads(path.read_text()) for path in runtimes], spent)
     runtime.write_text(json.dumps(record, indent=2) + "\n")
@@ -93,20 +86,18 @@ def join(paths: Sequence[Path], shape: tuple[int, ...], scratch: Path) -> np.nda
     axis = shape.index(max(shape))
     parts = {path: open_volume(path, scratch=scratch) for path in paths if path.exists()}
     shapes = [part.shape for part in parts.values()]
-    thickness = sum(found[axis] for found in shapes if len(found) == len(shape))
-    if thickness != shape[axis] or any(
-        _across(found, axis) != _across(shape, axis) for found in shapes
-    ):
-        there, missing = (
-            ", ".join(str(path) for path in paths if (path in parts) is here)
-            for here in (True, False)
-        )
+    thickness = sum(part[axis] for part in shapes if len(part) == len(shape))
+    expected = _across(shape, axis)
+    if thickness != shape[axis] or any(_across(part, axis) != expected for part in shapes):
+        found = ", ".join(str(path) for path in paths if path in parts)
+        missing = ", ".join(str(path) for path in paths if path not in parts)
         raise ValueError(
             f"slabs of {paths[0].name} have shapes {shapes}, expected to make up {shape} along its"
-            f" axis {axis}; found {there or 'none'}; not found {missing or 'none'}; delete the"
+            f" axis {axis}; found {found or 'none'}; not found {missing or 'none'}; delete the"
             " folders of all slabs and run again."
         )
-    whole, first = scratch_array(scratch, shape, np.float32), 0
+    whole = scratch_array(scratch, shape, np.float32)
+    first = 0
     for part in parts.values():
         place = (slice(None),) * axis + (slice(first, first + part.shape[axis]),)
         whole[place] = part  # from file to file
@@ -119,8 +110,9 @@ def _across(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
 
 
 def total(records: Sequence[dict], gathering: float) -> dict:
-    """One record of what a restoration took: seconds of all jobs together, gathering included, not
-    of waiting for them; every device that took part."""
+    """One record of a restoration: the jobs' seconds added, with those of gathering and without
+    those of waiting; every device that took part.
+    """
     seconds = sum(record["seconds"] for record in records) + gathering
     voxels = sum(record["voxels"] for record in records)
     devices = ", ".join(sorted({record["device"] for record in records}))

@@ -9,16 +9,29 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 Region = tuple[slice, ...]
 
 
+class Tile(NamedTuple):
+    """One tile of a plan: the part of the volume that it reads, the place in it where its core
+    begins, the part of the volume that it gives, and where in the core that part lies.
+    """
+
+    read: Region
+    begin: tuple[int, ...]
+    give: Region
+    within: Region
+
+
 @dataclass(frozen=True)
 class TilePlan:
     """Tiles of one size that cover a region of a volume of `shape`: every tile is `tile` voxels,
-    halo of `margin` included, for `core` of the result."""
+    halo of `margin` included, for `core` of the result.
+    """
 
     shape: tuple[int, ...]
     region: Region
@@ -34,28 +47,23 @@ class TilePlan:
         """Voxels that pass through the network, overlaps counted each time."""
         return len(self) * math.prod(self.tile)
 
-    def __iter__(self) -> Iterator[tuple[Region, tuple[int, ...], Region, Region]]:
-        """For each tile: what it reads, where in the tile its core starts, what of the volume it
-        gives, and where in the core that lies."""
-        each_axis = zip(self.shape, self.region, self.core, self.tile, strict=True)
-        for axes in itertools.product(
-            *(list(_along_axis(*axis, self.margin)) for axis in each_axis)
-        ):
-            yield tuple(zip(*axes, strict=True))
+    def __iter__(self) -> Iterator[Tile]:
+        axes = zip(self.shape, self.region, self.core, self.tile, strict=True)
+        along_axes = [list(_along_axis(*axis, self.margin)) for axis in axes]
+        for parts in itertools.product(*along_axes):
+            yield Tile(*zip(*parts, strict=True))
 
 
-def _along_axis(size: int, wanted: slice, core: int, tile: int, margin: int) -> Iterator[tuple]:
-    for start, begin in zip(
-        range(wanted.start, wanted.stop, core), _begins(wanted, core), strict=True
-    ):
+def _along_axis(
+    size: int, wanted: slice, core: int, tile: int, margin: int
+) -> Iterator[tuple[slice, int, slice, slice]]:
+    """The tiles' parts along one axis, as in `Tile`."""
+    starts = range(wanted.start, wanted.stop, core)
+    for start, begin in zip(starts, _begins(wanted, core), strict=True):
         stop = min(start + core, wanted.stop)
         first = min(max(0, begin - margin), size - tile)
-        yield (
-            slice(first, first + tile),
-            begin - first,
-            slice(start, stop),
-            slice(start - begin, stop - begin),
-        )
+        read = slice(first, first + tile)
+        yield read, begin - first, slice(start, stop), slice(start - begin, stop - begin)
 
 
 def _begins(wanted: slice, core: int) -> list[int]:
@@ -81,9 +89,10 @@ def plan_tiles(
     multiple : int
         2**depth of the network.
     max_voxels : int
-        The most voxels of one tile, halo included.
+        Largest number of voxels of one tile, halo included.
     region : tuple of slice, optional
-        What of the volume is wanted, from and to multiples of `multiple`; by default all of it.
+        The part of the volume that is wanted, from and to multiples of `multiple`; by default all
+        of it.
 
     Raises
     ------
@@ -95,12 +104,12 @@ def plan_tiles(
         list(_axis_choices(*axis, margin, multiple)) for axis in zip(shape, region, strict=True)
     ]
     plans = (
-        TilePlan(shape, region, margin, *map(tuple, zip(*axes, strict=True)))
+        TilePlan(shape, region, margin, *zip(*axes, strict=True))
         for axes in itertools.product(*choices)
     )
     fitting = [plan for plan in plans if math.prod(plan.tile) <= max_voxels]
     if not fitting:
-        smallest = min(math.prod(tile for _, tile in axes) for axes in itertools.product(*choices))
+        smallest = math.prod(min(tile for _, tile in axis) for axis in choices)
         raise ValueError(
             f"a tile may have {max_voxels} voxels, but the smallest tile of a volume of {shape}"
             f" with its halo of {margin} has {smallest}; give the rule restore (or restore_slab)"
@@ -114,15 +123,15 @@ def _axis_choices(
     size: int, wanted: slice, margin: int, multiple: int
 ) -> Iterator[tuple[int, int]]:
     """Core and tile sizes along one axis for every useful number of tiles."""
-    length, seen = wanted.stop - wanted.start, set()
-    for count in range(1, length // multiple + 1):
-        core = -(-length // (count * multiple)) * multiple
-        if core not in seen:
-            seen.add(core)
-            spans = [
-                (max(0, at - margin), min(size, at + core + margin)) for at in _begins(wanted, core)
-            ]
-            yield core, max(stop - start for start, stop in spans)
+    length = wanted.stop - wanted.start
+    counts = range(1, length // multiple + 1)
+    cores = dict.fromkeys(-(-length // (count * multiple)) * multiple for count in counts)
+    for core in cores:
+        spans = [
+            (max(0, begin - margin), min(size, begin + core + margin))
+            for begin in _begins(wanted, core)
+        ]
+        yield core, max(stop - start for start, stop in spans)
 
 
 # Padding: reflected at the edges to multiples of 2**depth, as csbdeep's `PadAndCropResizer` does
@@ -137,8 +146,8 @@ def inside_of(shape: tuple[int, ...], multiple: int) -> Region:
 def padded_part(image: np.ndarray, read: Region, inside: Region) -> np.ndarray:
     """The part `read` of the padded image, (..., channels); only that part is in memory."""
     spans = [
-        (r.start - i.start, r.stop - i.start, i.stop - i.start)
-        for r, i in zip(read, inside, strict=True)
+        (part.start - place.start, part.stop - place.start, place.stop - place.start)
+        for part, place in zip(read, inside, strict=True)
     ]
     part = image[tuple(slice(max(start, 0), min(stop, size)) for start, stop, size in spans)]
     widths = [(max(-start, 0), max(stop - size, 0)) for start, stop, size in spans]
@@ -147,22 +156,24 @@ def padded_part(image: np.ndarray, read: Region, inside: Region) -> np.ndarray:
 
 def shifted(region: Region, inside: Region) -> Region:
     """Where in the padded image a region of the image lies."""
-    pairs = zip(region, inside, strict=True)
-    return tuple(slice(r.start + i.start, r.stop + i.start) for r, i in pairs)
+    return tuple(
+        slice(part.start + place.start, part.stop + place.start)
+        for part, place in zip(region, inside, strict=True)
+    )
 
 
 def cropped(give: Region, within: Region, wanted: Region) -> tuple[Region, Region]:
-    """Where in what is wanted of the padded image a tile gives what of its core."""
-    pairs = []
-    for g, w, i in zip(give, within, wanted, strict=True):
-        start, stop = max(g.start, i.start), min(g.stop, i.stop)
-        pairs.append(
-            (
-                slice(start - i.start, stop - i.start),
-                slice(w.start + start - g.start, w.stop + stop - g.stop),
-            )
-        )
-    return tuple(zip(*pairs, strict=True))
+    """Of the voxels that a tile gives and that are wanted: their place in the wanted region, and
+    in the core.
+    """
+    places = []
+    parts = []
+    for given, inner, asked in zip(give, within, wanted, strict=True):
+        start = max(given.start, asked.start)
+        stop = min(given.stop, asked.stop)
+        places.append(slice(start - asked.start, stop - asked.start))
+        parts.append(slice(inner.start + start - given.start, inner.stop + stop - given.stop))
+    return tuple(places), tuple(parts)
 
 
 # Slabs
@@ -182,17 +193,21 @@ def slab(shape: tuple[int, ...], part: tuple[int, int], multiple: int) -> Region
 
     Returns
     -------
-    tuple of slice, or None where the image is too short for so many parts, and this one has none of
-    it.
+    tuple of slice, or None
+        None where the image is too short for so many parts and this one has none of it.
     """
     axis = shape.index(max(shape))
-    inside, padded = inside_of(shape, multiple)[axis], shape[axis] + -shape[axis] % multiple
-    thickness = -(-padded // (part[1] * multiple)) * multiple
-    start, stop = (
-        min(max(0, n * thickness - inside.start), shape[axis]) for n in (part[0] - 1, part[0])
-    )
-    whole = [slice(0, size) for size in shape]
-    return (*whole[:axis], slice(start, stop), *whole[axis + 1 :]) if start < stop else None
+    size = shape[axis]
+    number, count = part
+    before = -size % multiple // 2
+    thickness = -(-(size + -size % multiple) // (count * multiple)) * multiple
+    start = min(max(0, (number - 1) * thickness - before), size)
+    stop = min(max(0, number * thickness - before), size)
+    if start >= stop:
+        return None
+    region = [slice(0, length) for length in shape]
+    region[axis] = slice(start, stop)
+    return tuple(region)
 
 
 def equal_parts(first: int, last: int, longest: int) -> list[tuple[int, int]]:

@@ -1,0 +1,30 @@
+"""Where restored volumes are written, and how their files are stored."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from denoising.images.files import Header, Storage, write
+
+
+@dataclass(frozen=True)
+class Destination:
+    """A folder of restored volumes.
+
+    `settings` are format, dtype and compression, as the config's `restoration` has them. `threads`
+    is the number of threads that compress.
+    """
+
+    folder: Path
+    settings: dict
+    threads: int = 1
+
+    def write(self, name: Path, volume: np.ndarray, axes: str, source: Header) -> None:
+        """Write a volume under its TIFF name within the folder.
+
+        `source` is the header of the image that was restored: it gives the size of a voxel, and the
+        dtype that `input` in the settings stands for.
+        """
+        storage = Storage.of(self.settings, source.dtype)
+        write(self.folder / name, volume, axes, source.voxel_size, storage, self.threads)
