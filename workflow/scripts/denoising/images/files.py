@@ -21,9 +21,7 @@ from denoising.images.tiff import read_tiff, read_tiff_header, write_tiff
 
 @dataclass(frozen=True)
 class Storage:
-    """How images are written: `format` tiff or ome-zarr, `dtype` a numpy dtype or None for the
-    image's own.
-    """
+    """How images are written: `format` is tiff or ome-zarr, `dtype` None for the image's own."""
 
     format: str = "tiff"
     dtype: str | None = None
@@ -31,7 +29,7 @@ class Storage:
 
     @classmethod
     def of(cls, settings: dict, input_dtype: np.dtype) -> "Storage":
-        """As the config's `restoration` says, whose dtype `input` is that of what was restored."""
+        """As the config's `restoration` says; its dtype "input" stands for `input_dtype`."""
         dtype = str(input_dtype) if settings["dtype"] == "input" else settings["dtype"]
         # float64 cannot tell the numbers of a 64-bit integer apart
         if np.dtype(dtype).itemsize > 4:
@@ -62,16 +60,16 @@ def read_header(path: Path) -> Header:
 
 
 def load_image(path: Path) -> tuple[np.ndarray, Header]:
-    """The whole image, in memory: as stored, or as float32 where it is stored with a gain."""
+    """The whole image, in memory: as stored, or as float32 if it is stored with a gain."""
     return _load(path, scratch=None)
 
 
 def map_image(path: Path, scratch: Path | None = None) -> tuple[np.ndarray, Header]:
-    """The image as a read-only memory map: of the file itself, or where that cannot be of a copy.
+    """The image as a read-only memory map: of the file itself, or if that cannot be of a copy.
 
-    What is compressed, in chunks or stored with a gain is decoded once, in parts, to a file without
-    a name in `scratch` (by default the image's own folder), which is gone when nothing refers to
-    the map.
+    An image that is compressed, in chunks or stored with a gain is decoded once, in parts, to a
+    file without a name in `scratch` (by default the image's own folder). The file is gone when
+    nothing refers to the map.
     """
     return _load(path, scratch or path.parent)
 

@@ -58,7 +58,7 @@ def _interpolated(values: dict[int, float], place: float, last: int) -> float:
 
 
 def limits(
-    image: np.ndarray, low: float, high: float, called: str = "the image"
+    image: np.ndarray, low: float, high: float, name: str = "the image"
 ) -> tuple[float, float]:
     """Two percentiles of a whole image, between which it can be normalised.
 
@@ -66,30 +66,30 @@ def limits(
     ------
     ValueError
         If the image holds NaN, or both percentiles are the same value, as in a constant image, or
-        infinite; it names the image as it is `called`.
+        infinite. `name` stands for the image in the message.
     """
     lowest, highest = percentiles(image, (low, high))
     if not np.isfinite([lowest, highest]).all():
         raise ValueError(
-            f"{called} holds NaN or infinite values, which cannot be normalised; export it again."
+            f"{name} holds NaN or infinite values, which cannot be normalised; export it again."
         )
     if not highest > lowest:
         raise ValueError(
-            f"percentiles {low:g} and {high:g} of {called} are both {lowest:g}: a constant or"
+            f"percentiles {low:g} and {high:g} of {name} are both {lowest:g}: a constant or"
             " nearly empty image cannot be normalised; leave the volume out, or export it again."
         )
     return lowest, highest
 
 
 def normalisation(
-    image: np.ndarray, low: float, high: float, called: str = "the image"
+    image: np.ndarray, low: float, high: float, name: str = "the image"
 ) -> tuple[float, float]:
     """Gain and offset of `N(u; lo, hi) = (u - perc(u, lo)) / (perc(u, hi) - perc(u, lo)) = gain u +
     offset`.
 
     Raises ValueError as `limits`.
     """
-    lowest, highest = limits(image, low, high, called)
+    lowest, highest = limits(image, low, high, name)
     return 1 / (highest - lowest), -lowest / (highest - lowest)
 
 

@@ -16,11 +16,10 @@ SLAB_BYTES = 1 << 23
 def slabs(
     shape: Sequence[int], itemsize: int, chunk: Sequence[int] | None = None, most: int | None = None
 ) -> Iterator[tuple[slice, ...]]:
-    """Slices of every axis that together are the image, each of whole chunks and of at most about
-    `most` bytes, by default `SLAB_BYTES`.
+    """Slices of every axis that together are the image.
 
-    Without chunks they follow one another in the order of a file. A chunk larger than that is a
-    slab by itself.
+    A slab is of whole chunks and at most about `most` bytes, by default `SLAB_BYTES`; a larger
+    chunk is a slab by itself. Without chunks, slabs follow one another in the order of a file.
     """
     steps = list(chunk or [1] * len(shape))
     for axis in reversed(range(len(shape))):

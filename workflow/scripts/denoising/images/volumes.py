@@ -1,17 +1,17 @@
 """Volumes on disk: image files with axes in their metadata, listed in a `volumes.csv`.
 
-A folder of volumes holds `volumes.csv` and one TIFF file a volume and condition:
+A folder of volumes holds `volumes.csv` and one TIFF file per volume and condition:
 
     volumes.csv                     part, volume, condition, path, axes, shape, dtype
     test/{condition}/{volume}.tif   what models are tested on; condition `truth` is the ground truth
-    train/{condition}/{volume}.tif  what patches are cut from, where there are such volumes
-    train/data_label.npz            published patches, where there are such patches
+    train/{condition}/{volume}.tif  what patches are cut from, if there are such volumes
+    train/data_label.npz            published patches, if there are such patches
 
 `path` is relative to the folder; `shape` is written as 16x128x128.
 
 A folder of restored volumes holds {condition}/{volume}.tif, and from probabilistic networks
-scale/{condition}/{volume}.tif; or NAME.ome.zarr for NAME.tif (`denoising.images.files` tells what
-is in such files).
+scale/{condition}/{volume}.tif; or NAME.ome.zarr for NAME.tif. The formats are described in
+`denoising.images.tiff` and `denoising.images.ome_zarr`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -40,18 +40,18 @@ def read_volume(path: Path, axes: str | None = None) -> np.ndarray:
     Parameters
     ----------
     path : Path
-        A TIFF file, or an OME-Zarr group; where there is no such TIFF file, the group NAME.ome.zarr
-        in its place.
+        A TIFF file or an OME-Zarr group. If there is no TIFF file NAME.tif, the group NAME.ome.zarr
+        is read in its place.
     axes : str, optional
-        The axes expected, such as "ZYX". Files that name an axis merely "sequence" (Q, I or S, as
-        many writers do) are taken at their word by position; times, channels and planes that are
-        one and not expected are left out.
+        Expected axes, such as "ZYX". An axis that the file merely names a sequence (Q, I or S, as
+        many writers do) is taken for the expected one at its position. Times, channels and planes
+        that are one and not expected are left out.
 
     Returns
     -------
     ndarray
-        Of the file's own dtype, axes as in `axes`; float32 where whole numbers are stored with
-        their scale.
+        Axes as in `axes`; the file's own dtype, or float32 if whole numbers are stored with a
+        scale.
 
     Raises
     ------
@@ -64,8 +64,8 @@ def read_volume(path: Path, axes: str | None = None) -> np.ndarray:
 def open_volume(path: Path, axes: str | None = None, scratch: Path | None = None) -> np.ndarray:
     """Like `read_volume`, but as a read-only memory map, so that volumes may be larger than memory.
 
-    A file that cannot be mapped, because it is compressed, say, is decoded once, in parts, to a
-    file in `scratch` (by default the volume's own folder) that is gone with the map.
+    A file that cannot be mapped, such as a compressed one, is decoded once, in parts, to a file in
+    `scratch` (by default the volume's own folder) that is gone with the map.
     """
     return _checked(path, axes, lambda file: map_image(file, scratch))
 
@@ -101,10 +101,10 @@ def _checked(path: Path, axes: str | None, read: Callable) -> np.ndarray:
     return volume.reshape([header.shape[i] for i in kept])
 
 
-def _same_axes(found: str, expected: str) -> bool:
-    if len(found) != len(expected):
+def _same_axes(axes: str, expected: str) -> bool:
+    if len(axes) != len(expected):
         return False
-    return all(f == e or f in "QIS" for f, e in zip(found, expected, strict=True))
+    return all(a == e or a in "QIS" for a, e in zip(axes, expected, strict=True))
 
 
 def write_volume(
@@ -138,7 +138,7 @@ def check_volume(volume: np.ndarray, source: str) -> None:
 
 
 def write_listing(folder: Path, rows: list[dict]) -> None:
-    """Write `folder`/volumes.csv from a row a file, sorted so that the same files give the same
+    """Write `folder`/volumes.csv, one row per file, sorted so that the same files give the same
     list.
     """
     table = pd.DataFrame(rows, columns=list(COLUMNS))
@@ -192,5 +192,6 @@ def paired(folder: Path, part: str, conditions: list[str]) -> Iterator[Pair]:
                 f"{folder}: volume {volume} lacks {', '.join(sorted(missing))}; unpack it again."
             )
         for condition in conditions:
-            row, truth = by_condition.loc[condition], by_condition.loc[TRUTH]
+            row = by_condition.loc[condition]
+            truth = by_condition.loc[TRUTH]
             yield Pair(volume, condition, row["axes"], folder / row["path"], folder / truth["path"])

@@ -11,10 +11,10 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def open_log(path: str) -> Iterator[None]:
-    """Send all that the block writes, that of C++ libraries too, to the log file at `path`.
+    """Send all output of the block, that of C++ libraries too, to the log file at `path`.
 
-    What the logger "progress" says is on the console as well. An error in the block is logged in
-    full, said on the console in one line, and ends the process with exit status 1.
+    Messages of the logger "progress" are printed on the console as well. An error in the block is
+    logged in full and printed on the console in one line, and the process ends with exit status 1.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     console = os.fdopen(os.dup(2), "w")

@@ -5,12 +5,11 @@ from collections.abc import Iterable
 
 
 def one_of(names: Iterable[str]) -> str:
-    """A regular expression that matches each of `names` whole and nothing else; none at all where
-    there are none.
+    """Regular expression that matches each of `names` whole and nothing else.
 
-    What names begin with in common stands there once, and so do equal endings of what may follow: a
-    thousand names of a few patterns take a few hundred characters, which is time where an
-    expression is read again for every file.
+    Common beginnings and equal endings of names stand in it once: a thousand names of a few
+    patterns take a few hundred characters. This saves time, as Snakemake reads the expression again
+    for every file.
 
     Parameters
     ----------
@@ -20,7 +19,7 @@ def one_of(names: Iterable[str]) -> str:
     Returns
     -------
     str
-        Complete in itself: other expressions may stand before and after it.
+        Other expressions may stand before and after it. Without names it matches nothing.
     """
     endings: dict[str, set[str]] = {}
     for name in names:

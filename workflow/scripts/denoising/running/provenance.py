@@ -38,12 +38,12 @@ def code_version(script: Path) -> str:
     folders = [folder for folder in script.parents if (folder / "denoising").is_dir()]
     scripts = folders[0]
     package = scripts / "denoising"
-    seen, waiting = {script: None}, [script]
+    seen = {script}
+    waiting = [script]
     while waiting:
-        for module in sorted(_imports(waiting.pop(), package)):
-            if module not in seen:
-                seen[module] = None
-                waiting.append(module)
+        imported = _imports(waiting.pop(), package) - seen
+        seen |= imported
+        waiting.extend(imported)
     digests = sorted(f"{path.relative_to(scripts)} {_code_digest(path)}" for path in seen)
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:12]
 
