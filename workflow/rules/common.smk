@@ -22,7 +22,7 @@ search_path = [str(SCRIPTS), os.environ.get("PYTHONPATH")]
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, search_path)))
 
 from denoising.images.matching import match_pairs
-from denoising.running.names import one_of
+from denoising.running.names import any_of
 from denoising.running.provenance import code_version as version_of
 from denoising.running.provenance import recorded_title
 from denoising.study import config as study_config
@@ -64,11 +64,11 @@ if workflow.is_main_process:
 
 
 wildcard_constraints:
-    dataset=one_of(STUDY.datasets),
-    run=one_of(STUDY.runs),
-    ensemble=one_of(STUDY.ensembles),
-    baseline=one_of(STUDY.baselines),
-    method=one_of([*STUDY.runs, *STUDY.ensembles, *STUDY.baselines, "input"]),
+    dataset=any_of(STUDY.datasets),
+    run=any_of(STUDY.runs),
+    ensemble=any_of(STUDY.ensembles),
+    baseline=any_of(STUDY.baselines),
+    method=any_of([*STUDY.runs, *STUDY.ensembles, *STUDY.baselines, "input"]),
     split="tail|random|by-volume",
 
 

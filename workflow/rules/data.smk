@@ -12,7 +12,7 @@ rule simulate:
     benchmark:
         "benchmarks/simulate/{dataset}.tsv"
     wildcard_constraints:
-        dataset=one_of(datasets_from("simulation")),
+        dataset=any_of(datasets_from("simulation")),
     priority: 10
     conda:
         "../../envs/data.yaml"
@@ -40,7 +40,7 @@ rule download:
     benchmark:
         "benchmarks/download/{dataset}.tsv"
     wildcard_constraints:
-        dataset=one_of(datasets_from("archive")),
+        dataset=any_of(datasets_from("archive")),
     priority: 10
     retries: 1
     localrule: True  # a cluster's nodes seldom reach the internet
@@ -69,7 +69,7 @@ rule unpack:
     benchmark:
         "benchmarks/unpack/{dataset}.tsv"
     wildcard_constraints:
-        dataset=one_of(datasets_from("simulation", "archive")),
+        dataset=any_of(datasets_from("simulation", "archive")),
     priority: 10
     conda:
         "../../envs/data.yaml"
@@ -101,7 +101,7 @@ rule import_pairs:
     benchmark:
         "benchmarks/import_pairs/{dataset}.tsv"
     wildcard_constraints:
-        dataset=one_of(datasets_from("pairs")),
+        dataset=any_of(datasets_from("pairs")),
     priority: 10
     conda:
         "../../envs/data.yaml"

@@ -62,7 +62,7 @@ rule calibrate:
     benchmark:
         "benchmarks/calibrate/{run}/{dataset}.tsv"
     wildcard_constraints:
-        run=one_of(STUDY.probabilistic_runs),
+        run=any_of(STUDY.probabilistic_runs),
     conda:
         "../../envs/analysis.yaml"
     threads: scoring_threads

@@ -22,7 +22,7 @@ rule table:
     benchmark:
         "benchmarks/tables/{table}.tsv"
     wildcard_constraints:
-        table=one_of(TABLES),
+        table=any_of(TABLES),
     conda:
         "../../envs/analysis.yaml"
     threads: 1
@@ -63,7 +63,7 @@ rule figure:
     benchmark:
         "benchmarks/figures/{figure}.tsv"
     wildcard_constraints:
-        figure=one_of(FIGURES),
+        figure=any_of(FIGURES),
     conda:
         "../../envs/analysis.yaml"
     threads: 1

@@ -20,7 +20,7 @@ rule restore:
     benchmark:
         "benchmarks/restore/{run}/{dataset}.tsv"
     wildcard_constraints:
-        run=one_of([] if in_slabs() else STUDY.runs),
+        run=any_of([] if in_slabs() else STUDY.runs),
     conda:
         "../../envs/care.yaml"
     threads: 8
@@ -49,7 +49,7 @@ use rule restore as restore_truth with:
     benchmark:
         "benchmarks/restore_truth/{run}/{dataset}.tsv"
     wildcard_constraints:
-        dataset=one_of(SWAPPED_IN_2019),
+        dataset=any_of(SWAPPED_IN_2019),
     params:
         conditions=["truth"],
 
@@ -64,7 +64,7 @@ use rule restore as restore_slab with:
     benchmark:
         "benchmarks/restore_slab/{run}/{dataset}/{scatteritem}.tsv"
     wildcard_constraints:
-        run=one_of(STUDY.runs),
+        run=any_of(STUDY.runs),
     params:
         # Plain float32, which the rule below maps into memory
         storage={"format": "tiff", "dtype": "float32"},
@@ -85,7 +85,7 @@ rule gather_slabs:
     benchmark:
         "benchmarks/gather_slabs/{run}/{dataset}.tsv"
     wildcard_constraints:
-        run=one_of(STUDY.runs if in_slabs() else []),
+        run=any_of(STUDY.runs if in_slabs() else []),
     conda:
         "../../envs/data.yaml"
     threads: 4

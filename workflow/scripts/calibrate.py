@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from denoising.evaluation.calibration import COLUMNS, calibrate_pair
+from denoising.evaluation import columns
+from denoising.evaluation.calibration import calibrate_pair
 from denoising.images.volumes import paired
 from denoising.running.logs import open_log
 
@@ -14,4 +15,6 @@ with open_log(snakemake.log[0]):
     rows = []
     for pair in paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions):
         rows += calibrate_pair(pair, restored, snakemake.threads, scratch)
-    pd.DataFrame(rows, columns=COLUMNS).to_csv(snakemake.output.calibration, index=False)
+    pd.DataFrame(rows, columns=columns.CALIBRATION).to_csv(
+        snakemake.output.calibration, index=False
+    )

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from denoising.evaluation.protocols import COLUMNS, score_pair
+from denoising.evaluation import columns
+from denoising.evaluation.protocols import score_pair
 from denoising.images.volumes import paired
 from denoising.running.logs import open_log
 
@@ -19,4 +20,4 @@ with open_log(snakemake.log[0]):
             pair, restored, params.protocols, params.stratum, snakemake.threads, scratch
         )
         rows += [keys | score for score in scores]
-    pd.DataFrame(rows, columns=COLUMNS).to_csv(snakemake.output.scores, index=False)
+    pd.DataFrame(rows, columns=columns.SCORES).to_csv(snakemake.output.scores, index=False)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from denoising.evaluation.protocol_ladder import COLUMNS, score_protocol_steps
+from denoising.evaluation import columns
+from denoising.evaluation.protocol_ladder import score_protocol_steps
 from denoising.images.volumes import paired
 from denoising.running.logs import open_log
 
@@ -18,4 +19,6 @@ with open_log(snakemake.log[0]):
     for pair in paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions):
         steps = score_protocol_steps(pair, restored, restored_truth, snakemake.threads, scratch)
         rows += [keys | step for step in steps]
-    pd.DataFrame(rows, columns=COLUMNS).to_csv(snakemake.output.explanation, index=False)
+    pd.DataFrame(rows, columns=columns.PROTOCOL_STEPS).to_csv(
+        snakemake.output.explanation, index=False
+    )

@@ -10,7 +10,8 @@ import pytest
 from csbdeep.utils import normalize, normalize_minmse
 
 import denoising.images.percentiles
-from denoising.evaluation.calibration import COLUMNS, LEVELS, calibrate_pair, calibrate_volume
+from denoising.evaluation import columns
+from denoising.evaluation.calibration import LEVELS, calibrate_pair, calibrate_volume
 from denoising.images.volumes import Pair, write_volume
 
 
@@ -200,7 +201,7 @@ def test_pairs_are_compared_from_their_files(tmp_path, shape):
     expected = calibrate_volume(truth.astype(np.uint16), restored, scale)
     rows = calibrate_pair(written(tmp_path, shape), tmp_path / "restored")
     assert rows == [{"condition": "C1", "volume": "worm"} | row for row in expected]
-    assert set(rows[0]) == set(COLUMNS)
+    assert set(rows[0]) == set(columns.CALIBRATION)
 
 
 def test_a_missing_scale_is_named(tmp_path):

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from made_up import study_of
 
+from denoising.evaluation import columns
 from denoising.evaluation.calibration_summary import (
-    CALIBRATION_COLUMNS,
     calibration_means,
     calibration_scores,
     read_calibration,
@@ -35,7 +35,7 @@ def calibrated(tmp_path):
             scale = 0.01 * (level + 1)
             rows.append(("scale", "1", volume, level, scale, factor * scale, count))
         paths[run, "planaria"] = tmp_path / f"{run}.csv"
-        pd.DataFrame(rows, columns=CALIBRATION_COLUMNS).to_csv(paths[run, "planaria"], index=False)
+        pd.DataFrame(rows, columns=columns.CALIBRATION).to_csv(paths[run, "planaria"], index=False)
     return paths
 
 

@@ -21,21 +21,21 @@ def test_every_step_has_its_change():
         | {"label": f"step {step}", "metric": "nrmse", "value": value * (i + 1)}
         for output, values in (("input", (0.2, 0.1)), ("network", (0.04, 0.04)))
         for step, value in enumerate(values, start=1)
-        for i in range(2)
+        for i in range(3)
     ]
     table = explanation_means(pd.DataFrame(rows)).set_index(["output", "step"])
-    assert table.loc[("input", 2), "change"] == pytest.approx(-0.15)
+    assert table.loc[("input", 2), "change"] == pytest.approx(-0.2)
     assert table.loc[("network", 2), "change"] == pytest.approx(0)
     assert np.isnan(
         table.loc[("input", 1), ["change", "change_low", "change_high"]].astype(float)
     ).all()
     low, high = table.loc[("input", 2), ["change_low", "change_high"]]
-    assert low < -0.15 < high
-    assert high - low == pytest.approx(2 * students([-0.1, -0.2]))  # of the volumes' changes
+    assert low < -0.2 < high
+    assert high - low == pytest.approx(2 * students([-0.1, -0.2, -0.3]))  # of the volumes' changes
     assert table.loc[("network", 2), ["change_low", "change_high"]].tolist() == pytest.approx(
         [0, 0]
     )
-    assert table.loc[("input", 1), ["mean", "n"]].tolist() == pytest.approx([0.3, 2])
+    assert table.loc[("input", 1), ["mean", "n"]].tolist() == pytest.approx([0.4, 3])
     odd = pd.DataFrame(rows).query("step == 1 or volume == 'v0'")
     with pytest.raises(ValueError, match="'step': 2.*only one of the two has .'v1'"):
         explanation_means(odd)

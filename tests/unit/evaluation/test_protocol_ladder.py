@@ -8,7 +8,8 @@ from csbdeep.utils import normalize, normalize_minmse
 from scipy.ndimage import gaussian_filter
 from skimage.metrics import structural_similarity
 
-from denoising.evaluation.protocol_ladder import COLUMNS, LABELS, score_protocol_steps
+from denoising.evaluation import columns
+from denoising.evaluation.protocol_ladder import LABELS, score_protocol_steps
 from denoising.evaluation.protocols import score_volume
 from denoising.images.volumes import Pair, write_volume
 
@@ -47,7 +48,7 @@ def scored_steps(tmp_path, images):
         rows = score_protocol_steps(
             pair, tmp_path / "restored", tmp_path / "restored_truth" if swapped else None
         )
-        assert all(set(row) == set(COLUMNS) - {"dataset", "model"} for row in rows)
+        assert all(set(row) == set(columns.PROTOCOL_STEPS) - {"dataset", "model"} for row in rows)
         assert {(row["condition"], row["volume"]) for row in rows} == {("1", "worm")}
         assert all(row["label"] == LABELS[row["step"]] for row in rows)
         values = {(row["output"], row["step"], row["metric"]): row["value"] for row in rows}

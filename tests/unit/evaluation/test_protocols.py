@@ -9,8 +9,9 @@ from formulas import least_squares, n, specimen, windowed_ssim
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
 import denoising.images.percentiles
+from denoising.evaluation import columns
 from denoising.evaluation.moments import least_squares_fit, nrmse
-from denoising.evaluation.protocols import COLUMNS, PROTOCOLS, Protocol, score_pair, score_volume
+from denoising.evaluation.protocols import PROTOCOLS, Protocol, score_pair, score_volume
 from denoising.images.percentiles import normalisation
 from denoising.images.volumes import Pair, write_volume
 
@@ -363,7 +364,7 @@ def test_pairs_are_scored_from_their_files(tmp_path, pair, truth, noisy, restore
     assert score_pair(pair, tmp_path / "restored", BOTH, "-(live|fixed)") == expected
     expected = [keys | row for row in score_volume(truth, noisy, BOTH, is_input=True)]
     assert score_pair(pair, None, BOTH, "-(live|fixed)") == expected
-    assert set(expected[0]) < set(COLUMNS)
+    assert set(expected[0]) < set(columns.SCORES)
 
 
 def test_a_pair_that_cannot_be_scored_is_named(tmp_path, pair, truth):

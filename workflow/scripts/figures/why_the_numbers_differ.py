@@ -9,6 +9,7 @@ from denoising.evaluation.scores import read_tidy
 from denoising.report import score_panels as panels
 from denoising.report import style
 from denoising.running.logs import open_log
+from denoising.study.metrics import METRICS
 
 STEPS = {
     "2019, roles swapped": "2019 study: input\ntaken for ground truth",
@@ -17,7 +18,7 @@ STEPS = {
     "SSIM data range 1": "+ SSIM with\ndata range 1",
     "means subtracted (paper)": "+ means subtracted:\nCARE paper's protocol",
 }
-METRICS = {"nrmse": "NRMSE (fraction of range)", "ssim": "SSIM"}
+SHOWN = ["nrmse", "ssim"]
 LINES = {"cleanest condition": "-", "middle": "--", "noisiest": ":"}
 SPREAD = 0.25  # of a step, over which its conditions stand
 
@@ -63,7 +64,7 @@ with open_log(snakemake.log[0]):
         "row": "tested_on",
         "row_order": datasets,
         "col": "metric",
-        "col_order": list(METRICS),
+        "col_order": SHOWN,
     }
     grid = style.grid_of(means, 52.0, sharex="col", sharey="row", **facets)
     for (i, j, _), ours in grid.facet_data():
@@ -74,7 +75,7 @@ with open_log(snakemake.log[0]):
         ax.set_yticks(labels.index, labels.replace(STEPS))
         ax.set_ylim(labels.index.max() + 0.5, -0.5)
         ax.grid(axis="x", color=style.GRID)
-        ax.set(ylabel="", xlabel=METRICS[grid.col_names[j]] if i == len(datasets) - 1 else "")
+        ax.set(ylabel="", xlabel=METRICS[SHOWN[j]].axis if i == len(datasets) - 1 else "")
         grid.axes[i, 0].set_title(study.datasets[datasets[i]].label, loc="left", weight="bold")
 
     methods = ["input", *(name for name in study.models if name in set(means["method"]))]

@@ -41,7 +41,6 @@ from denoising.images.volumes import SCALES, Pair, open_volume
 
 LEVELS = tuple(i / 20 for i in range(1, 20))
 BINS = 10
-COLUMNS = ["kind", "condition", "volume", "level", "expected", "observed", "count"]
 
 
 def calibrate_pair(

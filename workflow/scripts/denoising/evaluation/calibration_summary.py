@@ -1,6 +1,6 @@
 """Calibrations of all runs, read as one table and summed up.
 
-The calibration of a run on a test set is tidy: `CALIBRATION_COLUMNS`. `kind` is coverage (a row per
+The calibration of a run on a test set is tidy: `columns.CALIBRATION`. `kind` is coverage (a row per
 `level`, the share of errors that should lie inside; expected and observed are shares) or scale
 (`level` is a bin of predicted scales; expected is its mean scale, observed its mean absolute error,
 both in fractions of the ground truth's range). `count` counts voxels.
@@ -12,10 +12,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from denoising.evaluation.scores import SCORE_COLUMNS, read_tidy, summarise
+from denoising.evaluation import columns
+from denoising.evaluation.scores import read_tidy, summarise
 from denoising.study.study import Study
-
-CALIBRATION_COLUMNS = ("kind", "condition", "volume", "level", "expected", "observed", "count")
 
 
 def read_calibration(paths: Mapping[tuple[str, str], str | Path], study: Study) -> pd.DataFrame:
@@ -29,7 +28,7 @@ def read_calibration(paths: Mapping[tuple[str, str], str | Path], study: Study) 
     Returns
     -------
     DataFrame
-        `CALIBRATION_COLUMNS`, and those of `SCORE_COLUMNS` that name what was measured.
+        `columns.CALIBRATION`, and those of `columns.SCORES` that name what was measured.
 
     Raises
     ------
@@ -39,10 +38,10 @@ def read_calibration(paths: Mapping[tuple[str, str], str | Path], study: Study) 
     tables = []
     for (run, dataset), path in paths.items():
         table = read_tidy(path)
-        missing = [column for column in CALIBRATION_COLUMNS if column not in table]
+        missing = [column for column in columns.CALIBRATION if column not in table]
         if missing:
             raise ValueError(
-                f"{path}: found no columns {missing}, expected {CALIBRATION_COLUMNS}; "
+                f"{path}: found no columns {missing}, expected {columns.CALIBRATION}; "
                 "calibrate anew"
             )
         model = study.models[study.runs[run].model]
@@ -71,12 +70,12 @@ def calibration_scores(calibration: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `SCORE_COLUMNS`, of the metrics `ece`: expected calibration error, the mean over levels of
+        `columns.SCORES`, of the metrics `ece`: expected calibration error, the mean over levels of
         |observed - expected| coverage; `inside`: share of errors inside the interval of nominally
         95 %; `ratio`: mean absolute error by mean predicted scale, 1 where the scale is right, more
         where the network is too sure of itself.
     """
-    names = list(SCORE_COLUMNS[:-2])
+    names = list(columns.SCORES[:-2])
     coverage = calibration[calibration["kind"] == "coverage"]
     gap = (coverage["observed"] - coverage["expected"]).abs()
     scale = calibration[calibration["kind"] == "scale"]
@@ -90,7 +89,7 @@ def calibration_scores(calibration: pd.DataFrame) -> pd.DataFrame:
     tables = [
         values.rename("value").reset_index().assign(metric=name) for name, values in metrics.items()
     ]
-    return pd.concat(tables, ignore_index=True)[list(SCORE_COLUMNS)]
+    return pd.concat(tables, ignore_index=True)[list(columns.SCORES)]
 
 
 def calibration_means(calibration: pd.DataFrame) -> pd.DataFrame:

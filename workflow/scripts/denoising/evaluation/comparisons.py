@@ -17,10 +17,13 @@ def comparison_pairs(study: Study) -> list[tuple[str, str]]:
     another dataset, and those of a sweep with its base; ensembles with their model.
     """
     models = study.models
-    pairs = [(model, reference) for model in models for reference in references(study)]
+    pairs: list[tuple[str, str]] = [
+        (model, reference) for model in models for reference in references(study)
+    ]
     for sweep in study.sweeps.values():
-        swept = [*sweep.models, *sweep.matched] if sweep.base else []
-        pairs += [(model, sweep.base) for model in swept if model != sweep.base]
+        base = sweep.base
+        swept = [*sweep.models, *sweep.matched] if base else []
+        pairs += [(model, base) for model in swept if base and model != base]
     for comparison in study.comparisons.values():
         for first, second in itertools.combinations(comparison.models, 2):
             if models[first].trained_on != models[second].trained_on:

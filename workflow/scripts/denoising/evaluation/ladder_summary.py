@@ -1,7 +1,7 @@
 """Means over test volumes at every step from one protocol to another, and the change of each step.
 
-`explanation.csv` is tidy: `EXPLANATION_COLUMNS`. `step` counts the changes that lead from the 2019
-study's scores to the CARE paper's, `label` names the step; `output` is input or network.
+`explanation.csv` is tidy: `columns.PROTOCOL_STEPS`. `step` counts the changes that lead from the
+2019 study's scores to the CARE paper's, `label` names the step; `output` is input or network.
 """
 
 import itertools
@@ -10,17 +10,6 @@ import pandas as pd
 
 from denoising.evaluation.scores import checked, crossed, difference, summarise
 
-EXPLANATION_COLUMNS = (
-    "dataset",
-    "model",
-    "condition",
-    "volume",
-    "output",
-    "step",
-    "label",
-    "metric",
-    "value",
-)
 SERIES = ("tested_on", "model", "output", "condition", "metric")
 CHANGES = {"change": "difference", "change_low": "low", "change_high": "high"}
 
@@ -31,7 +20,7 @@ def explanation_means(explanation: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     explanation : DataFrame
-        With `EXPLANATION_COLUMNS`.
+        With `columns.PROTOCOL_STEPS`.
 
     Returns
     -------

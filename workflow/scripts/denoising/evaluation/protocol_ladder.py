@@ -35,7 +35,6 @@ STEPS = {
     "means subtracted (paper)": PROTOCOLS["paper"],
 }
 LABELS = (SWAPPED, *STEPS)
-COLUMNS = ["dataset", "model", "condition", "volume", "output", "step", "label", "metric", "value"]
 
 
 def score_protocol_steps(

@@ -41,11 +41,6 @@ from denoising.images.volumes import INPUT_PERCENTILES, Pair, open_volume
 log = logging.getLogger(__name__)
 
 TRUTH_PERCENTILES = (0.1, 99.9)
-# The tidy table of scores, one value per row
-COLUMNS = [
-    "model", "seed", "trained_on", "tested_on", "condition", "volume", "stratum", "output",
-    "protocol", "metric", "value",
-]  # fmt: skip
 
 
 @dataclass(frozen=True)

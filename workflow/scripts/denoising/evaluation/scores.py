@@ -1,6 +1,6 @@
 """Tables of scores: how they are read, their means over test volumes, and their differences.
 
-`scores.csv` is tidy, a value per row: `SCORE_COLUMNS`. `output` is network, input or the name of a
+`scores.csv` is tidy, a value per row: `columns.SCORES`. `output` is network, input or the name of a
 baseline. Rows of the input and of baselines have an empty model, seed and trained_on; rows of an
 ensemble have an empty seed. Names are strings, those of conditions too.
 """
@@ -12,27 +12,23 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from denoising.evaluation import columns
 from denoising.evaluation.intervals import interval
 from denoising.study.baselines import BASELINES
 from denoising.study.names import INPUT
 from denoising.study.study import Study
 
-SCORE_COLUMNS = (
-    "model",
-    "seed",
-    "trained_on",
-    "tested_on",
-    "condition",
-    "volume",
-    "stratum",
-    "output",
-    "protocol",
-    "metric",
-    "value",
-)
 KEYS = ("model", "trained_on", "tested_on", "condition", "output", "protocol", "metric")
 PLACE = ("tested_on", "condition", "protocol", "metric")
-NUMBERS = ("value", "mean", "sd", "hours", "epochs", "batch_size", "steps_per_epoch")
+NUMBERS: tuple[str, ...] = (
+    "value",
+    "mean",
+    "sd",
+    "hours",
+    "epochs",
+    "batch_size",
+    "steps_per_epoch",
+)
 NUMBERS += ("level", "expected", "observed", "count", "step")
 OURS = "ours"  # the source of this study's rows, beside published ones
 
@@ -79,7 +75,7 @@ def summarise(scores: pd.DataFrame, by: Sequence[str] = KEYS) -> pd.DataFrame:
     Parameters
     ----------
     scores : DataFrame
-        With `SCORE_COLUMNS`. Rows that repeat one another exactly count once.
+        With `columns.SCORES`. Rows that repeat one another exactly count once.
     by : sequence of str
         The columns that identify a row of the result; add "stratum" for a row per stratum.
 
@@ -141,7 +137,7 @@ def paired_differences(
     Parameters
     ----------
     scores : DataFrame
-        With `SCORE_COLUMNS`.
+        With `columns.SCORES`.
     pairs : iterable of (method, reference)
         Each is a model, an ensemble, the input or a baseline. A pair has no rows unless both are
         scored.
@@ -223,18 +219,18 @@ def crossed(scores: pd.DataFrame, name: Any) -> Crossed:
 
 
 def checked(scores: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """`SCORE_COLUMNS` and the columns of `by`, with strings for names, less exact repeats.
+    """`columns.SCORES` and the columns of `by`, with strings for names, less exact repeats.
 
     Raises
     ------
     ValueError
         If a column is missing, or a value is not a number.
     """
-    missing = [column for column in SCORE_COLUMNS if column not in scores.columns]
+    missing = [column for column in columns.SCORES if column not in scores.columns]
     if missing:
         raise ValueError(f"scores lack the columns {missing}; found {list(scores.columns)}")
-    scores = scores.loc[:, list(dict.fromkeys([*SCORE_COLUMNS, *by]))].copy()
-    names = list(SCORE_COLUMNS[:-1])
+    scores = scores.loc[:, list(dict.fromkeys([*columns.SCORES, *by]))].copy()
+    names = list(columns.SCORES[:-1])
     scores[names] = scores[names].astype(object).where(scores[names].notna(), "").astype(str)
     bad = scores[scores["value"].isna()]
     if len(bad):

@@ -17,7 +17,7 @@ INSET = 0.36  # side of an inset, as a fraction of its panel's
 ZOOM = 2.5
 FRAME = "#E69F00"
 EDGE = [patheffects.withStroke(linewidth=2.0, foreground="black")]
-WORDS = {"color": "white", "size": 6, "path_effects": EDGE}
+WORDS: dict[str, Any] = {"color": "white", "size": 6, "path_effects": EDGE}
 
 
 class Window(NamedTuple):

@@ -84,9 +84,10 @@ def plain(value: Any) -> str:
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     if isinstance(value, int | float | np.integer | np.floating):
-        if float(value).is_integer():
-            return f"{int(value)}"
-        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"
+        number = float(value)
+        if number.is_integer():
+            return f"{int(number)}"
+        return f"{number:.4g}" if abs(number) < 1e4 else f"{number:.0f}"
     return str(value)
 
 

@@ -17,13 +17,13 @@ from denoising.evaluation.published import published_scores
 from denoising.evaluation.scores import summarise
 from denoising.report.style import GREY, GRID, entry, grid_of
 from denoising.study.baselines import BASELINES
+from denoising.study.metrics import METRICS, PROTOCOLS
 from denoising.study.names import INPUT
 from denoising.study.study import Study
 
-PROTOCOLS = {"paper": "as in the CARE paper", "study2019": "as in the 2019 study"}
-BARS = {"linestyle": "", "elinewidth": 0.8, "capsize": 1.5, "markersize": 3.5}
-OPEN = {"markeredgewidth": 0.8, "linestyle": "", "zorder": 4}
-PUBLISHED = {
+BARS: dict[str, Any] = {"linestyle": "", "elinewidth": 0.8, "capsize": 1.5, "markersize": 3.5}
+OPEN: dict[str, Any] = {"markeredgewidth": 0.8, "linestyle": "", "zorder": 4}
+PUBLISHED: dict[str, dict[str, Any]] = {
     "2019 study": OPEN | {"fillstyle": "none"},
     "CARE paper": OPEN | {"fillstyle": "bottom"},
 }
@@ -47,10 +47,10 @@ def published_rows(published: pd.DataFrame, study: Study, datasets: Sequence[str
 
 def _panels(rows: pd.DataFrame, study: Study) -> pd.Series:
     """The label of the panel that shows each row; None for metrics that have none."""
-    labels = {("nrmse", protocol): "NRMSE\n(fraction of range)" for protocol in study.protocols}
+    labels = {("nrmse", protocol): METRICS["nrmse"].axis for protocol in study.protocols}
     for protocol in study.protocols:
-        how = f"\n({PROTOCOLS[protocol]})" if len(study.protocols) > 1 else ""
-        labels["ssim", protocol] = f"SSIM{how}"
+        how = f"\n({PROTOCOLS[protocol].label})" if len(study.protocols) > 1 else ""
+        labels["ssim", protocol] = METRICS["ssim"].axis + how
     keys = zip(rows["metric"], rows["protocol"], strict=True)
     return pd.Series([labels.get(key) for key in keys], index=rows.index, dtype=object)
 
@@ -82,7 +82,7 @@ def finish_grid(grid: sns.FacetGrid, label: str) -> None:
         ax.set_xlabel(label)
 
 
-def draw_means(ax: Axes, x: Iterable[float], rows: pd.DataFrame, **look: Any) -> None:
+def draw_means(ax: Axes, x: Any, rows: pd.DataFrame, **look: Any) -> None:
     """Means with their intervals; without a bar where there is no interval."""
     reach = np.array([rows["mean"] - rows["low"], rows["high"] - rows["mean"]])
     ax.errorbar(x, rows["mean"], np.nan_to_num(reach), **{**BARS, **look})
@@ -100,7 +100,12 @@ def draw_input(ax: Axes, rows: pd.DataFrame, places: dict[str, float]) -> None:
     """The mean score of the input at every condition, as a number at the worse edge."""
     shown = rows[rows["method"] == INPUT]
     is_nrmse = (shown["metric"] == "nrmse").any()
-    look = {"ha": "center", "va": "top" if is_nrmse else "bottom", "size": 5.5, "color": GREY}
+    look: dict[str, Any] = {
+        "ha": "center",
+        "va": "top" if is_nrmse else "bottom",
+        "size": 5.5,
+        "color": GREY,
+    }
     for condition, mean in zip(shown["condition"], shown["mean"], strict=True):
         at = (places[condition], float(is_nrmse))
         ax.annotate(f"input {mean:.2f}", at, xycoords=("data", "axes fraction"), **look)

@@ -17,12 +17,21 @@ import pandas as pd
 from denoising.evaluation.comparisons import relative_difference
 from denoising.evaluation.scores import KEYS, OURS, references, summarise
 from denoising.report.markdown import Section, estimate, plain
-from denoising.study.metrics import METRICS
+from denoising.study.metrics import METRICS, PROTOCOLS
 from denoising.study.study import Dataset, Study
 
 SCORES = ("nrmse", "ssim")  # PSNR is the NRMSE in decibels, under the paper protocol
 # Of one metric on one condition, in the order of their columns
-VALUES = ("mean", "difference", "sd", "sd_seeds", "low", "high", "percent", "change")
+VALUES: tuple[str, ...] = (
+    "mean",
+    "difference",
+    "sd",
+    "sd_seeds",
+    "low",
+    "high",
+    "percent",
+    "change",
+)
 VALUES += ("change_low", "change_high")
 SETTINGS = ("epochs", "steps_per_epoch", "batch_size")
 TWO_TRAININGS = (
@@ -37,13 +46,6 @@ NETWORKS = (
 )
 COUNTS = (*SETTINGS, "n", "seeds", "seed", "step", "threads", "voxels")
 TRAINING = "epochs × steps × batch"
-PROTOCOLS = {
-    "paper": "Ground truth scaled to its 0.1 and 99.9 percentiles; means subtracted, input and "
-    "restoration then scaled to the ground truth by least squares; SSIM with data range 1.",
-    "study2019": "Ground truth scaled to its 0.1 and 99.9 percentiles; input scaled to its own 3 "
-    "and 99.8 percentiles, restoration to the ground truth by least squares; NRMSE is the 2019 "
-    "study's RMSE; SSIM with data range 2.",
-}
 
 
 @dataclass(frozen=True)
@@ -211,7 +213,7 @@ def sections(
         title = f"Protocol {protocol}, test volumes of {dataset.label}"
         title = title if protocol else f"Test volumes of {dataset.label}"
         cells = for_reader(block, dataset, metrics, shown)
-        parts.append(Section(cells, title, PROTOCOLS.get(protocol, "")))
+        parts.append(Section(cells, title, PROTOCOLS[protocol].description if protocol else ""))
     return parts
 
 
@@ -242,11 +244,12 @@ def _cells(block: pd.DataFrame, start: str, metric: str, shown: Shown) -> list[s
     form = f"{shown.sign}.{METRICS[metric].decimals + shown.decimals}f"
     empty = pd.Series(np.nan, index=block.index)
     values = block[f"{start}_{shown.statistic}"]
-    bounds = [
+    low, high = (
         block.get(f"{start}_{end}", empty).where(_has_interval(block))
         for end in (shown.low, shown.high)
-    ]
-    cells = [estimate(*row, form) for row in zip(values, *bounds, strict=True)]
+    )
+    rows = zip(values, low, high, strict=True)
+    cells = [estimate(value, least, most, form) for value, least, most in rows]
     if "source" in block:
         spread = block[f"{start}_sd"].where(block["source"] != OURS)
         cells = [

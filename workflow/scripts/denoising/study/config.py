@@ -3,14 +3,12 @@
 from typing import Any
 
 from denoising.study.datasets import resolve_dataset
+from denoising.study.metrics import PROTOCOLS
 from denoising.study.models import check_model, check_run_names, check_sweep, resolve_models
 from denoising.study.products import figures, tables
 from denoising.study.study import Restoration, Study
 from denoising.study.training import Compute
 from denoising.study.validation import StudyError, fill_in
-
-# The 2019 study's protocol serves the comparison with its numbers: own images need the first alone
-PROTOCOLS = ("paper", "study2019")
 
 
 def resolve(config: dict[str, Any], schema: dict[str, Any]) -> Study:
@@ -36,8 +34,9 @@ def resolve(config: dict[str, Any], schema: dict[str, Any]) -> Study:
     for sweep in resolved.sweeps.values():
         check_sweep(sweep, resolved.models)
     check_run_names(resolved.models)
+    # The 2019 study's protocol serves the comparison with its numbers: own images need one alone
     is_compared = any(dataset.published for dataset in datasets.values())
-    protocols = config["evaluation"]["protocols"]
+    default = list(PROTOCOLS) if is_compared else list(PROTOCOLS)[:1]
     study = Study(
         title=config["title"],
         note=config["note"],
@@ -48,7 +47,7 @@ def resolve(config: dict[str, Any], schema: dict[str, Any]) -> Study:
         comparisons=resolved.comparisons,
         sweeps=resolved.sweeps,
         baselines=tuple(config["baselines"]),
-        protocols=tuple(protocols or (PROTOCOLS if is_compared else PROTOCOLS[:1])),
+        protocols=tuple(config["evaluation"]["protocols"] or default),
         device=config["device"],
         compute=Compute(**config["compute"]),
         restoration=Restoration(**config["restoration"]),

@@ -1,4 +1,4 @@
-"""The metrics of a restoration: name, label, decimals, and which way is better."""
+"""The metrics and the protocols of scores: how each is called, and what tables show."""
 
 from dataclasses import dataclass
 
@@ -7,23 +7,55 @@ from dataclasses import dataclass
 class Metric:
     """A metric: its name in scores, its label with unit, and the decimals that tables show.
 
-    `best` is "low", "high", or the value that is best, as 1 for a ratio.
+    `best` is "low", "high", or the value that is best, as 1 for a ratio; `axis` is the label of an
+    axis.
     """
 
     name: str
     label: str
     decimals: int
     best: str | float
+    axis: str = ""
 
 
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric("nrmse", "NRMSE", 3, "low"),
-        Metric("ssim", "SSIM", 3, "high"),
+        Metric("nrmse", "NRMSE", 3, "low", "NRMSE\n(fraction of range)"),
+        Metric("ssim", "SSIM", 3, "high", "SSIM"),
         Metric("psnr", "PSNR (dB)", 1, "high"),
         Metric("ece", "ECE", 3, "low"),
         Metric("inside", "inside 95 %", 3, 0.95),
         Metric("ratio", "error / scale", 2, 1.0),
+    )
+}
+
+
+@dataclass(frozen=True)
+class ProtocolWords:
+    """A protocol of scores: its name, a short label, and what it does."""
+
+    name: str
+    label: str
+    description: str
+
+
+# The first is scored where nothing published is compared with
+PROTOCOLS = {
+    protocol.name: protocol
+    for protocol in (
+        ProtocolWords(
+            "paper",
+            "as in the CARE paper",
+            "Ground truth scaled to its 0.1 and 99.9 percentiles; means subtracted, input and "
+            "restoration then scaled to the ground truth by least squares; SSIM with data range 1.",
+        ),
+        ProtocolWords(
+            "study2019",
+            "as in the 2019 study",
+            "Ground truth scaled to its 0.1 and 99.9 percentiles; input scaled to its own 3 and "
+            "99.8 percentiles, restoration to the ground truth by least squares; NRMSE is the 2019 "
+            "study's RMSE; SSIM with data range 2.",
+        ),
     )
 }

@@ -1,0 +1,12 @@
+"""The columns of the tidy tables that scoring writes and the report reads, one value per row."""
+
+# `seed` is empty for an ensemble; `model`, `seed` and `trained_on` for the input and baselines
+SCORES = (
+    "model", "seed", "trained_on", "tested_on", "condition", "volume", "stratum", "output",
+    "protocol", "metric", "value",
+)  # fmt: skip
+CALIBRATION = ("kind", "condition", "volume", "level", "expected", "observed", "count")
+# `step` counts the changes from the 2019 study's protocol to the CARE paper's
+PROTOCOL_STEPS = (
+    "dataset", "model", "condition", "volume", "output", "step", "label", "metric", "value",
+)  # fmt: skip
