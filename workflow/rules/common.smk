@@ -27,6 +27,7 @@ from denoising.running.provenance import code_version as version_of
 from denoising.running.provenance import recorded_title
 from denoising.study import config as study_config
 from denoising.study import products
+from denoising.study.baselines import BASELINES
 from denoising.study.validation import StudyError, refuse_repeated_keys
 
 # Here and not in a function, whose lines Snakemake would add to the one sentence of an error

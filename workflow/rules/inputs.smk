@@ -142,9 +142,8 @@ def tuning_voxel_size(wildcards):
 
 def baseline_memory(wildcards, input, threads, attempt):
     """Memory in MB: one volume per thread if the method needs it as a whole."""
-    # Measured peaks: total variation 60 and wavelet 33 bytes per voxel; the others 15 MB per
-    # thread; 90 MB for imports
-    bytes_per_voxel = {"tv": 64, "wavelet": 36}.get(wildcards.baseline, 0)
+    # Measured: methods that work on blocks take 15 MB per thread, imports 90 MB
+    bytes_per_voxel = BASELINES[wildcards.baseline].bytes_per_voxel
     per_thread = 50 + bytes_per_voxel * largest_test_volume(input.volumes) / 1e6
     return int((300 + per_thread * threads) * attempt)
 

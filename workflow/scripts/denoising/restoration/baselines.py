@@ -14,9 +14,8 @@ A tuned strength is a JSON file:
 The 2019 study ran non-local means with h of 0.8 times the noise of the whole volume; here h is
 tuned like every strength, and its patch of 5 and distance of 6 stay.
 
-To add a baseline, write its filter and give it a line in `METHODS`, and give it an entry in
-`denoising.study.baselines`: label, colour, marker and memory. Tests compare both tables with the
-config's schema and name what is missing.
+To add a baseline, write its filter in `filters.py` and name it in `METHODS` here, and give it an
+entry in `denoising/study/baselines.py`. Tests fail until the config's schema names it too.
 """
 
 import logging
@@ -33,8 +32,8 @@ import pywt
 from tqdm import tqdm
 
 from denoising.evaluation.moments import nrmse, scale_to
-from denoising.images.files import scratch_array
 from denoising.images.percentiles import limits
+from denoising.images.slabs import scratch_array
 from denoising.images.volumes import INPUT_PERCENTILES, Pair, open_volume, volume_header
 from denoising.restoration.destination import Destination
 from denoising.restoration.filters import (

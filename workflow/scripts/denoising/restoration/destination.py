@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from denoising.images.files import Header, Storage, write
+from denoising.images.files import Storage, write
+from denoising.images.headers import Header
 
 
 @dataclass(frozen=True)
