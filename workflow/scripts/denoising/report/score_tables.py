@@ -315,7 +315,7 @@ def legend(study: Study, volumes: Mapping[str, int]) -> list[str]:
         over = " and, where a model has several, trainings" if max(seeds) > 1 else ""
         lines.append(f"In brackets: 95 % interval (Student's t) over test volumes{over}.")
     if 2 in volumes.values() or 2 in seeds:
-        lines.append("No interval is shown of two volumes or of two trainings; the CSV has it.")
+        lines.append("Two volumes, or two trainings, have no interval.")
     if study.trains_once:
         lines.append(TWO_TRAININGS)
     return lines
