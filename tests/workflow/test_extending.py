@@ -84,9 +84,10 @@ def test_the_figure_is_drawn(extended, tmp_path):
 
 CHECK = """
 import numpy as np
-from denoising.restoration.baselines import denoise
+from denoising.restoration.baselines import Setting, denoise
 from denoising.study.baselines import BASELINES
-restored = denoise(np.ones((4, 8, 8), np.float32), BASELINES["root"].name, 1, 0.5, (4, 8, 8))
+setting = Setting(BASELINES["root"].name, 1, 0.5, (4, 8, 8))
+restored = denoise(np.ones((4, 8, 8), np.float32), setting)
 assert np.allclose(restored, 1)
 """
 
