@@ -66,7 +66,7 @@ def mean_volume(paths: Sequence[Path], scratch: Path) -> np.ndarray:
     Parameters
     ----------
     paths : sequence of Path
-        Volumes of one shape, (Z, Y, X) or (Y, X). Of each, a block at a time is in memory.
+        Volumes of one shape, (Z, Y, X) or (Y, X). A block of each is in memory at a time.
     scratch : Path
         A folder for the mean, a file without a name that is gone with the array.
 

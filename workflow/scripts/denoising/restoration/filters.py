@@ -1,4 +1,9 @@
-"""Classical filters with one strength each."""
+"""Classical filters, each with one strength.
+
+A filter takes an image, (Z, Y, X) or (Y, X), float32, and returns the part `inside`, denoised. A
+local filter needs its reach around that part: the function NAME_reach gives the voxels along each
+axis that decide on one.
+"""
 
 import numpy as np
 import pywt
@@ -6,27 +11,23 @@ from scipy.ndimage import gaussian_filter, median_filter
 
 from denoising.restoration.tiling import Region
 
-# Filters: of an image, float32, each gives the part `inside`, denoised; a local filter needs around
-# it what it reaches.
-
 
 def gaussian(image: np.ndarray, inside: Region, sigma: float, z_scale: float = 1.0) -> np.ndarray:
-    """Gaussian filter of `sigma` voxels, of `z_scale` times that along Z."""
+    """Gaussian filter of `sigma` voxels, `z_scale` times that along Z, cut off at four sigma."""
     reach = gaussian_reach(image.ndim, sigma, z_scale)
     return gaussian_filter(image, _by_axis(image.ndim, sigma, z_scale), radius=reach)[inside]
 
 
 def gaussian_reach(ndim: int, sigma: float, z_scale: float) -> list[int]:
-    return [int(4 * each + 0.5) for each in _by_axis(ndim, sigma, z_scale)]
+    return [int(4 * width + 0.5) for width in _by_axis(ndim, sigma, z_scale)]
 
 
 def median(image: np.ndarray, inside: Region, size: float, z_scale: float = 1.0) -> np.ndarray:
-    """Median over a box of `size` voxels, of `z_scale` times that along Z, each edge rounded to an
-    odd number.
+    """Median over a box of `size` voxels, `z_scale` times that along Z. Edges are rounded to odd
+    numbers.
     """
-    return median_filter(
-        image, [1 + 2 * reach for reach in median_reach(image.ndim, size, z_scale)]
-    )[inside]
+    edges = [1 + 2 * reach for reach in median_reach(image.ndim, size, z_scale)]
+    return median_filter(image, edges)[inside]
 
 
 def median_reach(ndim: int, size: float, z_scale: float) -> list[int]:
@@ -39,17 +40,17 @@ def _by_axis(ndim: int, strength: float, z_scale: float) -> list[float]:
 
 def total_variation(image: np.ndarray, inside: Region, weight: float) -> np.ndarray:
     """Total variation denoising (Chambolle 2004): the larger `weight`, the flatter."""
-    # scikit-image here, not above: loading it takes longer than most baselines, which do without
+    # Imported here: loading scikit-image takes longer than most baselines, which do without it
     from skimage.restoration import denoise_tv_chambolle
 
     return denoise_tv_chambolle(image, weight=weight, channel_axis=None)[inside]
 
 
 def wavelet(image: np.ndarray, inside: Region, sigma: float) -> np.ndarray:
-    """Wavelet shrinkage of noise taken to be `sigma` (BayesShrink, Chang et al. 2000), averaged
-    over shifts by a voxel.
+    """Wavelet shrinkage for noise of standard deviation `sigma` (BayesShrink, Chang et al. 2000),
+    averaged over shifts by a voxel.
 
-    Two levels at most: volumes then lose the same bands as the patches that the strength is tuned
+    At most two levels: volumes then lose the same bands as the patches that the strength is tuned
     on. Without the shifts (Coifman and Donoho 1995), errors were 10 % larger.
     """
     from skimage.restoration import cycle_spin, denoise_wavelet

@@ -50,8 +50,8 @@ log = logging.getLogger(__name__)
 
 # On a CPU one tile at a time is the fastest (measured)
 TILES_A_BATCH = {"CPU": 1, "GPU": 8}
-# What cuDNN, cuBLAS, XLA and CUDA's driver say when a GPU has no memory left, in errors of these
-# kinds too; not what they say of missing or wrong libraries
+# Messages of cuDNN, cuBLAS, XLA and CUDA's driver when a GPU has no memory left, which come in
+# errors of these kinds too; not their messages about missing or wrong libraries
 DISGUISES = (tf.errors.InternalError, tf.errors.UnknownError, tf.errors.NotFoundError)
 EXHAUSTED = re.compile(
     "out[ _]of[ _]memory|failed to allocate|_ALLOC_FAILED|RESOURCE_EXHAUSTED|no algorithm worked"
@@ -70,7 +70,7 @@ class Restorer:
         Largest number of voxels of one tile, halo included; halved whenever the device has not the
         memory.
     tiles_a_batch : int
-        As many tiles at a time where all of them together have no more voxels than that.
+        Number of tiles at a time, if together they have no more voxels than that.
     """
 
     def __init__(self, model: CARE, max_tile_voxels: int, tiles_a_batch: int = 1):
@@ -284,7 +284,7 @@ def restore_all(
 def restore_file(
     restorer: Restorer, pair: Pair, destination: Destination, part: tuple[int, int] = (1, 1)
 ) -> int:
-    """Restore `N(x; 3, 99.8)` of a pair's image, or of a part of it.
+    """Restore a pair's image, or a part of it, normalised by its percentiles 3 and 99.8.
 
     A restored ground truth is compared, never calibrated: its scale is not written.
 
