@@ -1,16 +1,13 @@
 """Figure 1: a few patches of training and validation, low-SNR input over ground truth."""
 
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib import pyplot as plt
 
 from denoising.report import image_panels as images
 from denoising.report import style
 from denoising.running.logs import open_log
 
-SIDE = 17.5  # mm, of a patch
-GAP = 1.0
-LEFT = 20.0
-HEAD = 9.0  # of a dataset: its name, and the conditions of its patches
+PARTS = {"train": "training", "validation": "validation"}
 ROWS = {"X": "low-SNR input", "Y": "ground truth"}
 
 
@@ -19,39 +16,38 @@ def planes(patches):
     return patches[:, patches.shape[1] // 2] if patches.ndim == 4 else patches
 
 
-def draw_dataset(figure, dataset, examples, top):
+def draw_dataset(axes, dataset, examples):
     """The patches of one dataset, all on the grey scale of its ground truth."""
-    truths = np.concatenate([planes(examples[f"{part}_Y"]) for part in ("train", "validation")])
-    scale = images.grey_scale(truths)
-    images.text_at(figure, LEFT, top + 2, dataset.label, weight="bold", va="center")
-    x = LEFT
-    for part, title in (("train", "training"), ("validation", "validation")):
-        images.text_at(figure, x, top + 5, title, va="center")
-        for i, condition in enumerate(examples[f"{part}_condition"]):
-            label = dataset.condition_label(str(condition)) if condition else ""
-            images.text_at(figure, x, top + HEAD - 1, label, size=style.SMALL)
-            for j, name in enumerate(ROWS):
-                image = planes(examples[f"{part}_{name}"])[i]
-                ax = images.axes_at(figure, x, top + HEAD + j * (SIDE + GAP), SIDE, SIDE)
+    scale = images.grey_scale(np.concatenate([planes(examples[f"{part}_Y"]) for part in PARTS]))
+    for (part, title), first in zip(PARTS.items(), (0, gap + 1), strict=True):
+        for row, (name, label) in zip(axes, ROWS.items(), strict=True):
+            row[0].set_ylabel(label)
+            for ax, image in zip(row[first:], planes(examples[f"{part}_{name}"]), strict=False):
                 images.show(ax, image, scale)
-                if x == LEFT and j == 0 and dataset.voxel_size:
-                    images.draw_scale_bar(ax, image.shape, dataset.voxel_size[-1], is_left=True)
-            x += SIDE + GAP
-        x += 4 * GAP
-    for j, label in enumerate(ROWS.values()):
-        y = top + HEAD + j * (SIDE + GAP) + SIDE / 2
-        images.text_at(figure, LEFT - 1.5, y, label, ha="right", va="center")
+        for ax, condition in zip(axes[0, first:], examples[f"{part}_condition"], strict=False):
+            quality = f"\n{dataset.condition_label(str(condition))}" if condition else ""
+            ax.set_title(f"{title}{quality}")
+    # Above the two lines of the other titles
+    axes[0, 0].set_title(f"{dataset.label}\n\n", loc="left", weight="bold")
+    if dataset.voxel_size:
+        width = examples["train_Y"].shape[-1]
+        images.draw_scale_bar(axes[0, 0], width, dataset.voxel_size[-1], is_left=True)
 
 
 with open_log(snakemake.log[0]):
     style.use_theme()
     study = snakemake.params.study
-    block = HEAD + 2 * (SIDE + GAP) + 2
-    height = style.HEAD + 2 + block * len(study.trained_datasets) + style.FOOT
-    figure = Figure(figsize=(style.WIDTH * style.MM, height * style.MM))
-    for i, name in enumerate(study.trained_datasets):
-        with np.load(snakemake.input.examples[i]) as examples:
-            draw_dataset(figure, study.datasets[name], examples, style.HEAD + 2 + i * block)
+    blocks = [dict(np.load(path)) for path in snakemake.input.examples]
+    # The column that parts training from validation
+    gap = max(len(block["train_condition"]) for block in blocks)
+    widths = [1] * gap + [0.2] + [1] * max(len(block["validation_condition"]) for block in blocks)
+    size = (style.WIDTH * style.MM, 50 * len(blocks) * style.MM)
+    shape = (len(ROWS) * len(blocks), len(widths))
+    figure, axes = plt.subplots(*shape, figsize=size, squeeze=False, width_ratios=widths)
+    for ax in axes.flat:
+        ax.set(xticks=[], yticks=[], frame_on=False)
+    for i, (name, block) in enumerate(zip(study.trained_datasets, blocks, strict=True)):
+        draw_dataset(axes[2 * i : 2 * i + 2], study.datasets[name], block)
     note = "Middle planes of patches as the network gets them; "
     note += "all patches of a dataset are on the grey scale of its ground truth."
-    style.save(figure, snakemake, "Training patches", note)
+    style.finish(figure, snakemake, "Training patches", note, compress=True)

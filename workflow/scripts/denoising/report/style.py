@@ -14,6 +14,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from denoising.study.study import Study
@@ -93,7 +94,14 @@ def interval_note(volumes: Iterable[int], study: Study) -> str:
     return note + ("; one training per model." if seeds == 1 else ".")
 
 
-def finish(figure: Figure, job: Any, title: str, note: str, legend: Sequence[Artist] = ()) -> None:
+def finish(
+    figure: Figure,
+    job: Any,
+    title: str,
+    note: str,
+    legend: Sequence[Artist] = (),
+    compress: bool = False,
+) -> None:
     """Lay the panels out between title and legend above and one line of note below; save.
 
     Parameters
@@ -102,6 +110,8 @@ def finish(figure: Figure, job: Any, title: str, note: str, legend: Sequence[Art
         As high as its panels alone.
     job : Snakemake's object of the script
         Its output is a `pdf`, a `png` and a `caption`, its params the study and the caption.
+    compress : bool
+        For panels of images: close the gaps that their fixed shapes leave.
     """
     panels = figure.get_figheight() / MM
     above = HEAD + 1
@@ -115,16 +125,22 @@ def finish(figure: Figure, job: Any, title: str, note: str, legend: Sequence[Art
     if legend:
         box.set_bbox_to_anchor((0.5, 1 - HEAD / height), transform=figure.transFigure)
     rect = (0.004, FOOT / height, 0.992, panels / height)
-    figure.set_layout_engine("constrained", rect=rect, h_pad=1 * MM, w_pad=1 * MM)
-    save(figure, job, title, note)
+    pad = (0.4 if compress else 1.0) * MM
+    engine = ConstrainedLayoutEngine(rect=rect, h_pad=pad, w_pad=pad, compress=compress)
+    figure.set_layout_engine(engine)
+    _add_words(figure, job.params.study, title, note)
+    _save(figure, job)
 
 
-def save(figure: Figure, job: Any, title: str, note: str) -> None:
-    """Add the words; write PDF, PNG and caption whole and without a date."""
+def _add_words(figure: Figure, study: Study, title: str, note: str) -> None:
     top = 1 - 2 * MM / figure.get_figheight()
     figure.text(2 / WIDTH, top, title, va="top", size=8, weight="bold")
-    figure.text(1 - 2 / WIDTH, top, job.params.study.title, va="top", ha="right", color="0.4")
+    figure.text(1 - 2 / WIDTH, top, study.title, va="top", ha="right", color="0.4")
     figure.text(2 / WIDTH, 0.6 * (1 - top), note, va="bottom", size=SMALL, color="0.3")
+
+
+def _save(figure: Figure, job: Any) -> None:
+    """Write PDF, PNG and caption whole and without a date."""
     for kind, metadata in (("pdf", {"CreationDate": None}), ("png", {"Software": None})):
         path = Path(getattr(job.output, kind))
         partial = path.with_name(path.name + ".partial")
