@@ -99,3 +99,10 @@ def test_the_filter_is_one_of_the_baselines(extended):
     module.write_text(module.read_text().replace("    wavelet,\n", "    root,\n    wavelet,\n", 1))
     environment = os.environ | {"PYTHONPATH": str(scripts)}
     subprocess.run([sys.executable, "-c", CHECK], env=environment, check=True)
+
+
+@pytest.mark.parametrize("name", ["_check_layout", "_write_folders", "_write_stacks", "unpack"])
+def test_the_functions_that_the_page_names_exist(name):
+    code = [path.read_text() for path in (ROOT / "workflow/scripts/denoising").rglob("*.py")]
+    assert f"`{name}`" in (ROOT / "docs/extending.md").read_text()
+    assert any(f"def {name}(" in text for text in code)
