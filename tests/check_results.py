@@ -67,7 +67,7 @@ def expected_files(study: Study, results: Path) -> list[Path]:
         *(
             results / "figures" / f"{figure.name}.{kind}"
             for figure in figures(study)
-            for kind in ("pdf", "png")
+            for kind in ("pdf", "png", "txt")
         ),
         *(results / "models" / run / name for run in study.runs for name in MODEL_FILES),
         *(

@@ -348,7 +348,7 @@ def test_a_sweep_names_the_published_setting_where_it_differs(draw):
 
 def test_a_sweep_has_an_entry_per_arm_and_no_model_names(draw):
     entries = legend_of(draw("fig4_batch_size").figure)
-    assert entries[1:3] == ["the same epochs and steps", "the same number of patches"]
+    assert entries[1:3] == ["all else the same", "the same number of patches"]
     assert not any("planaria-" in entry for entry in entries)
     assert "the same number of patches" not in legend_of(draw("fig5_steps_per_epoch").figure)
 

@@ -11,7 +11,7 @@ from denoising.study.baselines import BASELINES
 
 UNITS = {"batch_size": " (patches)", "steps_per_epoch": " (batches)", "width": " (features)"}
 NUDGE = 0.07  # of a place, to either side, so that the arms do not hide one another
-ARMS = {"the same epochs and steps": ("o", "-", -1), "the same number of patches": ("D", "--", 1)}
+ARMS = {"all else the same": ("o", "-", -1), "the same number of patches": ("D", "--", 1)}
 
 
 def setting(name):
@@ -45,11 +45,7 @@ with open_log(snakemake.log[0]):
     study = snakemake.params.study
     sweep = study.sweeps[snakemake.wildcards.figure]
     values = sorted({setting(name) for name in sweep.models})
-    arms = {
-        arm: models
-        for arm, models in zip(ARMS, (sweep.models, sweep.matched), strict=True)
-        if models
-    }
+    arms = dict(zip(ARMS, filter(None, (sweep.models, sweep.matched)), strict=False))
     scores = read_scores(snakemake.input.scores)
     rows = panels.panel_rows(scores, study)
     datasets = [name for name in study.datasets if name in set(rows["tested_on"])]
@@ -62,9 +58,8 @@ with open_log(snakemake.log[0]):
         for name in dataset.condition_names:
             columns[dataset.name, name] = f"{dataset.label},\n{dataset.condition_label(name)}"
     keys = zip(rows["tested_on"], rows["condition"], strict=True)
-    grid = panels.score_grid(
-        rows.assign(title=[columns[key] for key in keys]), list(columns.values())
-    )
+    rows["title"] = [columns[key] for key in keys]
+    grid = panels.score_grid(rows, list(columns.values()))
     for (i, j, _), ours in grid.facet_data():
         dataset, condition = list(columns)[j]
         theirs = published[published["panel"] == grid.row_names[i]]

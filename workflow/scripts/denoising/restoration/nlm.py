@@ -2,9 +2,9 @@
 
 Worth a module of its own, because non-local means take longer than all other baselines together.
 Measured on volumes of 16 x 96 x 96 with values of about 0 to 1: scikit-image's
-`denoise_nl_means(fast_mode=True)` takes 5.4 s and this module 0.8 s, 7 times less, on an idle core;
-on two cores that other jobs share the ratio is 2 to 3. The largest difference of a voxel is 0.0014
-with tuned strengths (0.0034 in uniform noise): scikit-image approximates the exponential.
+`denoise_nl_means(fast_mode=True)` takes 5.4 s and this module 0.8 s, 7 times less;
+on two cores that other jobs share the ratio is 1.8 to 2.9. The largest difference of a voxel is
+0.0014 (0.0034 in uniform noise): scikit-image approximates the exponential.
 """
 
 from collections.abc import Iterator
