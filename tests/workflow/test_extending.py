@@ -94,15 +94,31 @@ assert np.allclose(restored, 1)
 
 def test_the_filter_is_one_of_the_baselines(extended):
     scripts = extended.root / "workflow/scripts"
-    module = scripts / "denoising/restoration/baselines.py"
-    # The import, which the page asks for in words
-    module.write_text(module.read_text().replace("    wavelet,\n", "    root,\n    wavelet,\n", 1))
     environment = os.environ | {"PYTHONPATH": str(scripts)}
     subprocess.run([sys.executable, "-c", CHECK], env=environment, check=True)
 
 
-@pytest.mark.parametrize("name", ["_check_layout", "_write_folders", "_write_stacks", "unpack"])
-def test_the_functions_that_the_page_names_exist(name):
-    code = [path.read_text() for path in (ROOT / "workflow/scripts/denoising").rglob("*.py")]
-    assert f"`{name}`" in (ROOT / "docs/extending.md").read_text()
-    assert any(f"def {name}(" in text for text in code)
+UNPACK = """
+import tarfile, sys
+from pathlib import Path
+import numpy as np
+from denoising.images.archives import unpack
+from denoising.images.volumes import read_listing, write_volume
+folder = Path(sys.argv[1])
+for part in ("test", "train"):
+    for source in ("clean", "noisy"):
+        path = folder / f"top/{part}_data/one_{source}.tif"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_volume(path, np.ones((4, 8, 8), np.float32), "ZYX")
+with tarfile.open(folder / "a.tar", "w") as tar:
+    tar.add(folder / "top", "top")
+unpack(folder / "a.tar", "named", "clean", {"low": "noisy"}, folder / "volumes")
+rows = read_listing(folder / "volumes")
+assert set(rows["condition"]) == {"truth", "low"} and set(rows["volume"]) == {"one"}
+"""
+
+
+def test_the_layout_unpacks_an_archive(extended, tmp_path):
+    environment = os.environ | {"PYTHONPATH": str(extended.root / "workflow/scripts")}
+    command = [sys.executable, "-c", UNPACK, tmp_path]
+    subprocess.run(command, env=environment, check=True)

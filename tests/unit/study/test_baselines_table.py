@@ -5,14 +5,15 @@ from pathlib import Path
 import yaml
 
 from denoising.study.baselines import BASELINES
+from denoising.study.config import with_baselines
 
 SCHEMA = Path(__file__).parents[3] / "workflow/schemas/config.schema.yaml"
 
 
-def test_the_schema_names_every_baseline():
-    schema = yaml.safe_load(SCHEMA.read_text())
-    named = schema["properties"]["baselines"]["items"]["enum"]
-    assert named == list(BASELINES), "make properties.baselines.items.enum of the schema the same"
+def test_the_schema_takes_the_names_of_baselines_from_their_table():
+    schema = with_baselines(yaml.safe_load(SCHEMA.read_text()))
+    assert schema["properties"]["baselines"]["items"]["enum"] == list(BASELINES)
+    assert schema["properties"]["baselines"]["default"] == list(BASELINES)
 
 
 def test_figures_tell_baselines_apart():

@@ -18,7 +18,7 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -35,6 +35,19 @@ from denoising.images.volumes import (
 )
 
 NPZ = "train_data/data_label.npz"
+Writer = Callable[..., Iterator[dict]]
+# How volumes are found and written, by the layout's name in configs
+LAYOUTS: dict[str, Writer] = {}
+
+
+def layout_of(name: str) -> Callable[[Writer], Writer]:
+    """Make the function below a layout of this name; `_write_folders` shows what it does."""
+
+    def register(function: Writer) -> Writer:
+        LAYOUTS[name] = function
+        return function
+
+    return register
 
 
 def unpack(
@@ -50,7 +63,8 @@ def unpack(
     ----------
     archive : Path
         A tar file, compressed or not.
-    layout : {"folders", "stacks"}
+    layout : str
+        A key of `LAYOUTS`.
     truth : str or int
         The ground truth's folder name, or its channel.
     conditions : dict of str to (str or int)
@@ -70,7 +84,7 @@ def unpack(
     # In the folder itself: what a killed process leaves goes with it
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unpack-") as scratch:
         files = _extract(archive, Path(scratch))
-        write = _write_folders if layout == "folders" else _write_stacks
+        write = LAYOUTS[layout]
         rows = [
             row
             for part in ("test", "train")
@@ -153,6 +167,7 @@ def _below_top(name: str) -> str:
     return name
 
 
+@layout_of("folders")
 def _write_folders(
     archive: Path, files: dict[str, Path], part: str, sources: dict[str, str], folder: Path
 ) -> Iterator[dict]:
@@ -191,6 +206,7 @@ def _tiffs(files: dict[str, Path], parent: str) -> dict[str, str]:
     }
 
 
+@layout_of("stacks")
 def _write_stacks(
     archive: Path, files: dict[str, Path], part: str, sources: dict[str, int], folder: Path
 ) -> Iterator[dict]:

@@ -14,13 +14,13 @@ A tuned strength is a JSON file:
 The 2019 study ran non-local means with h of 0.8 times the noise of the whole volume; here h is
 tuned like every strength, and its patch of 5 and distance of 6 stay.
 
-To add a baseline, write its filter in `filters.py` and name it in `METHODS` here, and give it an
-entry in `denoising/study/baselines.py`. Tests fail until the config's schema names it too.
+To add a baseline, write its filter in `filters.py` and give it an entry in
+`denoising/study/baselines.py`.
 """
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -35,16 +35,9 @@ from denoising.evaluation.moments import nrmse, scale_to
 from denoising.images.percentiles import limits
 from denoising.images.slabs import scratch_array
 from denoising.images.volumes import INPUT_PERCENTILES, Pair, open_volume, volume_header
+from denoising.restoration import nlm  # noqa: F401  (makes itself one of METHODS)
 from denoising.restoration.destination import Destination
-from denoising.restoration.filters import (
-    gaussian,
-    gaussian_reach,
-    median,
-    median_reach,
-    total_variation,
-    wavelet,
-)
-from denoising.restoration.nlm import nlm_reach, non_local_means
+from denoising.restoration.filters import METHODS, Method
 from denoising.restoration.tiling import Region, equal_parts
 from denoising.running.random_streams import random_stream
 
@@ -53,38 +46,6 @@ log = logging.getLogger(__name__)
 # Voxels of an image, by its number of axes, that a local filter has in memory beside its reach
 BLOCK = {2: (512, 512), 3: (32, 128, 128)}
 MAD_OF_NORMAL = 0.6744897501960817  # median absolute deviation of a standard normal variable
-
-
-@dataclass(frozen=True)
-class Method:
-    """A filter, the unit of its strength, and the strengths that are tried on some patches.
-
-    `reach` gives, for a local filter, the voxels along each axis that decide on one; None for a
-    filter of the image as a whole.
-    """
-
-    filter: Callable[..., np.ndarray]
-    unit: str
-    strengths: tuple[float, ...]
-    patches: int = 32
-    reach: Callable[..., list[int]] | None = None
-
-
-METHODS = {
-    "gaussian": Method(
-        gaussian,
-        "voxels",
-        (0.35, 0.5, 0.7, 0.85, 1, 1.2, 1.4, 1.7, 2, 2.4, 2.8, 4),
-        reach=gaussian_reach,
-    ),
-    "median": Method(median, "voxels", (1, 3, 5, 7), reach=median_reach),
-    "tv": Method(total_variation, "noise", (0.5, 0.7, 1, 1.4, 2, 2.8, 4, 5.6, 8)),
-    "wavelet": Method(wavelet, "noise", (0.7, 1, 1.4, 1.7, 2, 2.4, 2.8, 4)),
-    # A hundred times the work of any other
-    "nlm": Method(
-        non_local_means, "noise", (0.5, 0.8, 1.2, 1.8, 2.6, 3.6), patches=6, reach=nlm_reach
-    ),
-}
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from itertools import product
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from denoising.restoration.filters import method
 from denoising.restoration.tiling import Region, equal_parts
 
 # Of the 2019 study, in voxels
@@ -24,6 +25,13 @@ CUTOFF = 5.0  # patches whose weight is below exp(-5) count for nothing, as in s
 TILE = 2**17  # voxels that fit a processor's cache
 
 
+def nlm_reach(ndim: int, h: float) -> list[int]:
+    """Voxels along each axis that decide on a voxel."""
+    return [PATCH_DISTANCE + PATCH_SIZE // 2 + 1] * ndim
+
+
+# A hundred times the work of any other: tuned on fewer patches
+@method("nlm", "noise", (0.5, 0.8, 1.2, 1.8, 2.6, 3.6), patches=6, reach=nlm_reach)
 def non_local_means(
     image: np.ndarray,
     inside: Region,
@@ -67,11 +75,6 @@ def non_local_means(
     patches = Patches.of(padded, patch_size // 2, h)
     restored = _average(padded, patches, patch_distance)
     return restored.reshape(image[inside].shape)
-
-
-def nlm_reach(ndim: int, h: float) -> list[int]:
-    """Voxels along each axis that decide on a voxel."""
-    return [PATCH_DISTANCE + PATCH_SIZE // 2 + 1] * ndim
 
 
 @dataclass(frozen=True)

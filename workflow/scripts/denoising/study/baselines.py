@@ -4,11 +4,8 @@ To add a baseline:
 
 1. Give it an entry in `BASELINES`. The rules take its memory from there, tables and figures its
    label, colour and marker.
-2. Write its filter in `denoising/restoration/filters.py`, and name it in `METHODS` of
-   `denoising/restoration/baselines.py`, with the strengths to try. They lie apart from this module,
-   so that an edit to a colour does not restore all volumes again.
-
-Tests fail until the config's schema names the baseline too.
+2. Write its filter in `denoising/restoration/filters.py`, with the strengths to try. They lie apart
+   from this module, so that an edit to a colour does not restore all volumes again.
 """
 
 from dataclasses import dataclass

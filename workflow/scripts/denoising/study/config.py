@@ -1,7 +1,9 @@
 """From a config to the study that it describes: validated, with defaults, every model resolved."""
 
+import copy
 from typing import Any
 
+from denoising.study.baselines import BASELINES
 from denoising.study.datasets import resolve_dataset
 from denoising.study.metrics import PROTOCOLS
 from denoising.study.models import check_model, check_run_names, check_sweep, resolve_models
@@ -26,7 +28,7 @@ def resolve(config: dict[str, Any], schema: dict[str, Any]) -> Study:
     StudyError
         Naming the key at fault, what it holds, and what was expected.
     """
-    config = fill_in(config, schema)
+    config = fill_in(config, with_baselines(schema))
     datasets = {name: resolve_dataset(name, each) for name, each in config["datasets"].items()}
     resolved = resolve_models(config, schema)
     for model in resolved.models.values():
@@ -56,6 +58,13 @@ def resolve(config: dict[str, Any], schema: dict[str, Any]) -> Study:
     )
     _check_file_names(study)
     return study
+
+
+def with_baselines(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema, in which the names of baselines are those of their table."""
+    schema = copy.deepcopy(schema)
+    schema["properties"]["baselines"]["items"] = {"enum": list(BASELINES)}
+    return schema
 
 
 def _check_file_names(study: Study) -> None:

@@ -15,6 +15,8 @@ from denoising.study.study import (
 from denoising.study.validation import StudyError
 
 SOURCES = {"simulate": Simulation, "archive": Archive, "pairs": Pairs}
+# What a layout of archives takes for the source of a condition; another may take either
+SOURCE_KINDS = {"folders": (str, "a folder's name"), "stacks": (int, "a channel's number")}
 # Layouts of the published archives; simulated archives have the layout of their species
 LAYOUTS = {"planaria": "folders", "tribolium": "stacks"}
 
@@ -100,7 +102,7 @@ def _check_pairs(key: str, config: dict[str, Any]) -> None:
 
 def _check_layout(key: str, config: dict[str, Any]) -> None:
     layout = config["layout"]
-    kind, noun = (str, "a folder's name") if layout == "folders" else (int, "a channel's number")
+    kind, noun = SOURCE_KINDS.get(layout, (str | int, "a name or a number"))
     if not config["conditions"]:
         raise StudyError(
             f"{key}.conditions is empty, expected the low-SNR conditions, the cleanest first."
