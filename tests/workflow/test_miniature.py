@@ -188,12 +188,6 @@ def test_restorations_are_temporary_unless_kept(miniature):
     assert not list((miniature.root / "results/restored").rglob("*.tif"))
 
 
-def test_disk_use_is_said_once_before_the_jobs(miniature):
-    said = miniature.first.said
-    assert said.count("Disk use at the peak: about ") == 1
-    assert said.index("Disk use at the peak") < said.index("Finished jobid")
-
-
 def test_restoration_leaves_its_runtime(miniature):
     found = json.loads(
         (miniature.root / "results/runtimes/planaria-100/tribolium.json").read_text()

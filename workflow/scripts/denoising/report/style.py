@@ -12,6 +12,7 @@ from typing import Any
 import matplotlib as mpl
 import pandas as pd
 import seaborn as sns
+from matplotlib import pyplot as plt
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -147,4 +148,5 @@ def _save(figure: Figure, job: Any) -> None:
         figure.savefig(partial, format=kind, metadata=metadata)
         partial.replace(path)
         figure.set_layout_engine("none")  # laid out once, so that both files are alike
+    plt.close(figure)
     Path(job.output.caption).write_text(job.params.caption.strip() + "\n", encoding="utf-8")
