@@ -135,7 +135,7 @@ def work(kind: str, folder: Path, memory: float, device: str, width: int) -> Non
     from denoising.images.volumes import INPUT_PERCENTILES, Pair, open_volume
     from denoising.restoration.destination import Destination
     from denoising.restoration.forward_pass import most_voxels_at_once
-    from denoising.restoration.restorer import TILES_A_BATCH, Restorer, restore_file
+    from denoising.restoration.restorer import TILES_PER_BATCH, Restorer, restore_file
     from denoising.restoration.tiling import plan_tiles
     from denoising.training.network import use_device
 
@@ -150,7 +150,7 @@ def work(kind: str, folder: Path, memory: float, device: str, width: int) -> Non
     source, result = folder / "noise.tif", folder / "restored.npy"
     if kind == "ours":
         voxels = most_voxels_at_once(model, None, memory * 1e6)
-        restorer = Restorer(model, voxels, TILES_A_BATCH[on.kind])
+        restorer = Restorer(model, voxels, TILES_PER_BATCH[on.kind])
     seconds = []
     for _ in range(2):
         start = time.perf_counter()

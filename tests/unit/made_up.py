@@ -97,7 +97,7 @@ def run_figure(script, study, folder, name="a_figure", **inputs):
     job = SimpleNamespace(
         input=SimpleNamespace(**inputs),
         output=output,
-        params=SimpleNamespace(study=study, caption="A caption."),
+        params=SimpleNamespace(study=study, title="A title", caption="A caption."),
         wildcards=SimpleNamespace(figure=name),
         log=[folder / "log"],
     )

@@ -60,7 +60,7 @@ def run(script, folder, **output):
     job = SimpleNamespace(
         input=SimpleNamespace(scores=scores),
         output=SimpleNamespace(**output),
-        params=SimpleNamespace(study=STUDY, caption="A caption."),
+        params=SimpleNamespace(study=STUDY, title="A title", caption="A caption."),
         log=[folder / "log"],
     )
     with mock.patch("denoising.running.logs.open_log", nullcontext):

@@ -110,11 +110,6 @@ def keep_if_asked(path):
     return path if STUDY.restoration.keep else temp(path)
 
 
-def scores_of(models, datasets):
-    """Scores of the input, baselines and models on those datasets that they are tested on."""
-    return products.score_files(STUDY, models, datasets)
-
-
 def all_tables():
     return expand("results/tables/{name}.{kind}", name=TABLES, kind=["csv", "md"])
 

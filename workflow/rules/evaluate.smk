@@ -32,7 +32,7 @@ rule evaluate:
 rule gather_scores:
     """Gather all scores in one tidy table."""
     input:
-        scores_of(STUDY.models, STUDY.tested_datasets),
+        products.score_files(STUDY, STUDY.models, STUDY.tested_datasets),
     output:
         scores="results/scores.csv",
     log:

@@ -71,9 +71,8 @@ rule figure:
         mem_mb=growing(2000),
     params:
         script=lambda wildcards: FIGURES[wildcards.figure].script_name,
-        caption=untracked(
-            lambda wildcards: caption_of("figures", FIGURES[wildcards.figure])
-        ),
+        title=lambda wildcards: FIGURES[wildcards.figure].title,
+        caption=lambda wildcards: caption_of("figures", FIGURES[wildcards.figure]),
         study=STUDY,
         digest=STUDY.digest,
         code=lambda wildcards: version_of(

@@ -19,7 +19,7 @@ with (
     from denoising.images.volumes import paired
     from denoising.restoration.destination import Destination
     from denoising.restoration.forward_pass import most_voxels_at_once
-    from denoising.restoration.restorer import TILES_A_BATCH, Restorer, restore_all
+    from denoising.restoration.restorer import TILES_PER_BATCH, Restorer, restore_all
     from denoising.training.costs import Gpu, host_memory
     from denoising.training.network import load_model, use_device
 
@@ -34,7 +34,7 @@ with (
     voxels = most_voxels_at_once(model, snakemake.params.max_tile_voxels, free)
     storage = snakemake.params.storage | {"compression": snakemake.params.compression}
     restore_all(
-        Restorer(model, voxels, TILES_A_BATCH[device.kind]),
+        Restorer(model, voxels, TILES_PER_BATCH[device.kind]),
         list(paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions)),
         Destination(Path(snakemake.output.restored), storage, snakemake.threads),
         Path(snakemake.output.runtime),

@@ -313,7 +313,7 @@ def test_out_of_memory_on_the_device_takes_smaller_tiles_and_says_so(caplog):
 
 
 def test_a_device_without_memory_for_the_smallest_tile_ends_with_one_message():
-    restorer = Restorer(random_network("YX", 1, 3, False), 12_000, tiles_a_batch=8)
+    restorer = Restorer(random_network("YX", 1, 3, False), 12_000, tiles_per_batch=8)
     device = OutOfMemory(restorer, 0)
     said = (
         "the smallest tile of a volume of .* more memory.* The device said: ResourceExhaustedError:"
@@ -400,7 +400,7 @@ OTHERS = [
 
 @pytest.mark.parametrize(("error", "said"), OTHERS)
 def test_other_failures_of_a_gpu_are_left_alone(on_gpu, error, said):
-    restorer = Restorer(random_network("YX", 1, 3, False), 10_000, tiles_a_batch=8)
+    restorer = Restorer(random_network("YX", 1, 3, False), 10_000, tiles_per_batch=8)
     device = OutOfMemory(restorer, 0, error, said)
     with pytest.raises(error, match=said.split(":")[0]):
         restored(restorer, image((64, 80)), "YX")

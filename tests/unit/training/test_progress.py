@@ -108,7 +108,7 @@ def forecasts(monkeypatch, caplog, untraced):
             with suppress(Interrupted), caplog.at_level("INFO"):
                 train_model(patches, folder, **changes)
         messages = [record.getMessage() for record in caplog.records]
-        return [message for message in messages if " s a step" in message]
+        return [message for message in messages if " s per step" in message]
 
     return trained
 
@@ -117,8 +117,8 @@ def test_a_long_first_epoch_says_once_how_long_it_will_all_take(patches, tmp_pat
     (forecast,) = forecasts(patches, tmp_path / "worm", epochs=2, steps_per_epoch=36)
     # 36 steps of 10 s, and 5 patches to validate on, as many as 5 / 9 of a step; 7 steps are taken
     about = (
-        r"worm: 10 s a step: an epoch takes about 6\.1 min, the training 11 min \(epochs left: 2\),"
-        r" done about "
+        r"worm: 10 s per step: an epoch takes about 6\.1 min, the training 11 min "
+        r"\(epochs left: 2\), done about "
     )
     assert re.fullmatch(about + r"\w{3} \d\d \w{3} \d\d:\d\d", forecast)
 

@@ -66,4 +66,4 @@ with open_log(snakemake.log[0]):
         for name in dict.fromkeys(means["model"])
     ]
     note = style.interval_note(means["n"], study) + " Dashed: perfect calibration."
-    style.finish(grid.figure, snakemake, "Calibration of predicted errors", note, legend)
+    style.finish(grid.figure, snakemake, note, legend)

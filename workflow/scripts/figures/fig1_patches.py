@@ -50,4 +50,4 @@ with open_log(snakemake.log[0]):
         draw_dataset(axes[2 * i : 2 * i + 2], study.datasets[name], block)
     note = "Middle planes of patches as the network gets them; "
     note += "all patches of a dataset are on the grey scale of its ground truth."
-    style.finish(figure, snakemake, "Training patches", note, compress=True)
+    style.finish(figure, snakemake, note, compress=True)

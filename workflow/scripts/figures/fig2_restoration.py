@@ -71,4 +71,4 @@ with open_log(snakemake.log[0]):
         draw_dataset(rows, study.datasets[name], block)
     note = "Input on its own grey scale; the others are fitted to the ground truth, as in scores, "
     note += "and on its scale. NRMSE: of the section shown. Insets: the framed windows."
-    style.finish(figure, snakemake, "Restorations", note, compress=True)
+    style.finish(figure, snakemake, note, compress=True)

@@ -58,4 +58,4 @@ with open_log(snakemake.log[0]):
         legend.append(style.entry(label, color=colours[name], marker=shapes[name]))
     legend += panels.published_entries(published[published["method"].isin(models)])
     note = style.interval_note(rows["n"], study)
-    style.finish(grid.figure, snakemake, "Scores between organisms", note, legend)
+    style.finish(grid.figure, snakemake, note, legend)

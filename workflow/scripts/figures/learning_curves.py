@@ -87,4 +87,4 @@ with open_log(snakemake.log[0]):
         ax.set_xlabel("patches seen, repeats counted")
     note = "Rings: the epoch with the lowest validation loss, whose weights are kept. "
     note += "Training loss is averaged over an epoch; the first epochs may lie above a panel."
-    style.finish(grid.figure, snakemake, "Learning curves", note)
+    style.finish(grid.figure, snakemake, note)

@@ -71,4 +71,4 @@ with open_log(snakemake.log[0]):
     note = "A point per training. Times of different machines do not compare."
     if lined:
         note += " Lines: least squares through runs alike in all but their steps per epoch."
-    style.finish(figure, snakemake, "Training times", note)
+    style.finish(figure, snakemake, note)

@@ -85,4 +85,4 @@ with open_log(snakemake.log[0]):
         legend.append(style.entry("ensembles", marker=style.ENSEMBLE_MARKER))
     legend += panels.published_entries(published, "s")
     note = style.interval_note(rows["n"], study)
-    style.finish(grid.figure, snakemake, f"Scores against {words}", note, legend)
+    style.finish(grid.figure, snakemake, note, legend)

@@ -85,5 +85,4 @@ with open_log(snakemake.log[0]):
     legend += panels.published_entries(published)
     note = style.interval_note(means["n"], study)
     note += " Each step keeps the changes of the steps above it."
-    title = "From the 2019 study's numbers to the CARE paper's"
-    style.finish(grid.figure, snakemake, title, note, legend)
+    style.finish(grid.figure, snakemake, note, legend)

@@ -98,7 +98,6 @@ def interval_note(volumes: Iterable[int], study: Study) -> str:
 def finish(
     figure: Figure,
     job: Any,
-    title: str,
     note: str,
     legend: Sequence[Artist] = (),
     compress: bool = False,
@@ -110,7 +109,8 @@ def finish(
     figure : Figure
         As high as its panels alone.
     job : Snakemake's object of the script
-        Its output is a `pdf`, a `png` and a `caption`, its params the study and the caption.
+        Its output is a `pdf`, a `png` and a `caption`; its params hold the study, the figure's
+        title and its caption.
     compress : bool
         For panels of images: close the gaps that their fixed shapes leave.
     """
@@ -129,14 +129,14 @@ def finish(
     pad = (0.4 if compress else 1.0) * MM
     engine = ConstrainedLayoutEngine(rect=rect, h_pad=pad, w_pad=pad, compress=compress)
     figure.set_layout_engine(engine)
-    _add_words(figure, job.params.study, title, note)
+    _add_words(figure, job.params, note)
     _save(figure, job)
 
 
-def _add_words(figure: Figure, study: Study, title: str, note: str) -> None:
+def _add_words(figure: Figure, params: Any, note: str) -> None:
     top = 1 - 2 * MM / figure.get_figheight()
-    figure.text(2 / WIDTH, top, title, va="top", size=8, weight="bold")
-    figure.text(1 - 2 / WIDTH, top, study.title, va="top", ha="right", color="0.4")
+    figure.text(2 / WIDTH, top, params.title, va="top", size=8, weight="bold")
+    figure.text(1 - 2 / WIDTH, top, params.study.title, va="top", ha="right", color="0.4")
     figure.text(2 / WIDTH, 0.6 * (1 - top), note, va="bottom", size=SMALL, color="0.3")
 
 

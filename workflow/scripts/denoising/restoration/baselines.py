@@ -214,10 +214,11 @@ def tune(
     if at_edge:
         log.warning(
             "%s: the best strength, %g, is at the edge of what was tried (%s): a better one may "
-            "lie beyond. Widen its grid in denoising/restoration/baselines.py.",
+            "lie beyond. Widen its strengths in the module %s.",
             baseline,
             best["strength"],
             ", ".join(f"{strength:g}" for strength in method.strengths),
+            method.filter.__module__,
         )
     return {
         "baseline": baseline,

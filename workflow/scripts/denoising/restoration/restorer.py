@@ -49,7 +49,7 @@ from denoising.training.network import halo
 log = logging.getLogger(__name__)
 
 # On a CPU one tile at a time is the fastest (measured)
-TILES_A_BATCH = {"CPU": 1, "GPU": 8}
+TILES_PER_BATCH = {"CPU": 1, "GPU": 8}
 # Messages of cuDNN, cuBLAS, XLA and CUDA's driver when a GPU has no memory left, which come in
 # errors of these kinds too; not their messages about missing or wrong libraries
 DISGUISES = (tf.errors.InternalError, tf.errors.UnknownError, tf.errors.NotFoundError)
@@ -69,13 +69,13 @@ class Restorer:
     max_tile_voxels : int
         Largest number of voxels of one tile, halo included; halved whenever the device has not the
         memory.
-    tiles_a_batch : int
+    tiles_per_batch : int
         Number of tiles at a time, if together they have no more voxels than that.
     """
 
-    def __init__(self, model: CARE, max_tile_voxels: int, tiles_a_batch: int = 1):
+    def __init__(self, model: CARE, max_tile_voxels: int, tiles_per_batch: int = 1):
         self.config = model.config
-        self.tiles_a_batch = tiles_a_batch
+        self.tiles_per_batch = tiles_per_batch
         self.max_tile_voxels = max_tile_voxels
         self.multiple = 2**self.config.unet_n_depth
         self.margin = halo(self.config.unet_n_depth, self.config.unet_kern_size)
@@ -160,10 +160,10 @@ class Restorer:
     def _take_less(self, plan: TilePlan, reason: str) -> None:
         """Smaller batches than those of a plan, or else smaller tiles."""
         voxels = math.prod(plan.tile)
-        if self.tiles_a_batch > 1 and 2 * voxels <= self.max_tile_voxels:
-            self.tiles_a_batch = 1
+        if self.tiles_per_batch > 1 and 2 * voxels <= self.max_tile_voxels:
+            self.tiles_per_batch = 1
             log.warning(
-                "out of memory with several tiles of %s a batch: one at a time now.%s",
+                "out of memory with several tiles of %s per batch: one at a time now.%s",
                 plan.tile,
                 reason,
             )
@@ -190,7 +190,7 @@ class Restorer:
         images = source.shape[: -len(plan.shape) - 1]
         channels = source.shape[-1]
         inside = inside_of(source.shape[len(images) : -1], self.multiple)
-        tiles_at_once = min(self.tiles_a_batch, self.max_tile_voxels // math.prod(plan.tile))
+        tiles_at_once = min(self.tiles_per_batch, self.max_tile_voxels // math.prod(plan.tile))
         places = itertools.product(np.ndindex(images), plan)
         for begin, batch in _batches(places, max(1, tiles_at_once)):
             parts = (padded_part(source[index], tile.read, inside) for index, tile in batch)

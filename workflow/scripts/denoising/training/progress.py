@@ -153,7 +153,7 @@ class Forecast:
         seconds_left = epochs_left * epoch - seconds_per_step * steps
         end = datetime.now() + timedelta(seconds=seconds_left)
         console.info(
-            "%s: %.3g s a step: an epoch takes about %s, the training %s (epochs left: %d), "
+            "%s: %.3g s per step: an epoch takes about %s, the training %s (epochs left: %d), "
             "done about %s",
             self.run.name, seconds_per_step, rounded_duration(epoch),
             rounded_duration(seconds_left), epochs_left, f"{end:%a %d %b %H:%M}",
