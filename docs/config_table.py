@@ -1,5 +1,6 @@
 """Write the table of keys in config/README.md from the schema: `make config-table`."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,9 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "workflow/scripts"))
+from denoising.study.config import with_names  # noqa: E402
+
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 PAGE = ROOT / "config/README.md"
 START = "<!-- Generated from the schema: edit that, then run `make config-table` -->\n"
@@ -64,7 +68,7 @@ def as_yaml(value: Any) -> str:
 
 def page(text: str) -> str:
     """The page with its table, which is its last part, made anew."""
-    schema = yaml.safe_load(SCHEMA.read_text())
+    schema = with_names(yaml.safe_load(SCHEMA.read_text()))
     kept = text[: text.index(START) + len(START)]
     return kept + "\n" + HEAD + "".join(rows(schema, schema["$defs"]))
 

@@ -14,7 +14,8 @@ from denoising.evaluation.protocols import score_pair
 from denoising.images.archives import unpack
 from denoising.images.files import Storage, write
 from denoising.images.pairs import import_pairs
-from denoising.images.volumes import TRUTH, listing_row, paired, write_listing, write_volume
+from denoising.images.volumes import listing_row, paired, write_listing, write_volume
+from denoising.study.names import TRUTH
 from denoising.training.patches import patches_from_volumes
 
 SHAPE = (48, 1024, 1024)  # 100 MB

@@ -28,6 +28,7 @@ from denoising.running.provenance import recorded_title
 from denoising.study import config as study_config
 from denoising.study import products
 from denoising.study.baselines import BASELINES
+from denoising.study.names import INPUT, OVER_TRAININGS, TWO_TRAININGS
 from denoising.study.validation import StudyError, refuse_repeated_keys
 
 # Here and not in a function, whose lines Snakemake would add to the one sentence of an error
@@ -69,7 +70,7 @@ wildcard_constraints:
     run=any_of(STUDY.runs),
     ensemble=any_of(STUDY.ensembles),
     baseline=any_of(STUDY.baselines),
-    method=any_of([*STUDY.runs, *STUDY.ensembles, *STUDY.baselines, "input"]),
+    method=any_of([*STUDY.runs, *STUDY.ensembles, *STUDY.baselines, INPUT]),
     split="tail|random|by-volume",
 
 

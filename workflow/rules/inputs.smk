@@ -178,7 +178,7 @@ def kept_restorations():
 
 def restored_volumes(wildcards):
     """Restorations of a method; the input has nothing but its volumes."""
-    if wildcards.method == "input":
+    if wildcards.method == INPUT:
         return []
     return f"results/restored/{wildcards.method}/{wildcards.dataset}"
 
@@ -258,5 +258,10 @@ def figure_inputs(wildcards):
 def caption_of(kind, product):
     """The caption of a table or figure, whose words depend on the study, and the study's note."""
     text = (WORKFLOW / "report" / kind / f"{product.script_name}.rst").read_text()
-    caption = jinja2.Template(text).render(study=STUDY, product=product)
+    caption = jinja2.Template(text).render(
+        study=STUDY,
+        product=product,
+        over_trainings=OVER_TRAININGS if STUDY.ensembles else "",
+        two_trainings=f" {TWO_TRAININGS}" if STUDY.trains_once else "",
+    )
     return f"{caption}\n\n{STUDY.note}".strip()

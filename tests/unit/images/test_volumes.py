@@ -9,7 +9,6 @@ from PIL import Image
 
 from denoising.images import slabs
 from denoising.images.volumes import (
-    TRUTH,
     check_volume,
     listing_row,
     paired,
@@ -19,6 +18,7 @@ from denoising.images.volumes import (
     write_volume,
 )
 from denoising.report.examples import example_sections
+from denoising.study.names import TRUTH
 
 
 def volume(shape=(5, 6, 7), dtype=np.uint16, seed=0):

@@ -31,11 +31,11 @@ def test_markdown_is_a_sound_table_whatever_the_cells_hold(tmp_path):
 
 
 def test_a_page_has_title_note_legend_and_sections_in_order(tmp_path):
-    table = pd.DataFrame({"n": [1]})
+    table = pd.DataFrame({"samples": [1]})
     sections = [Section(table, "First", "About it."), Section(table, "Second")]
     write_markdown(Page("T", "Note.", sections, ["One.", "Two."]), tmp_path / "new" / "t.md")
     text = (tmp_path / "new" / "t.md").read_text(encoding="utf-8")
-    assert text.startswith("# T\n\n> Note.\n\nOne. Two.\n\n## First\n\nAbout it.\n\n| test volumes")
+    assert text.startswith("# T\n\n> Note.\n\nOne. Two.\n\n## First\n\nAbout it.\n\n| patches seen")
     assert text.index("## First") < text.index("## Second")
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["t.md"]
 

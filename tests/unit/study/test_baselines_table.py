@@ -5,13 +5,13 @@ from pathlib import Path
 import yaml
 
 from denoising.study.baselines import BASELINES
-from denoising.study.config import with_baselines
+from denoising.study.config import with_names
 
 SCHEMA = Path(__file__).parents[3] / "workflow/schemas/config.schema.yaml"
 
 
 def test_the_schema_takes_the_names_of_baselines_from_their_table():
-    schema = with_baselines(yaml.safe_load(SCHEMA.read_text()))
+    schema = with_names(yaml.safe_load(SCHEMA.read_text()))
     assert schema["properties"]["baselines"]["items"]["enum"] == list(BASELINES)
     assert schema["properties"]["baselines"]["default"] == list(BASELINES)
 

@@ -10,7 +10,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from denoising.images import slabs as slab_module
 from denoising.images.slabs import slabs
-from denoising.images.volumes import TRUTH, listing_row, write_listing, write_volume
+from denoising.images.volumes import listing_row, write_listing, write_volume
+from denoising.study.names import TRUTH
 from denoising.training import patches
 from denoising.training.patches import (
     cut_patches,

@@ -5,6 +5,7 @@ from matplotlib.ticker import MaxNLocator
 
 from denoising.evaluation.calibration_summary import calibration_means, read_calibration
 from denoising.report import style
+from denoising.report.score_panels import condition_titles
 from denoising.running.logs import open_log
 
 AXES = {
@@ -46,10 +47,7 @@ with open_log(snakemake.log[0]):
     colours = style.palette(study)
     shapes = style.markers(study)
 
-    columns = {}
-    for dataset in map(study.datasets.get, dict.fromkeys(means["tested_on"])):
-        for name in (dataset.condition_names[0], dataset.condition_names[-1]):
-            columns[dataset.name, name] = f"{dataset.label},\n{dataset.condition_label(name)}"
+    columns = condition_titles(study, dict.fromkeys(means["tested_on"]), ends_only=True)
     keys = zip(means["tested_on"], means["condition"], strict=True)
     means = means.assign(title=list(map(columns.get, keys))).dropna(subset="title")
     titles = list(columns.values())
@@ -65,5 +63,6 @@ with open_log(snakemake.log[0]):
         style.entry(style.model_label(name, study), color=colours[name], marker=shapes[name])
         for name in dict.fromkeys(means["model"])
     ]
-    note = style.interval_note(means["n"], study) + " Dashed: perfect calibration."
+    note = style.interval_note(means["n"], study, over_trainings=False)
+    note += " Dashed: perfect calibration."
     style.finish(grid.figure, snakemake, note, legend)

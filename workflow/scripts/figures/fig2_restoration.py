@@ -3,6 +3,8 @@
 import numpy as np
 from matplotlib import pyplot as plt
 
+from denoising.evaluation.moments import least_squares_fit, mean_squared_error, moments_of
+from denoising.evaluation.protocols import TRUTH_PERCENTILES
 from denoising.report import image_panels as images
 from denoising.report import style
 from denoising.running.logs import open_log
@@ -16,8 +18,8 @@ def columns_of(examples, run):
     network = f"network trained on\n{study.datasets[training.trained_on].label}"
     columns = {"input": examples["input"]}
     if "baseline" in examples:
-        label = str(examples["baseline_label"]).replace(", ", ",\n")
-        columns[f"best filter: {label}"] = examples["baseline"]
+        label = str(examples["baseline_label"])
+        columns[f"best on validation patches:\n{label}"] = examples["baseline"]
     return {**columns, network: examples["restored"], "ground truth": examples["truth"]}
 
 
@@ -26,10 +28,11 @@ def draw_panel(ax, image, truth, title, window):
     scale = images.grey_scale(truth)
     if title != "ground truth":
         # By least squares, as in scores
-        gain, offset = np.polyfit(image.ravel(), truth.ravel(), 1)
-        fitted = gain * image + offset
-        low, high = np.percentile(truth, images.CONTRAST)
-        nrmse = np.sqrt(np.mean((fitted - truth) ** 2)) / (high - low)
+        moments = moments_of(truth, image)
+        fit = least_squares_fit(moments)
+        fitted = fit.gain * image + fit.offset
+        low, high = np.percentile(truth, TRUTH_PERCENTILES)
+        nrmse = np.sqrt(mean_squared_error(moments, fit)) / (high - low)
         is_left = window is not None and window.is_left and not window.is_upper
         images.write_on(ax, f"NRMSE {nrmse:.3f}", is_left, is_upper=True)
         image = image if title == "input" else fitted

@@ -48,8 +48,8 @@ with open_log(snakemake.log[0]):
     rows = rows.assign(title=rows["tested_on"].map(titles))
     grid = panels.score_grid(rows, list(titles.values()))
     for (i, j, _), ours in grid.facet_data():
-        theirs = published[published["panel"] == grid.row_names[i]]
-        draw_panel(grid.axes[i, j], ours, theirs[theirs["tested_on"] == datasets[j]])
+        known = published[published["panel"] == grid.row_names[i]]
+        draw_panel(grid.axes[i, j], ours, known[known["tested_on"] == datasets[j]])
     panels.finish_grid(grid, "condition, the cleanest on the left")
 
     legend = panels.filter_entries(filters.values())

@@ -22,7 +22,7 @@ def questions():
             rows.setdefault(title, {})[name] = f"{model.training.epochs} epochs"
     for sweep in study.sweeps.values():
         words = sweep.varies.replace("_", " ")
-        rows[f"sweep of {words}"] = {
+        rows[f"sweep of {words} ({sweep.figure})"] = {
             name: f"{words} {getattr(study.training_of(name), sweep.varies):g}"
             + (", same patches" if name in study.matched_models else "")
             for name in sweep.all_models

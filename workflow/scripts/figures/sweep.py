@@ -53,18 +53,15 @@ with open_log(snakemake.log[0]):
     published = published[published["method"].isin(sweep.models)]
     filters = {name: best_baseline(scores, name) for name in datasets}
 
-    columns = {}
-    for dataset in map(study.datasets.get, datasets):
-        for name in dataset.condition_names:
-            columns[dataset.name, name] = f"{dataset.label},\n{dataset.condition_label(name)}"
+    columns = panels.condition_titles(study, datasets)
     keys = zip(rows["tested_on"], rows["condition"], strict=True)
     rows["title"] = [columns[key] for key in keys]
     grid = panels.score_grid(rows, list(columns.values()))
     for (i, j, _), ours in grid.facet_data():
         dataset, condition = list(columns)[j]
-        theirs = published[published["panel"] == grid.row_names[i]]
-        theirs = theirs[(theirs["tested_on"] == dataset) & (theirs["condition"] == condition)]
-        draw_panel(grid.axes[i, j], ours, theirs)
+        known = published[published["panel"] == grid.row_names[i]]
+        known = known[(known["tested_on"] == dataset) & (known["condition"] == condition)]
+        draw_panel(grid.axes[i, j], ours, known)
 
     # A published model may have another value than ours of the same name
     known = published.set_index("method").get(sweep.varies, {})

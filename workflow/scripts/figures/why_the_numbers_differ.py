@@ -5,11 +5,12 @@ import pandas as pd
 
 from denoising.evaluation.ladder_summary import explanation_means
 from denoising.evaluation.published import published_scores
-from denoising.evaluation.scores import read_tidy
+from denoising.evaluation.scores import method_of, read_tidy
 from denoising.report import score_panels as panels
 from denoising.report import style
 from denoising.running.logs import open_log
-from denoising.study.metrics import METRICS
+from denoising.study.metrics import METRICS, SHOWN
+from denoising.study.names import INPUT
 
 STEPS = {
     "2019, roles swapped": "2019 study: input\ntaken for ground truth",
@@ -18,8 +19,6 @@ STEPS = {
     "SSIM data range 1": "+ SSIM with\ndata range 1",
     "means subtracted (paper)": "+ means subtracted:\nCARE paper's protocol",
 }
-SHOWN = ["nrmse", "ssim"]
-LINES = {"cleanest condition": "-", "middle": "--", "noisiest": ":"}
 SPREAD = 0.25  # of a step, over which its conditions stand
 
 
@@ -37,6 +36,13 @@ def draw_series(ax, rows, published, line, nudge):
         ax.plot(means, [end] * len(means), **look, **mark)
 
 
+def line_of(place, count):
+    """Line style and label of a condition, by its place among `count` from clean to noisy."""
+    if place == 0:
+        return "-", "cleanest condition"
+    return (":", "noisiest") if place == count - 1 else ("--", "between")
+
+
 def draw_panel(ax, ours, published):
     """All methods and conditions on one test set."""
     names = study.datasets[ours["tested_on"].iloc[0]].condition_names
@@ -44,7 +50,8 @@ def draw_panel(ax, ours, published):
     for (method, condition), rows in ours.groupby(["method", "condition"], sort=False):
         place = names.index(condition)
         known = (published["method"] == method) & (published["condition"] == condition)
-        line = list(LINES.values())[min(place, len(LINES) - 1)]
+        line, label = line_of(place, len(names))
+        lines[line] = label
         draw_series(ax, rows, published[known], line, nudges[place])
 
 
@@ -52,13 +59,14 @@ with open_log(snakemake.log[0]):
     style.use_theme()
     study = snakemake.params.study
     means = explanation_means(read_tidy(snakemake.input.explanation))
-    means["method"] = means["model"].where(means["output"] == "network", means["output"])
+    means["method"] = method_of(means)
     means["row"] = means["step"] - means.groupby("tested_on")["step"].transform("min")
     datasets = [name for name in study.datasets if name in set(means["tested_on"])]
     published = read_tidy(snakemake.input.published)
     published = pd.concat([published_scores(published, study, name) for name in datasets])
-    colours = style.palette(study) | {"input": style.GREY}
-    shapes = style.markers(study) | {"input": "X"}
+    lines = {}
+    colours = style.palette(study) | {INPUT: style.GREY}
+    shapes = style.markers(study) | {INPUT: "X"}
 
     facets = {
         "row": "tested_on",
@@ -69,8 +77,12 @@ with open_log(snakemake.log[0]):
     grid = style.grid_of(means, 52.0, sharex="col", sharey="row", **facets)
     for (i, j, _), ours in grid.facet_data():
         ax = grid.axes[i, j]
-        theirs = published[published["tested_on"] == datasets[i]]
-        draw_panel(ax, ours.sort_values("row"), theirs[theirs["metric"] == grid.col_names[j]])
+        published_rows = published[published["tested_on"] == datasets[i]]
+        draw_panel(
+            ax,
+            ours.sort_values("row"),
+            published_rows[published_rows["metric"] == grid.col_names[j]],
+        )
         labels = ours.drop_duplicates("row").set_index("row")["label"].sort_index()
         ax.set_yticks(labels.index, labels.replace(STEPS))
         ax.set_ylim(labels.index.max() + 0.5, -0.5)
@@ -78,11 +90,11 @@ with open_log(snakemake.log[0]):
         ax.set(ylabel="", xlabel=METRICS[SHOWN[j]].axis if i == len(datasets) - 1 else "")
         grid.axes[i, 0].set_title(study.datasets[datasets[i]].label, loc="left", weight="bold")
 
-    methods = ["input", *(name for name in study.models if name in set(means["method"]))]
+    methods = [INPUT, *(name for name in study.models if name in set(means["method"]))]
     legend = [style.entry(name, color=colours[name], marker=shapes[name]) for name in methods]
-    if max(len(study.datasets[name].conditions) for name in datasets) > 1:
-        legend += [style.entry(name, linestyle=line) for name, line in LINES.items()]
+    if len(lines) > 1:
+        legend += [style.entry(label, linestyle=line) for line, label in sorted(lines.items())]
     legend += panels.published_entries(published)
-    note = style.interval_note(means["n"], study)
+    note = style.interval_note(means["n"], study, over_trainings=False)
     note += " Each step keeps the changes of the steps above it."
     style.finish(grid.figure, snakemake, note, legend)

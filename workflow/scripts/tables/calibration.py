@@ -9,7 +9,7 @@ from denoising.report.score_tables import (
     legend,
     our_means,
     sections,
-    test_volumes,
+    volume_counts,
     wide,
 )
 from denoising.running.logs import open_log
@@ -35,7 +35,7 @@ with open_log(snakemake.log[0]):
             "sure of itself.",
             BEST,
         ]
-        + legend(study, test_volumes(rows, study)),
+        + legend(study, volume_counts(rows, study)),
     )
     write_csv(table, snakemake.output.csv, title)
     write_markdown(page, snakemake.output.markdown)

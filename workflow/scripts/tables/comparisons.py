@@ -13,7 +13,7 @@ from denoising.report.score_tables import (
     in_order,
     legend,
     sections,
-    test_volumes,
+    volume_counts,
     wide,
 )
 from denoising.running.logs import open_log
@@ -42,7 +42,7 @@ with open_log(snakemake.log[0]):
             "holds 0 leaves open which of the two is ahead; of many intervals, one in twenty "
             "misses by chance."
         ]
-        + legend(study, test_volumes(rows, study)),
+        + legend(study, volume_counts(rows, study)),
     )
     write_csv(table, snakemake.output.csv, title)
     write_markdown(page, snakemake.output.markdown)

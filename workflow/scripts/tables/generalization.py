@@ -10,13 +10,14 @@ from denoising.report.score_tables import (
     BEST,
     BETTER,
     NETWORKS,
+    PUBLISHED_SPREAD,
     SETTINGS,
     all_conditions,
     in_order,
     legend,
     our_means,
     sections,
-    test_volumes,
+    volume_counts,
     wide,
     with_reference,
 )
@@ -28,8 +29,8 @@ with open_log(snakemake.log[0]):
     scores = read_scores(snakemake.input.scores)
     methods = study.with_ensembles(scored_models(scores, study))
     ours = our_means(scores, study)
-    theirs = [published_scores(published, study, dataset) for dataset in study.datasets]
-    rows = pd.concat([ours, *theirs])
+    published_rows = [published_scores(published, study, dataset) for dataset in study.datasets]
+    rows = pd.concat([ours, *published_rows])
     rows = with_reference(rows[rows["method"].isin(methods)], methods, study)
 
     names = ["protocol", "tested_on", "method", "trained_on", "source", *SETTINGS, "reference"]
@@ -43,10 +44,12 @@ with open_log(snakemake.log[0]):
             BETTER,
             BEST,
             NETWORKS,
+            PUBLISHED_SPREAD,
+            PUBLISHED_SPREAD if study.published_datasets else "",
             "In square brackets: difference from the reference, the network that was trained on "
             "the tested organism with as many epochs, in percent of it.",
         ]
-        + legend(study, test_volumes(ours, study)),
+        + legend(study, volume_counts(ours, study)),
     )
     write_csv(table, snakemake.output.csv, title)
     write_markdown(page, snakemake.output.markdown)

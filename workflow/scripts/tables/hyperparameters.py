@@ -1,4 +1,4 @@
-"""What every model was trained with, beside the published settings, and the patches it sees."""
+"""The settings that every model was trained with, beside the published ones, and its patches."""
 
 import pandas as pd
 
@@ -31,7 +31,7 @@ PUBLISHED = {
     "loss": "laplace",
     "split": "tail",
 }
-# What studies vary, or scale to their size, stands first
+# Settings that studies vary or scale to their size stand first
 FIRST = ("trained_on", *SETTINGS, "samples", "seeds", "learning_rate", "width", "plateau_patience")
 
 with open_log(snakemake.log[0]):
@@ -46,14 +46,13 @@ with open_log(snakemake.log[0]):
             "samples": model.training.patches_seen,
             "seeds": ", ".join(map(str, model.seeds)),
         }
-        theirs = (
-            PUBLISHED | dict(published.loc[model.name]) if model.name in published.index else {}
-        )
+        is_published = model.name in published.index
+        published_settings = PUBLISHED | dict(published.loc[model.name]) if is_published else {}
         row = {"model": model.name}
         for key in sorted(settings, key=lambda key: FIRST.index(key) if key in FIRST else 99):
             row[key] = settings[key]
             if key in (*PUBLISHED, *SETTINGS):
-                row[f"{key}_published"] = theirs.get(key)
+                row[f"{key}_published"] = published_settings.get(key)
         rows.append(row)
     table = pd.DataFrame(rows).convert_dtypes()
 
@@ -69,13 +68,16 @@ with open_log(snakemake.log[0]):
     constant = [name for name in names if cells[name].nunique() == 1 and len(cells) > 1]
     shared = [f"{heading(name)} {cells[name].iloc[0]}" for name in constant]
     shared = [text for text in shared if not text.endswith(" ")]
+    brackets = "In brackets: the published value, where it differs."
     title = f"{study.title}: hyperparameters"
     page = Page(
         title,
         study.note,
         [Section(cells.drop(columns=constant))],
         [
-            "In brackets: the published value, where it differs.",
+            "In brackets: the published value, where it differs."
+            if study.published_datasets
+            else "",
             f"The same for all models: {', '.join(shared)}." if shared else "",
         ],
     )

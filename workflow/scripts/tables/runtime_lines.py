@@ -21,7 +21,7 @@ from denoising.running.logs import open_log
 COLUMNS = ["source", "trained_on", "epochs", "batch_size", "steps", "seconds_per_step"]
 COLUMNS += ["overhead_seconds", "paper_hours"]
 COLUMNS += ["implied_steps_200_epochs", "implied_steps_100_epochs", "note"]
-# What the 2019 study says of the paper's 30h06, beside its 400 steps per epoch (section 3.5)
+# The 2019 study on the paper's 30h06, beside its own 400 steps per epoch (section 3.5)
 STEPS_2019 = 400
 SAID_2019 = "the 2019 study says 'around 1800' steps and '10 times more' than its 400"
 
@@ -37,7 +37,7 @@ def line_row(group: pd.DataFrame, published: pd.DataFrame) -> dict:
     }
     points = implied_for_paper(group, published)
     if points:
-        row["paper_hours"] = points[0].seconds * points[0].epochs / 3600
+        row["paper_hours"] = points[0].hours
         row |= {f"implied_steps_{point.epochs}_epochs": round(point.steps) for point in points}
         times = [
             f"{point.steps / STEPS_2019:.1f} times {STEPS_2019} at {point.epochs} epochs"

@@ -29,9 +29,11 @@ with open_log(snakemake.log[0]):
         study.note,
         [Section(cells)],
         [
-            "Time per epoch: median over epochs of ours, the published hours by epochs. Share of "
-            "matmul rate: arithmetic per second by that of one large matrix product on the same "
-            "device. Published times are those of other machines."
+            "Time per epoch: median over epochs. Share of matmul rate: arithmetic per second, by "
+            "that of one large matrix product on the same device.",
+            "Published times are those of other machines, per epoch as hours by epochs."
+            if len(published)
+            else "",
         ],
     )
     write_csv(table, snakemake.output.csv, title)

@@ -9,6 +9,7 @@ from denoising.report.score_tables import (
     BEST,
     BETTER,
     NETWORKS,
+    PUBLISHED_SPREAD,
     SETTINGS,
     in_order,
     legend,
@@ -25,20 +26,21 @@ with open_log(snakemake.log[0]):
     published = read_tidy(snakemake.input.published)
     ours = our_means(read_scores(snakemake.input.scores), study)
     ours = ours[ours["tested_on"] == dataset.name]
-    theirs = published_scores(published, study, dataset.name)
+    published_rows = published_scores(published, study, dataset.name)
     # A published model of a sweep stands here only if the study has that model
-    is_shown = theirs["method"].isin([*ours["method"], *study.models])
-    rows = pd.concat([ours, theirs[is_shown | (theirs["study"] == "replication")]])
+    is_shown = published_rows["method"].isin([*ours["method"], *study.models])
+    rows = pd.concat([ours, published_rows[is_shown | (published_rows["study"] == "replication")]])
 
     names = ["protocol", "method", "source", *SETTINGS, "n", "seeds"]
     table = in_order(wide(rows, names, dataset.condition_names), study, published)
     title = f"{study.title}: scores on {dataset.label}"
+    spread = PUBLISHED_SPREAD if dataset.published else ""
     volumes = {dataset.label: int(ours["n"].max())}
     page = Page(
         title,
         study.note,
         sections(table, study, tested_on=dataset.name),
-        [BETTER, BEST, NETWORKS] + legend(study, volumes),
+        [BETTER, BEST, NETWORKS, spread] + legend(study, volumes),
     )
     write_csv(table, snakemake.output.csv, title)
     write_markdown(page, snakemake.output.markdown)

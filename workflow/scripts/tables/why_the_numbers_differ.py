@@ -3,34 +3,32 @@
 import pandas as pd
 
 from denoising.evaluation.ladder_summary import explanation_means
-from denoising.evaluation.scores import read_tidy
+from denoising.evaluation.scores import method_of, read_tidy
 from denoising.report.markdown import Page, Section, write_csv, write_markdown
 from denoising.report.score_tables import (
     CHANGE,
     MEAN,
-    SCORES,
     all_conditions,
     for_reader,
     in_order,
     legend,
-    test_volumes,
+    volume_counts,
     wide,
 )
 from denoising.running.logs import open_log
-from denoising.study.metrics import METRICS
+from denoising.study.metrics import METRICS, SHOWN
 
 with open_log(snakemake.log[0]):
     study = snakemake.params.study
     rows = explanation_means(read_tidy(snakemake.input.explanation))
-    method = rows["model"].where(rows["output"] == "network", rows["output"])
-    rows = rows.assign(method=method, note="")
+    rows = rows.assign(method=method_of(rows), note="")
     names = ["tested_on", "method", "step", "label", "n"]
     table = in_order(wide(rows, names, all_conditions(study)), study)
 
     parts = []
     for tested_on, block in table.groupby("tested_on", sort=False):
         dataset = study.datasets[tested_on]
-        for metric in SCORES:
+        for metric in SHOWN:
             means = for_reader(block, dataset, [metric], MEAN).drop(columns="note")
             changes = for_reader(block, dataset, [metric], CHANGE).iloc[:, len(names) - 2 : -1]
             changes = changes.rename(columns=lambda name: f"change, {name.split(', ')[-1]}")
@@ -43,7 +41,7 @@ with open_log(snakemake.log[0]):
         study.note,
         parts,
         ["Means over test volumes after each step, and the change from the step before."]
-        + legend(study, test_volumes(rows, study)),
+        + legend(study, volume_counts(rows, study), over_trainings=False),
     )
     write_csv(table, snakemake.output.csv, title)
     write_markdown(page, snakemake.output.markdown)

@@ -37,7 +37,8 @@ import numpy as np
 from denoising.evaluation.moments import least_squares_fit, moments_of
 from denoising.evaluation.protocols import TRUTH_PERCENTILES
 from denoising.images.percentiles import blocks, normalisation, percentiles
-from denoising.images.volumes import SCALES, Pair, open_volume
+from denoising.images.volumes import Pair, open_volume
+from denoising.study.names import SCALES
 
 LEVELS = tuple(i / 20 for i in range(1, 20))
 BINS = 10

@@ -19,18 +19,17 @@ import numpy as np
 
 from denoising.evaluation.moments import least_squares_fit
 from denoising.evaluation.protocols import PROTOCOLS, Protocol, score_volume
-from denoising.images.volumes import TRUTH, Pair, open_volume
+from denoising.images.volumes import Pair, open_volume
+from denoising.study.metrics import SHOWN
+from denoising.study.names import TRUTH
 
-METRICS = ("nrmse", "ssim")
 SWAPPED = "2019, roles swapped"
 # The steps after the swap, each a protocol
 STEPS = {
     "2019, roles right": PROTOCOLS["study2019"],
-    "input rescaled": Protocol(
-        least_squares_fit, rescales_input=True, data_range=2, metrics=METRICS
-    ),
+    "input rescaled": Protocol(least_squares_fit, rescales_input=True, data_range=2, metrics=SHOWN),
     "SSIM data range 1": Protocol(
-        least_squares_fit, rescales_input=True, data_range=1, metrics=METRICS
+        least_squares_fit, rescales_input=True, data_range=1, metrics=SHOWN
     ),
     "means subtracted (paper)": PROTOCOLS["paper"],
 }
@@ -93,5 +92,5 @@ def _score_steps(
         | {key: row[key] for key in ("metric", "value")}
         for output, image in (("input", low), ("network", network))
         for row in score_volume(truth, image, steps, output == "input", threads)
-        if row["metric"] in METRICS
+        if row["metric"] in SHOWN
     ]

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from denoising.evaluation.scores import method_of
 from denoising.study.study import Study
 
 
@@ -28,7 +29,7 @@ def published_scores(published: pd.DataFrame, study: Study, dataset: str) -> pd.
     trained_on = rows["model"].str.split("-").str[0].replace({organism: dataset})
     return rows.assign(
         tested_on=dataset,
-        method=rows["model"].where(rows["output"] == "network", rows["output"]),
+        method=method_of(rows),
         trained_on=trained_on,
         n=np.nan,
         seeds=np.nan,

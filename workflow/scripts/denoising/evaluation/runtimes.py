@@ -31,7 +31,7 @@ RUNTIME_COLUMNS = (
     "seconds_per_epoch",
     "note",
 )
-# What a history holds of a run's speed, memory and energy, and how its epochs become one number
+# Columns of a history on speed, memory and energy, and how a run's epochs become one number
 MEASURED = {
     "samples_per_second": "median",
     "voxels_per_second": "median",
@@ -69,7 +69,7 @@ class PaperPoint(NamedTuple):
 
     epochs: int
     steps: float
-    seconds: float
+    hours: float
 
 
 def our_runtimes(histories: Mapping[str, str | Path], study: Study) -> pd.DataFrame:
@@ -191,35 +191,24 @@ def line_groups(runtimes: pd.DataFrame) -> list[pd.DataFrame]:
 
 
 def group_line(group: pd.DataFrame) -> RuntimeLine:
-    """The line through one of `line_groups`."""
-    seconds = group["seconds_per_epoch"].to_numpy()
-    return runtime_line(group["steps_per_epoch"], seconds / 3600, 1)
-
-
-def runtime_line(steps: Any, hours: Any, epochs: Any) -> RuntimeLine:
     """Fit seconds per epoch = overhead + steps per epoch x seconds per step, by least squares.
 
     Parameters
     ----------
-    steps : array_like
-        Steps per epoch of each run.
-    hours : array_like
-        Training time of each run, in hours.
-    epochs : array_like or float
-        Epochs of each run, or one number for all.
+    group : DataFrame
+        One of `line_groups`: steps_per_epoch and seconds_per_epoch.
 
     Raises
     ------
     ValueError
         For fewer than `FEWEST_POINTS` different numbers of steps.
     """
-    steps = np.asarray(steps, dtype=float)
-    seconds = np.asarray(hours, dtype=float) * 3600 / np.asarray(epochs, dtype=float)
+    steps = group["steps_per_epoch"].to_numpy(float)
     if len(np.unique(steps)) < FEWEST_POINTS:
         raise ValueError(
             f"a line needs runs at {FEWEST_POINTS} numbers of steps per epoch, found {steps}"
         )
-    slope, overhead = np.polyfit(steps, np.broadcast_to(seconds, steps.shape), 1)
+    slope, overhead = np.polyfit(steps, group["seconds_per_epoch"].to_numpy(float), 1)
     return RuntimeLine(float(slope), float(overhead))
 
 
@@ -250,7 +239,4 @@ def implied_for_paper(group: pd.DataFrame, published: pd.DataFrame) -> list[Pape
     if first["source"] == OURS or not len(rows) or line.seconds_per_step <= 0:
         return []
     hours = float(rows["hours"].iloc[0])
-    return [
-        PaperPoint(epochs, implied_steps(hours, epochs, line), hours * 3600 / epochs)
-        for epochs in (200, 100)
-    ]
+    return [PaperPoint(epochs, implied_steps(hours, epochs, line), hours) for epochs in (200, 100)]

@@ -62,6 +62,11 @@ def read_scores(paths: Sequence[str | Path]) -> pd.DataFrame:
     return pd.concat([read_tidy(path) for path in paths], ignore_index=True)
 
 
+def method_of(rows: pd.DataFrame) -> pd.Series:
+    """The method of each row: a model or an ensemble, the input or a baseline."""
+    return rows["model"].where(rows["output"] == "network", rows["output"])
+
+
 def references(study: Study) -> dict[str, str]:
     """Name in `output` and label of what networks are compared with: the input, then baselines."""
     return {INPUT: INPUT, **{name: BASELINES[name].label for name in study.baselines}}
@@ -156,8 +161,7 @@ def paired_differences(
         As `summarise`, or if the two were not scored on the same volumes.
     """
     scores = checked(scores, PLACE)
-    network = scores["output"] == "network"
-    scores = scores.assign(method=scores["model"].where(network, scores["output"]))
+    scores = scores.assign(method=method_of(scores))
     scored: dict[str, dict[tuple, Crossed]] = {}
     for (method, *place), group in scores.groupby(["method", *PLACE], sort=False):
         scored.setdefault(method, {})[tuple(place)] = crossed(group, (method, *place))

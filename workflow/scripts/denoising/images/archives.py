@@ -25,7 +25,6 @@ from typing import Any
 import numpy as np
 
 from denoising.images.volumes import (
-    TRUTH,
     check_volume,
     listing_row,
     open_volume,
@@ -33,6 +32,7 @@ from denoising.images.volumes import (
     write_listing,
     write_volume,
 )
+from denoising.study.names import TRUTH
 
 NPZ = "train_data/data_label.npz"
 Writer = Callable[..., Iterator[dict]]

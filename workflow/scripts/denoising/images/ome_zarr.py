@@ -1,4 +1,4 @@
-"""OME-Zarr groups of version 0.5 (Zarr format 3): one level, `0`, a chunk a plane; `gain` and
+"""OME-Zarr groups of version 0.5 (Zarr format 3): one level, `0`, a chunk per plane; `gain` and
 `offset` in attributes.
 
 Groups of other software are read from version 0.4 on. The first of several levels is read, which is

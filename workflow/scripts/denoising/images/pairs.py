@@ -12,7 +12,6 @@ from denoising.images.percentiles import percentiles
 from denoising.images.slabs import slabs
 from denoising.images.volumes import (
     INPUT_PERCENTILES,
-    TRUTH,
     check_volume,
     listing_row,
     open_volume,
@@ -20,7 +19,9 @@ from denoising.images.volumes import (
     write_listing,
     write_volume,
 )
+from denoising.running.checksums import sha256_of
 from denoising.running.random_streams import random_stream
+from denoising.study.names import TRUTH
 
 progress = logging.getLogger("progress")  # printed on the console too
 
@@ -149,17 +150,12 @@ def record_pairs(pairs: list[tuple[str, Path, Path]], record: Path) -> None:
 
 def _recorded(path: Path) -> dict:
     if path.is_file():
-        return {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+        return {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
     files = sorted(
         (str(file.relative_to(path)), file) for file in path.rglob("*") if file.is_file()
     )
-    listed = "".join(f"{_sha256(file)}  {name}\n" for name, file in files)
+    listed = "".join(f"{sha256_of(file)}  {name}\n" for name, file in files)
     return {
         "bytes": sum(file.stat().st_size for _, file in files),
         "sha256": hashlib.sha256(listed.encode()).hexdigest(),
     }
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

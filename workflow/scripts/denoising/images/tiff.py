@@ -90,7 +90,8 @@ def _read(path: Path, read: Callable[[tifffile.TiffFile], T]) -> T:
         ) from None
     if count > 1:
         raise ValueError(
-            f"{path}: holds {count} images of different kinds, expected one; save one image a file."
+            f"{path}: holds {count} images of different kinds, expected one; save one image"
+            " per file."
         )
     return result
 

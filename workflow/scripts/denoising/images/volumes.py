@@ -25,11 +25,9 @@ from denoising.images.files import find_image, load_image, map_image, read_heade
 from denoising.images.headers import Header
 from denoising.images.ome_zarr import ZARR
 from denoising.images.slabs import slabs
+from denoising.study.names import TRUTH
 
-TRUTH = "truth"
 INPUT_PERCENTILES = (3.0, 99.8)
-# folder beside the conditions of a restoration, with the scales of a probabilistic network
-SCALES = "scale"
 SMALLEST_AXIS = 7  # voxels: SSIM's window
 COLUMNS = ("part", "volume", "condition", "path", "axes", "shape", "dtype")
 

@@ -46,7 +46,7 @@ def example_patches(
 
 
 def strongest(choices: Sequence[Path]) -> dict[str, Any] | None:
-    """The tuned baseline with the lowest NRMSE on the training patches; None of none.
+    """The tuned baseline with the lowest NRMSE on validation patches; None if there is none.
 
     Parameters
     ----------

@@ -19,7 +19,6 @@ HEADINGS = {
     "seconds_per_million_voxels": "time per million voxels",
     "strength": "tuned strength",
     "unit": "unit of strength",
-    "n": "test volumes",
     "samples": "patches seen",
     "samples_per_second": "patches per second",
     "teraflop": "arithmetic (TFLOP)",
@@ -57,7 +56,11 @@ def write_csv(table: pd.DataFrame, path: str | Path, title: str) -> None:
 
 def write_markdown(page: Page, path: str | Path) -> None:
     """Write a page whole or not at all."""
-    parts = [f"# {page.title}", f"> {page.note}" if page.note else "", " ".join(page.legend)]
+    parts = [
+        f"# {page.title}",
+        f"> {page.note}" if page.note else "",
+        " ".join(line for line in page.legend if line),
+    ]
     for section in page.sections:
         heading = f"## {section.heading}" if section.heading else ""
         parts += [heading, section.text, pipe_table(section.table)]

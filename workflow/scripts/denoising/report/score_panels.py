@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from denoising.evaluation.published import published_scores
-from denoising.evaluation.scores import summarise
+from denoising.evaluation.scores import method_of, summarise
 from denoising.report.style import GREY, GRID, entry, grid_of
 from denoising.study.baselines import BASELINES
 from denoising.study.metrics import METRICS, PROTOCOLS
@@ -32,8 +32,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
 def panel_rows(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Means as `summarise` gives them, with `method` and the `panel` that shows each."""
     rows = summarise(scores)
-    method = rows["model"].where(rows["output"] == "network", rows["output"])
-    rows = rows.assign(method=method, panel=_panels(rows, study))
+    rows = rows.assign(method=method_of(rows), panel=_panels(rows, study))
     is_repeated = (rows["metric"] == "nrmse") & (rows["protocol"] != study.protocols[0])
     return rows[rows["panel"].notna() & ~is_repeated]
 
@@ -55,9 +54,24 @@ def _panels(rows: pd.DataFrame, study: Study) -> pd.Series:
     return pd.Series([labels.get(key) for key in keys], index=rows.index, dtype=object)
 
 
+def condition_titles(
+    study: Study, datasets: Iterable[str], ends_only: bool = False
+) -> dict[tuple[str, str], str]:
+    """(dataset, condition) to the title of its column; with `ends_only`, of the cleanest and the
+    noisiest condition of each.
+    """
+    titles = {}
+    for dataset in (study.datasets[name] for name in datasets):
+        names = dataset.condition_names
+        for name in (names[0], names[-1]) if ends_only else names:
+            titles[dataset.name, name] = f"{dataset.label},\n{dataset.condition_label(name)}"
+    return titles
+
+
 def score_grid(rows: pd.DataFrame, titles: Sequence[str]) -> sns.FacetGrid:
     """Empty panels: a row per metric and protocol, a column per value of `title`."""
-    panels = sorted(set(rows["panel"]), key=lambda name: (name.startswith("SSIM"), "2019" in name))
+    order = ["metric", "protocol"]  # NRMSE, then SSIM by the paper's protocol first
+    panels = list(rows.sort_values(order)["panel"].unique())
     facets = {"row": "panel", "row_order": panels, "col": "title", "col_order": titles}
     grid = grid_of(rows, 34.0, sharex="col", sharey="row", **facets)
     for ax, title in zip(grid.axes[0], titles, strict=True):
@@ -70,8 +84,8 @@ def finish_grid(grid: sns.FacetGrid, label: str) -> None:
     for panel, axes in zip(grid.row_names, grid.axes, strict=True):
         low, high = axes[0].get_ylim()
         room = 0.12 * (high - low)
-        is_nrmse = panel.startswith("NRMSE")
-        axes[0].set_ylim(low if is_nrmse else low - room, high + room if is_nrmse else high)
+        is_worse_above = panel == METRICS["nrmse"].axis
+        axes[0].set_ylim((low, high + room) if is_worse_above else (low - room, high))
         axes[0].set_ylabel(panel)
         for ax in axes:
             ax.grid(axis="y", color=GRID)
@@ -99,15 +113,11 @@ def draw_published(ax: Axes, x: Iterable[float], rows: pd.DataFrame, **look: Any
 def draw_input(ax: Axes, rows: pd.DataFrame, places: dict[str, float]) -> None:
     """The mean score of the input at every condition, as a number at the worse edge."""
     shown = rows[rows["method"] == INPUT]
-    is_nrmse = (shown["metric"] == "nrmse").any()
-    look: dict[str, Any] = {
-        "ha": "center",
-        "va": "top" if is_nrmse else "bottom",
-        "size": 5.5,
-        "color": GREY,
-    }
+    is_worse_above = METRICS[rows["metric"].iloc[0]].best == "low"
+    along = "top" if is_worse_above else "bottom"
+    look: dict[str, Any] = {"ha": "center", "va": along, "size": 5.5, "color": GREY}
     for condition, mean in zip(shown["condition"], shown["mean"], strict=True):
-        at = (places[condition], float(is_nrmse))
+        at = (places[condition], float(is_worse_above))
         ax.annotate(f"input {mean:.2f}", at, xycoords=("data", "axes fraction"), **look)
 
 
@@ -122,9 +132,9 @@ def published_entries(rows: pd.DataFrame, marker: str = "o") -> list[Line2D]:
 
 def filter_entries(names: Iterable[str | None], line: str = "") -> list[Line2D]:
     """Legend entries of the best filters: markers, or lines of this style."""
-    found = [BASELINES[name] for name in dict.fromkeys(names) if name]
-    looks = [{"color": b.colour, "marker": "" if line else b.marker} for b in found]
+    baselines = [BASELINES[name] for name in dict.fromkeys(names) if name]
+    looks = [{"color": b.colour, "marker": "" if line else b.marker} for b in baselines]
     return [
         entry(f"best filter: {baseline.label}", linestyle=line, **look)
-        for baseline, look in zip(found, looks, strict=True)
+        for baseline, look in zip(baselines, looks, strict=True)
     ]

@@ -17,11 +17,11 @@ import pandas as pd
 from denoising.evaluation.comparisons import relative_difference
 from denoising.evaluation.scores import KEYS, OURS, references, summarise
 from denoising.report.markdown import Section, estimate, plain
-from denoising.study.metrics import METRICS, PROTOCOLS
+from denoising.study.metrics import METRICS, PROTOCOLS, SHOWN
+from denoising.study.names import TWO_TRAININGS
 from denoising.study.study import Dataset, Study
 
-SCORES = ("nrmse", "ssim")  # PSNR is the NRMSE in decibels, under the paper protocol
-# Of one metric on one condition, in the order of their columns
+# The values of one metric on one condition, in the order of their columns
 VALUES: tuple[str, ...] = (
     "mean",
     "difference",
@@ -34,16 +34,10 @@ VALUES: tuple[str, ...] = (
 )
 VALUES += ("change_low", "change_high")
 SETTINGS = ("epochs", "steps_per_epoch", "batch_size")
-TWO_TRAININGS = (
-    "A difference between two models that were trained once each is a difference between two "
-    "trainings: others of the same settings may differ as much."
-)
 BETTER = "Mean over test volumes; NRMSE: lower is better, SSIM: higher."
 BEST = "Bold: the best of our rows in a column."
-NETWORKS = (
-    "Rows with epochs × steps × batch are networks, under the names of their models; ±: published "
-    "standard deviation over test volumes."
-)
+NETWORKS = "Rows with epochs × steps × batch are networks, under the names of their models."
+PUBLISHED_SPREAD = "±: published standard deviation over test volumes."
 COUNTS = (*SETTINGS, "n", "seeds", "seed", "step", "threads", "voxels")
 TRAINING = "epochs × steps × batch"
 
@@ -77,7 +71,7 @@ def our_means(scores: pd.DataFrame, study: Study, by: Sequence[str] = KEYS) -> p
     Returns
     -------
     DataFrame
-        The columns of `scores.summarise`, `SETTINGS`, method, source, study and note. `seeds`
+        The columns of `scores.summarise`, `SETTINGS`, method, source and note. `seeds`
         counts trainings (nan for an ensemble).
 
     Raises
@@ -103,7 +97,6 @@ def our_means(scores: pd.DataFrame, study: Study, by: Sequence[str] = KEYS) -> p
         seeds=table["seeds"].where(table["model"].isin(study.models)),
         note=table["model"].map(notes).fillna(""),
         source=OURS,
-        study="",
     )
 
 
@@ -134,7 +127,7 @@ def wide(
     rows: pd.DataFrame,
     names: Sequence[str],
     conditions: Iterable[str],
-    metrics: Sequence[str] = SCORES,
+    metrics: Sequence[str] = SHOWN,
 ) -> pd.DataFrame:
     """One row for each set of `names`; the columns of `VALUES` stand side by side."""
     values = [name for name in VALUES if name in rows.columns]
@@ -197,7 +190,7 @@ def whole(table: pd.DataFrame) -> pd.DataFrame:
 def sections(
     table: pd.DataFrame,
     study: Study,
-    metrics: Sequence[str] = SCORES,
+    metrics: Sequence[str] = SHOWN,
     shown: Shown = MEAN_AND_BEST,
     tested_on: str | None = None,
 ) -> list[Section]:
@@ -294,7 +287,7 @@ def _trainings(block: pd.DataFrame) -> list[str]:
     return [" × ".join(cell or "?" for cell in row) if any(row) else "" for row in rows]
 
 
-def test_volumes(rows: pd.DataFrame, study: Study) -> dict[str, int]:
+def volume_counts(rows: pd.DataFrame, study: Study) -> dict[str, int]:
     """The number of test volumes in `rows`, by the label of the test set."""
     counts = rows.groupby("tested_on")["n"].max()
     return {
@@ -304,18 +297,25 @@ def test_volumes(rows: pd.DataFrame, study: Study) -> dict[str, int]:
     }
 
 
-def legend(study: Study, volumes: Mapping[str, int]) -> list[str]:
-    """How to read means with intervals, over this number of test volumes per test set."""
+def legend(study: Study, volumes: Mapping[str, int], over_trainings: bool = True) -> list[str]:
+    """How to read means with intervals, over this number of test volumes per test set.
+
+    `over_trainings` is false for a table of single trainings, which are not compared.
+    """
     seeds = [len(model.seeds) for model in study.models.values()]
     counts = ", ".join(f"{name} {count}" for name, count in volumes.items())
     lines = [f"Test volumes: {counts}."]
     if 1 in volumes.values():
         lines.append("1 test volume: no spread.")
     if max(volumes.values(), default=1) > 1:
-        over = " and, where a model has several, trainings" if max(seeds) > 1 else ""
+        over = (
+            " and, where a model has several, trainings"
+            if max(seeds) > 1 and over_trainings
+            else ""
+        )
         lines.append(f"In brackets: 95 % interval (Student's t) over test volumes{over}.")
     if 2 in volumes.values() or 2 in seeds:
         lines.append("Two volumes, or two trainings, have no interval.")
-    if study.trains_once:
+    if study.trains_once and over_trainings:
         lines.append(TWO_TRAININGS)
     return lines

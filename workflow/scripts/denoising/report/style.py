@@ -84,13 +84,16 @@ def grid_of(data: pd.DataFrame, height: float, **facets: Any) -> sns.FacetGrid:
     return grid
 
 
-def interval_note(volumes: Iterable[int], study: Study) -> str:
-    """The line of note under a figure of means with intervals over these numbers of volumes."""
+def interval_note(volumes: Iterable[int], study: Study, over_trainings: bool = True) -> str:
+    """The line of note under a figure of means with intervals over these numbers of volumes.
+
+    `over_trainings` tells whether the intervals of models with several trainings include these.
+    """
     counts = sorted({int(count) for count in volumes})
     seeds = max(len(model.seeds) for model in study.models.values())
     note = "Mean and 95 % interval (Student's t) over "
     note += " and ".join(map(str, counts)) + " test volumes"
-    note += " and over trainings" if seeds > 1 else ""
+    note += " and over trainings" if seeds > 1 and over_trainings else ""
     note += "; no interval of fewer than three volumes" if counts[0] < 3 else ""
     return note + ("; one training per model." if seeds == 1 else ".")
 

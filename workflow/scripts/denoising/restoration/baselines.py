@@ -14,8 +14,7 @@ A tuned strength is a JSON file:
 The 2019 study ran non-local means with h of 0.8 times the noise of the whole volume; here h is
 tuned like every strength, and its patch of 5 and distance of 6 stay.
 
-To add a baseline, write its filter in `filters.py` and give it an entry in
-`denoising/study/baselines.py`.
+docs/extending.md shows how to add a baseline.
 """
 
 import logging

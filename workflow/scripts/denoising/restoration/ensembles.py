@@ -8,8 +8,9 @@ import numpy as np
 
 from denoising.images.percentiles import blocks
 from denoising.images.slabs import scratch_array
-from denoising.images.volumes import SCALES, open_volume, volume_header, volume_names
+from denoising.images.volumes import open_volume, volume_header, volume_names
 from denoising.restoration.destination import Destination
+from denoising.study.names import SCALES
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from numpy.lib.stride_tricks import as_strided
 from denoising.restoration.filters import method
 from denoising.restoration.tiling import Region, equal_parts
 
-# Of the 2019 study, in voxels
+# The 2019 study's, in voxels
 PATCH_SIZE = 5
 PATCH_DISTANCE = 6
 CUTOFF = 5.0  # patches whose weight is below exp(-5) count for nothing, as in scikit-image

@@ -23,14 +23,7 @@ from tqdm import tqdm
 
 from denoising.images.percentiles import limits
 from denoising.images.slabs import scratch_array
-from denoising.images.volumes import (
-    INPUT_PERCENTILES,
-    SCALES,
-    TRUTH,
-    Pair,
-    open_volume,
-    volume_header,
-)
+from denoising.images.volumes import INPUT_PERCENTILES, Pair, open_volume, volume_header
 from denoising.restoration.destination import Destination
 from denoising.restoration.forward_pass import compiled
 from denoising.restoration.tiling import (
@@ -44,6 +37,7 @@ from denoising.restoration.tiling import (
     shifted,
     slab,
 )
+from denoising.study.names import SCALES, TRUTH
 from denoising.training.network import halo
 
 log = logging.getLogger(__name__)

@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from denoising.images.slabs import scratch_array
-from denoising.images.volumes import SCALES, Pair, open_volume, volume_header
+from denoising.images.volumes import Pair, open_volume, volume_header
 from denoising.restoration.destination import Destination
+from denoising.study.names import SCALES
 
 log = logging.getLogger(__name__)
 

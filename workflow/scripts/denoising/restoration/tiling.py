@@ -163,7 +163,7 @@ def shifted(region: Region, inside: Region) -> Region:
 
 
 def cropped(give: Region, within: Region, wanted: Region) -> tuple[Region, Region]:
-    """Of the voxels that a tile gives and that are wanted: their place in the wanted region, and
+    """Where the wanted voxels of a tile lie: in the wanted region, and
     in the core.
     """
     places = []

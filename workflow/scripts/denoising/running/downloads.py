@@ -5,7 +5,6 @@ pooch, starts over then (1.9 sends no range request), so this module resumes dow
 needs only requests, and continues a file only if the server says that it is the same one.
 """
 
-import hashlib
 import json
 import logging
 import os
@@ -14,6 +13,8 @@ from pathlib import Path
 
 import requests
 import urllib3
+
+from denoising.running.checksums import sha256_of
 
 log = logging.getLogger(__name__)
 
@@ -135,8 +136,7 @@ def record_archive(path: Path, source: str, sha256: str | None, record: Path) ->
         If the checksum differs; the file is removed when it is not a link, so that a retry fetches
         it anew.
     """
-    with path.open("rb") as file:
-        actual = hashlib.file_digest(file, "sha256").hexdigest()
+    actual = sha256_of(path)
     if sha256 is not None and actual != sha256:
         if not path.is_symlink():
             path.unlink()

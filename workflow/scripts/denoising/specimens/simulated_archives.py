@@ -45,7 +45,7 @@ CONDITIONS = ("condition_1", "condition_2", "condition_3")
 
 @dataclass(frozen=True)
 class ArchiveContents:
-    """What a simulated archive holds: counts of at least 1, shapes (Z, Y, X) in voxels."""
+    """Contents of a simulated archive: counts of at least 1, shapes (Z, Y, X) in voxels."""
 
     species: str  # a key of SPECIES
     shape: tuple[int, int, int]  # of every volume
@@ -203,7 +203,7 @@ def _poster(stack: np.ndarray) -> np.ndarray:
     return np.concatenate(np.rint(255 * grey).astype(np.uint8), axis=1)
 
 
-LAYOUTS = {
+README_LAYOUTS = {
     "folders": (
         """\
 - `test_data/{GT,condition_1,condition_2,condition_3}/*.tif`: ZYX, uint16, the same names in every
@@ -229,7 +229,7 @@ These data are SIMULATED, in the layout of the published archive of this name: n
 
 - `train_data/data_label.npz`: X (low SNR) and Y (ground truth), float32, axes SCZYX;
   {contents.patches} patches of {contents.patch_shape}, normalised by percentiles, conditions mixed.
-{LAYOUTS[species.layout]}
+{README_LAYOUTS[species.layout]}
 - `poster.png`: one plane of conditions 1, 2, 3 and of the ground truth.
 
 Volumes: {contents.train_volumes} to train on, {contents.test_volumes} to test on, of \

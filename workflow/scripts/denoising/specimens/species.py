@@ -23,7 +23,7 @@ class Species:
 
     name: str
     archive: str  # the top folder
-    layout: str  # "folders", one a condition, or "stacks", a channel a condition
+    layout: str  # "folders", one per condition, or "stacks", a channel per condition
     microscope: Microscope
     preparations: tuple[Preparation, ...]  # volumes take turns
     exposures: tuple[float, float, float]  # of conditions 1 to 3, as a share of the ground truth's

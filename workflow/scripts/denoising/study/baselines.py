@@ -1,14 +1,12 @@
 """Classical baselines that networks are compared with: name, how figures show it, memory.
 
-To add a baseline:
-
-1. Give it an entry in `BASELINES`. The rules take its memory from there, tables and figures its
-   label, colour and marker.
-2. Write its filter in `denoising/restoration/filters.py`, with the strengths to try. They lie apart
-   from this module, so that an edit to a colour does not restore all volumes again.
+docs/extending.md shows how to add one. The filters lie apart, in
+`denoising/restoration/filters.py`, so that an edit to a colour does not restore all volumes again.
 """
 
 from dataclasses import dataclass
+
+from denoising.study.names import INPUT, TRUTH
 
 
 @dataclass(frozen=True)
@@ -38,3 +36,5 @@ BASELINES = {
         Baseline("nlm", "non-local means", "#000000", "+"),
     )
 }
+# Names that no model may have
+RESERVED = (INPUT, TRUTH, *BASELINES)

@@ -28,7 +28,7 @@ def resolve(config: dict[str, Any], schema: dict[str, Any]) -> Study:
     StudyError
         Naming the key at fault, what it holds, and what was expected.
     """
-    config = fill_in(config, with_baselines(schema))
+    config = fill_in(config, with_names(schema))
     datasets = {name: resolve_dataset(name, each) for name, each in config["datasets"].items()}
     resolved = resolve_models(config, schema)
     for model in resolved.models.values():
@@ -60,10 +60,12 @@ def resolve(config: dict[str, Any], schema: dict[str, Any]) -> Study:
     return study
 
 
-def with_baselines(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema, in which the names of baselines are those of their table."""
+def with_names(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema, in which baselines and protocols have the names of their tables."""
     schema = copy.deepcopy(schema)
-    schema["properties"]["baselines"]["items"] = {"enum": list(BASELINES)}
+    keys = schema["properties"]
+    keys["baselines"]["items"] = {"enum": list(BASELINES)}
+    keys["evaluation"]["properties"]["protocols"]["items"] = {"enum": list(PROTOCOLS)}
     return schema
 
 

@@ -3,7 +3,8 @@
 import re
 from typing import Any
 
-from denoising.study.names import RESERVED, SCALES
+from denoising.study.baselines import RESERVED
+from denoising.study.names import SCALES
 from denoising.study.study import (
     Archive,
     Condition,
@@ -15,10 +16,10 @@ from denoising.study.study import (
 from denoising.study.validation import StudyError
 
 SOURCES = {"simulate": Simulation, "archive": Archive, "pairs": Pairs}
-# What a layout of archives takes for the source of a condition; another may take either
+# The kind of source that a layout names for a condition; a layout not listed may name either
 SOURCE_KINDS = {"folders": (str, "a folder's name"), "stacks": (int, "a channel's number")}
 # Layouts of the published archives; simulated archives have the layout of their species
-LAYOUTS = {"planaria": "folders", "tribolium": "stacks"}
+SPECIES_LAYOUTS = {"planaria": "folders", "tribolium": "stacks"}
 
 
 def resolve_dataset(name: str, config: dict[str, Any]) -> Dataset:
@@ -133,10 +134,10 @@ def _check_archive(key: str, archive: dict[str, Any]) -> None:
 def _check_simulation(key: str, config: dict[str, Any]) -> None:
     species, shape = config["simulate"]["species"], config["simulate"]["shape"]
     patch = config["patches"]["shape"]
-    if config["layout"] != LAYOUTS[species]:
+    if config["layout"] != SPECIES_LAYOUTS[species]:
         raise StudyError(
             f"{key}.layout is {config['layout']}, but archives of {species} have the layout "
-            f"{LAYOUTS[species]}."
+            f"{SPECIES_LAYOUTS[species]}."
         )
     if len(patch) == 3 and any(p > s for p, s in zip(patch, shape, strict=True)):
         raise StudyError(

@@ -29,6 +29,8 @@ METRICS = {
         Metric("ratio", "error / scale", 2, 1.0),
     )
 }
+# What tables and figures of restorations show. PSNR is the NRMSE in decibels, by the paper protocol
+SHOWN = ("nrmse", "ssim")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from numbers import Real
 from typing import Any
 
-from denoising.study.names import RESERVED
+from denoising.study.baselines import RESERVED
 from denoising.study.study import Comparison, Dataset, Model, Sweep
 from denoising.study.training import Training
 from denoising.study.validation import StudyError, checked_settings, unknown_key

@@ -1,8 +1,13 @@
-"""Names that files, columns and configs share."""
-
-from denoising.study.baselines import BASELINES
+"""Names that files, columns and configs share, and sentences that tables and captions share."""
 
 TRUTH = "truth"  # the condition of the ground truth
 SCALES = "scale"  # the folder of predicted scales, beside the conditions of a restoration
 INPUT = "input"  # the method that restores nothing
-RESERVED = (INPUT, TRUTH, *BASELINES)
+# Of captions, after what intervals are over
+OVER_TRAININGS = (
+    ", and over trainings if a model has several; intervals of ensembles are over volumes alone"
+)
+TWO_TRAININGS = (
+    "A difference between two models that were trained once each is a difference between two "
+    "trainings."
+)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
+from denoising.study.names import INPUT
 from denoising.study.study import Study
 
 Files = dict[str, str | list[str]]
@@ -40,7 +41,7 @@ class Product:
 def score_files(study: Study, models: Iterable[str], datasets: Iterable[str]) -> list[str]:
     """Scores of models, of the input and of baselines on those datasets that they are tested on."""
     datasets = list(datasets)
-    methods = [(method, dataset) for method in ("input", *study.baselines) for dataset in datasets]
+    methods = [(method, dataset) for method in (INPUT, *study.baselines) for dataset in datasets]
     methods += [
         (method, dataset)
         for model in models

@@ -144,7 +144,7 @@ class Model:
 
     @property
     def methods(self) -> list[str]:
-        """What is scored of the model: each run, and their ensemble."""
+        """The methods that are scored: each run, and their ensemble."""
         return [*self.runs, *([self.ensemble] if self.ensemble else [])]
 
 

@@ -1,4 +1,4 @@
-"""What training costs: arithmetic, memory, energy, beside what the device can do."""
+"""Costs of training: arithmetic, memory and energy, beside the rate of the device."""
 
 import os
 import resource

@@ -1,4 +1,4 @@
-"""What a message says of patches on which a loss is not finite: their numbers, and the cause."""
+"""Messages on patches whose loss is not finite: the numbers of the patches, and the cause."""
 
 import numpy as np
 

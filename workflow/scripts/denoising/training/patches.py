@@ -3,12 +3,11 @@
 A folder of patches holds
 
     X.npy, Y.npy    float32 (n, Z, Y, X) or (n, Y, X): low-SNR input and ground truth, normalised
-    patches.csv     patch, condition, volume: a row a patch in order (empty where not known)
+    patches.csv     patch, condition, volume: a row per patch in order (empty where not known)
     patches.json    axes, shape, count, source, how the patches were normalised, and checksums of
     both arrays
 """
 
-import hashlib
 import json
 import os
 import tempfile
@@ -25,6 +24,7 @@ from denoising.images.archives import npz_text, unzip_array
 from denoising.images.percentiles import percentiles
 from denoising.images.slabs import slabs
 from denoising.images.volumes import check_volume, open_volume, paired
+from denoising.running.checksums import sha256_of
 from denoising.running.random_streams import random_stream
 
 # csbdeep's create_patches: no_background_patches(threshold=0.4, percentile=99.9),
@@ -358,11 +358,6 @@ def _describe(
         "count": len(labels),
         "source": source,
         "normalisation": normalisation,
-        "sha256": {name: _checksum(folder / f"{name}.npy") for name in "XY"},
+        "sha256": {name: sha256_of(folder / f"{name}.npy") for name in "XY"},
     }
     (folder / "patches.json").write_text(json.dumps(description, indent=2) + "\n")
-
-
-def _checksum(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -34,7 +34,7 @@ FORECAST_AFTER = 60  # seconds of steps
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch took, and its losses.
+    """Duration and losses of one epoch.
 
     Attributes
     ----------
