@@ -6,7 +6,8 @@ from denoising.running.downloads import download, link_local, record_archive
 from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
-    url, archive = snakemake.params.url, Path(snakemake.output.archive)
+    url = snakemake.params.url
+    archive = Path(snakemake.output.archive)
     if url:
         download(url, archive)
     else:

@@ -6,8 +6,10 @@ from denoising.running.logs import open_log
 from denoising.training.patches import patches_from_npz, patches_from_volumes
 
 with open_log(snakemake.log[0]):
-    wanted, volumes = snakemake.params.wanted, Path(snakemake.input.volumes)
-    folder, shape = Path(snakemake.output.X).parent, tuple(wanted["shape"])
+    wanted = snakemake.params.wanted
+    volumes = Path(snakemake.input.volumes)
+    folder = Path(snakemake.output.X).parent
+    shape = tuple(wanted["shape"])
     if "axes" in wanted:
         patches_from_npz(volumes / "train" / "data_label.npz", wanted["axes"], shape, folder)
     else:

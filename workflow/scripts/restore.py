@@ -7,7 +7,8 @@ from pathlib import Path
 from denoising.running.devices import reserve_device
 from denoising.running.logs import open_log
 
-run, dataset = snakemake.wildcards.run, snakemake.wildcards.dataset
+run = snakemake.wildcards.run
+dataset = snakemake.wildcards.dataset
 with (
     open_log(snakemake.log[0]),
     reserve_device(snakemake.params.device, f"restoration of {dataset} by {run}"),

@@ -5,7 +5,8 @@ from pathlib import Path
 from denoising.running.devices import reserve_device
 from denoising.running.logs import open_log
 
-name, device = snakemake.wildcards.run, snakemake.params.device
+name = snakemake.wildcards.run
+device = snakemake.params.device
 with open_log(snakemake.log[0]), reserve_device(device, f"training of {name}"):
     # Here, so that TensorFlow sees the reserved device alone and its own messages are in the log
     import pandas as pd

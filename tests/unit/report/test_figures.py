@@ -479,7 +479,7 @@ def test_restorations_stand_between_input_and_ground_truth_beside_the_best_filte
     figure = draw("fig2_restoration").figure
     assert [ax.get_title() for ax in figure.axes[:4]] == [
         "input",
-        "best on validation patches:\nGaussian, strength 1 (voxels)",
+        "best on validation patches:\nGaussian,\nstrength 1 (voxels)",
         "network trained on\nplanaria",
         "ground truth",
     ]

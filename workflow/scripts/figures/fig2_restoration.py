@@ -18,7 +18,7 @@ def columns_of(examples, run):
     network = f"network trained on\n{study.datasets[training.trained_on].label}"
     columns = {"input": examples["input"]}
     if "baseline" in examples:
-        label = str(examples["baseline_label"])
+        label = str(examples["baseline_label"]).replace(", ", ",\n")
         columns[f"best on validation patches:\n{label}"] = examples["baseline"]
     return {**columns, network: examples["restored"], "ground truth": examples["truth"]}
 

@@ -22,7 +22,7 @@ from denoising.running.logs import open_log
 with open_log(snakemake.log[0]):
     study = snakemake.params.study
     table_name = snakemake.wildcards.table
-    dataset = next(each for each in study.datasets.values() if each.table == table_name)
+    dataset = next(entry for entry in study.datasets.values() if entry.table == table_name)
     published = read_tidy(snakemake.input.published)
     ours = our_means(read_scores(snakemake.input.scores), study)
     ours = ours[ours["tested_on"] == dataset.name]

@@ -29,7 +29,7 @@ def resolve(config: dict[str, Any], schema: dict[str, Any]) -> Study:
         Naming the key at fault, what it holds, and what was expected.
     """
     config = fill_in(config, with_names(schema))
-    datasets = {name: resolve_dataset(name, each) for name, each in config["datasets"].items()}
+    datasets = {name: resolve_dataset(name, entry) for name, entry in config["datasets"].items()}
     resolved = resolve_models(config, schema)
     for model in resolved.models.values():
         check_model(model, datasets)

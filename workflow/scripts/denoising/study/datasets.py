@@ -132,7 +132,8 @@ def _check_archive(key: str, archive: dict[str, Any]) -> None:
 
 
 def _check_simulation(key: str, config: dict[str, Any]) -> None:
-    species, shape = config["simulate"]["species"], config["simulate"]["shape"]
+    species = config["simulate"]["species"]
+    shape = config["simulate"]["shape"]
     patch = config["patches"]["shape"]
     if config["layout"] != SPECIES_LAYOUTS[species]:
         raise StudyError(

@@ -96,7 +96,8 @@ def _add_comparison(name: str, entry: dict[str, Any], resolved: Models) -> None:
 
 
 def _add_sweep(name: str, entry: dict[str, Any], resolved: Models) -> None:
-    varies, training = entry["varies"], resolved.config["training"]
+    varies = entry["varies"]
+    training = resolved.config["training"]
     if varies not in training:
         where = f"studies.{name}.varies names {varies}, but training"
         raise StudyError(unknown_key(where, varies, list(training)))
