@@ -1,15 +1,18 @@
 """Run every import of the scripts that are named, and of the library behind them, wherever it
 stands in the code.
 
-For an environment's own `python -I`: prints one line for each import that fails.
+For an environment's own `python -I`, with the folder of the library and then the scripts: prints
+one line for each import that fails.
 """
 
 import ast
 import sys
 from pathlib import Path
 
-waiting, seen = [Path(argument) for argument in sys.argv[1:]], set()
-sys.path.insert(0, str(waiting[0].parent))
+folder, *scripts = sys.argv[1:]
+sys.path.insert(0, folder)
+waiting = [Path(script) for script in scripts]
+seen = set()
 while waiting:
     path = waiting.pop()
     seen.add(path)
