@@ -171,6 +171,7 @@ def test_published_models_have_the_published_values(published):
 def test_published_models_have_the_rest_in_common(published):
     common = {
         "width": 32, "depth": 2, "kernel": 3, "residual": True, "last_activation": "linear",
+        "initial_weights": "csbdeep",
         "loss": "laplace", "learning_rate": 4e-4, "schedule": "plateau", "plateau_factor": 0.5,
         "plateau_patience": 10, "plateau_min_delta": 0, "early_stopping_patience": None,
         "split": "tail", "validation_patches": None, "augment": False, "precision": "auto",
@@ -878,6 +879,10 @@ REFUSED = {
     "conditions of pairs": (
         {"datasets.own.conditions": [{"name": "1", "source": "a"}]},
         ["datasets.own.conditions", "pairs"],
+    ),
+    "identity without a residual": (
+        {"training.initial_weights": "identity", "training.residual": False},
+        ["initial_weights", "residual is false", "csbdeep"],
     ),
     "by-volume of published patches": (
         {"studies.main.models.flies.split": "by-volume"},

@@ -28,6 +28,7 @@ PUBLISHED = {
     "residual": True,
     "probabilistic": True,
     "last_activation": "linear",
+    "initial_weights": "csbdeep",
     "loss": "laplace",
     "split": "tail",
 }

@@ -231,6 +231,11 @@ def _check_patches(model: Model, dataset: Dataset) -> None:
             f"{model.name} of depth {model.training.depth} needs every edge divisible by "
             f"{multiple}."
         )
+    if model.training.initial_weights == "identity" and not model.training.residual:
+        raise StudyError(
+            f"model {model.name}: initial_weights is identity, but residual is false, so that "
+            "nothing adds the input: set residual to true, or initial_weights to csbdeep."
+        )
     if model.training.split == "by-volume" and dataset.patches.source == "npz":
         raise StudyError(
             f"model {model.name}: split is by-volume, but the published npz of {dataset.name} "

@@ -19,6 +19,7 @@ class Training:
     kernel: int
     residual: bool
     last_activation: str
+    initial_weights: str
     loss: str
     epochs: int
     steps_per_epoch: int

@@ -67,6 +67,12 @@ class PatchPairs:
         """Indices of the patches that validate."""
         return self._indices("validation")
 
+    @cached_property
+    def input_error(self) -> float:
+        """Mean absolute error of the input on the patches that validate."""
+        errors = [np.abs(self.X[i] - self.Y[i]).mean(dtype=float) for i in self.validation]
+        return float(np.mean(errors))
+
     def _indices(self, part: str) -> np.ndarray:
         return self.split.loc[self.split["part"] == part, "patch"].to_numpy()
 

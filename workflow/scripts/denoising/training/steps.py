@@ -27,6 +27,7 @@ from denoising.training.batches import (
     oriented,
     read_ahead,
 )
+from denoising.training.initial_weights import begin_as_identity
 from denoising.training.network import Device, care_config, chosen_precision, set_precision
 
 log = logging.getLogger(__name__)
@@ -91,6 +92,8 @@ class TrainingSteps:
         self.config = care_config(run.settings, patches.axes)
         keras.utils.set_random_seed(run.seed)
         self.network = CARE(self.config, name=run.name, basedir=None).keras_model
+        if run.settings.initial_weights == "identity":
+            begin_as_identity(self.network, patches.input_error)
         set_precision(self.network, execution.precision)
         self.flop_per_voxel = costs.flop_per_voxel(self.network)
         self.optimizer = self._build_optimizer()
