@@ -242,7 +242,7 @@ def train_ours(kind: str, folder: Path, device: str) -> dict:
             PatchPairs.open(folder, split),
             Folders(model, Path(out) / "checkpoints"),
             use_device(device, os.cpu_count()),
-            Compute(xla="auto", resident="auto", memory_growth=True),
+            Compute(threads=1, xla="auto", resident="auto", memory_growth=True),
         )
         history = pd.read_csv(model / "history.csv")
         told = json.loads((model / "training.json").read_text())

@@ -30,7 +30,7 @@ SETTINGS = {
     "plateau_min_delta": 0,
 }
 SEED = 7
-COMPUTE = Compute(xla="auto", resident="auto", memory_growth=True)
+COMPUTE = Compute(threads=1, xla="auto", resident="auto", memory_growth=True)
 CPU = Device("CPU", "CPU, 1 threads")
 TRAIN, VALIDATION = 8, 5
 MEASURED = [

@@ -1,5 +1,5 @@
-"""However Snakemake is called, and how often at once: never two trainings on one device, and none
-left idle.
+"""However Snakemake is called, never two trainings on one GPU, and none left idle; on a CPU as many
+side by side as cores allow.
 """
 
 import re
@@ -23,6 +23,7 @@ def prepared(workflow, tmp_path_factory):
     config = {
         "title": "Four trainings",
         "device": "auto",
+        "compute": {"threads": 1},
         "datasets": {
             "worm": {
                 "simulate": {
@@ -40,12 +41,7 @@ def prepared(workflow, tmp_path_factory):
         "training": {"width": 2, "depth": 1, "epochs": 2, "steps_per_epoch": 2, "batch_size": 2},
         "studies": {"one": {"models": {"worm": {"trained_on": "worm", "seeds": [1, 2, 3, 4]}}}},
     }
-    arguments = [
-        "--configfile",
-        workflow.write_config(config, "turns.yaml"),
-        "--set-threads",
-        "train=2",
-    ]
+    arguments = ["--configfile", workflow.write_config(config, "turns.yaml")]
     workflow.run(
         "--cores", "2", *arguments, "--directory", folder, "--", "results/splits/worm/tail.csv"
     )
@@ -84,19 +80,22 @@ def test_four_trainings_share_two_devices_where_snakemake_does_not_limit_them(
     assert not take_turns(sorted(sum(times.values(), [])))  # on both at once
 
 
-def test_runs_in_two_folders_take_turns_on_the_cpu(workflow, prepared, tmp_path):
+def test_on_a_cpu_cores_decide_how_many_run_side_by_side(workflow, prepared, tmp_path):
+    """Though the default profile lets one job at a time have a GPU."""
     folder, arguments = prepared
-    folders = [shutil.copytree(folder, tmp_path / name) for name in ("one", "another")]
-    command = ["--cores", "all", "--resources", "gpu=1", *arguments]
-    runs = [
-        workflow.start(*command, "--directory", each, "--", WEIGHTS.format(1)) for each in folders
-    ]
-    said = [run.communicate()[0] for run in runs]
-    assert [run.returncode for run in runs] == [0, 0], said
-    assert any(
-        "training of worm-seed1: waiting for a device, reserved: CPU by" in each for each in said
-    )
-    times = reservations(*folders)
-    assert set(times) == {"CPU"}
-    assert len(times["CPU"]) == 2
-    assert take_turns(times["CPU"])
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    said = workflow.run(
+        *("--cores", "2", "--resources", "gpu=1", *arguments),
+        *("--directory", tmp_path, "--", WEIGHTS.format(1), WEIGHTS.format(2)),
+    ).said
+    assert re.search(r"gpu=0", said)
+    logs = [path.read_text() for path in tmp_path.glob("logs/train/*.log")]
+    times = [re.findall(r"^(\S+ \S+) INFO", log, re.M) for log in logs]
+    assert len(times) == 2
+    assert max(time[0] for time in times) < min(time[-1] for time in times)
+
+
+def test_a_dry_run_does_not_tell_where_jobs_would_run(workflow, prepared):
+    folder, arguments = prepared
+    said = workflow.run("-n", *arguments, "--directory", folder, "--", WEIGHTS.format(1)).said
+    assert "gpu=1" in said

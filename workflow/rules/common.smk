@@ -43,8 +43,7 @@ except StudyError as error:
 
 TABLES = {table.name: table for table in products.tables(STUDY)}
 FIGURES = {figure.name: figure for figure in products.figures(STUDY)}
-# GPUs that a job with a network requests; jobs on the CPU take turns by their reservation alone
-GPUS = 0 if STUDY.device == "cpu" else 1
+HAS_GPU = bool(shutil.which("nvidia-smi")) or Path("/dev/nvidia0").exists()
 # Test sets whose ground truth and input the 2019 study swapped
 SWAPPED_IN_2019 = [
     name for name, dataset in STUDY.datasets.items() if dataset.published == "tribolium"
@@ -96,6 +95,15 @@ def growing(megabytes):
 def shipped(name):
     """A file of the workflow itself; it is never in the storage that may hold results."""
     return local(str(RESOURCES / name))
+
+
+def gpus(wildcards):
+    """GPUs that a job with a network requests: none if it will run here and there is none here.
+
+    A dry run does not tell where its jobs would run.
+    """
+    runs_here = workflow.local_exec and not workflow.dryrun
+    return 0 if STUDY.device == "cpu" or (runs_here and not HAS_GPU) else 1
 
 
 def dataset_of(wildcards):

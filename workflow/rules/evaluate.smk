@@ -15,7 +15,7 @@ rule evaluate:
         "benchmarks/evaluate/{method}/{dataset}.tsv"
     conda:
         "../../envs/analysis.yaml"
-    threads: scoring_threads
+    threads: threads_per_volume
     resources:
         # Volumes are memory maps, so their size does not matter: 175 MB measured, 95 x 1024 x 1024
         mem_mb=growing(1000),
@@ -65,7 +65,7 @@ rule calibrate:
         run=any_of(STUDY.probabilistic_runs),
     conda:
         "../../envs/analysis.yaml"
-    threads: scoring_threads
+    threads: threads_per_volume
     resources:
         # As for `evaluate`: 310 MB measured
         mem_mb=growing(1000),
@@ -90,7 +90,7 @@ rule protocol_ladder:
         "benchmarks/protocol_ladder/{dataset}.tsv"
     conda:
         "../../envs/analysis.yaml"
-    threads: scoring_threads
+    threads: threads_per_volume
     resources:
         # As for `evaluate`: 180 MB measured
         mem_mb=growing(1000),

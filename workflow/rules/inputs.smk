@@ -183,7 +183,7 @@ def restored_volumes(wildcards):
     return f"results/restored/{wildcards.method}/{wildcards.dataset}"
 
 
-def scoring_threads(wildcards):
+def threads_per_volume(wildcards):
     """One thread for simulated volumes, which are so small that more would gain nothing."""
     return 1 if dataset_of(wildcards).is_simulated else 4
 

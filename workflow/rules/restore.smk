@@ -23,9 +23,9 @@ rule restore:
         run=any_of([] if in_slabs() else STUDY.runs),
     conda:
         "../../envs/care.yaml"
-    threads: 8
+    threads: STUDY.compute.threads
     resources:
-        gpu=GPUS,
+        gpu=gpus,
         mem_mb=growing(8000),
     params:
         conditions=condition_names,
@@ -164,7 +164,7 @@ rule baseline:
         "benchmarks/baseline/{baseline}/{dataset}.tsv"
     conda:
         "../../envs/analysis.yaml"
-    threads: 4
+    threads: threads_per_volume
     resources:
         mem_mb=baseline_memory,
     params:

@@ -23,9 +23,9 @@ rule train:
         "benchmarks/train/{run}.tsv"
     conda:
         "../../envs/care.yaml"
-    threads: 8
+    threads: STUDY.compute.threads
     resources:
-        gpu=GPUS,
+        gpu=gpus,
         mem_mb=growing(8000),
     params:
         model=training_settings,

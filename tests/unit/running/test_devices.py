@@ -1,4 +1,4 @@
-"""Reservations: never two on one device, each of several its own, free however the holder ends."""
+"""Reservations: never two on one GPU, each of several its own, free however the holder ends."""
 
 import fcntl
 import logging
@@ -161,17 +161,14 @@ def test_each_of_several_jobs_gets_a_device_of_its_own(machine, hold):
 
 
 @pytest.mark.parametrize("cards", [[], ["GPU-a"]])
-def test_the_cpu_is_reserved_where_it_is_asked_for_or_all_there_is(machine, cards):
+def test_a_cpu_is_not_reserved(machine, tmp_path, cards):
+    """Where it is asked for, or all there is: two jobs run side by side."""
     machine.setattr(devices, "pynvml", FakeNvml(cards))
-    with reserve_device("cpu" if cards else "auto", "a job") as device:
-        assert device == "CPU"
-        assert "CUDA_VISIBLE_DEVICES" not in os.environ
-
-
-def test_jobs_of_slurm_have_a_cpu_each(hold):
-    hold("cpu", SLURM_JOB_ID="7").wait_for("holds CPU of job 7")
-    hold("cpu", SLURM_JOB_ID="8").wait_for("holds CPU of job 8")
-    hold("cpu", SLURM_JOB_ID="8").wait_for("waiting")
+    device = "cpu" if cards else "auto"
+    with reserve_device(device, "a job") as one, reserve_device(device, "another job") as other:
+        assert one == other == "CPU"
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ
+    assert not (tmp_path / "leases").exists()
 
 
 def test_a_job_of_slurm_that_was_given_no_gpu_has_none_of_the_nodes(machine):
@@ -180,41 +177,50 @@ def test_a_job_of_slurm_that_was_given_no_gpu_has_none_of_the_nodes(machine):
     machine.setenv("CUDA_VISIBLE_DEVICES", "to be put back as it was")
     machine.delenv("CUDA_VISIBLE_DEVICES")
     with reserve_device("auto", "training") as device:
-        assert device == "CPU of job 7"
+        assert device == "CPU"
         assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
 
 
 # Taking turns
 
 
+@pytest.fixture
+def one_gpu(machine):
+    """A machine with one GPU, which its processes know by its UUID."""
+    machine.setenv("CUDA_VISIBLE_DEVICES", "GPU-a")
+
+
+@pytest.mark.usefixtures("one_gpu")
 def test_the_one_that_waits_says_for_whom_and_goes_on_when_the_device_is_free(hold):
-    first = hold("cpu", "training of worm")
+    first = hold("auto", "training of worm")
     first.wait_for("holds")
-    second = hold("cpu", "restoration of beetle")
+    second = hold("auto", "restoration of beetle")
     waits = (
-        "restoration of beetle: waiting for a device, reserved: CPU by process"
+        "restoration of beetle: waiting for a GPU, reserved: GPU-a by process"
         f" {first.process.pid}, training of worm"
     )
     assert waits in second.wait_for("waiting")
     first.end()
-    assert "restoration of beetle: reserved CPU after" in second.wait_for("reserved CPU")
+    assert "restoration of beetle: reserved GPU-a after" in second.wait_for("reserved GPU-a")
 
 
+@pytest.mark.usefixtures("one_gpu")
 def test_waiting_is_said_once_and_on_the_console(hold, machine, caplog):
     caplog.set_level(logging.INFO)
-    holder = hold("cpu")
+    holder = hold()
     holder.wait_for("holds")
     naps = []
     machine.setattr(
         time, "sleep", lambda seconds: naps.append(seconds) or (len(naps) == 5 and holder.end())
     )
-    with reserve_device("cpu", "a job"):
+    with reserve_device("auto", "a job"):
         pass
     said = [record.getMessage() for record in caplog.records if record.name == "progress"]
     assert len(naps) == 5
     assert [text.split(" ")[2] for text in said] == ["waiting", "reserved"]
 
 
+@pytest.mark.usefixtures("one_gpu")
 def test_a_free_device_is_reserved_at_once_and_quietly(caplog, machine):
     caplog.set_level(logging.INFO)
     machine.setattr(time, "sleep", None)
@@ -222,18 +228,20 @@ def test_a_free_device_is_reserved_at_once_and_quietly(caplog, machine):
         pass
     assert [record.name for record in caplog.records] == ["denoising.running.devices"] * 2
     assert [record.getMessage() for record in caplog.records] == [
-        "a job: reserved CPU after 0.0 s",
-        "a job: released CPU",
+        "a job: reserved GPU-a after 0.0 s",
+        "a job: released GPU-a",
     ]
 
 
+@pytest.mark.usefixtures("one_gpu")
 def test_an_error_frees_the_device(machine):
     machine.setattr(time, "sleep", None)  # nobody waits
     for _ in range(2):
-        with pytest.raises(ValueError, match="in the work"), reserve_device("cpu", "a job"):
+        with pytest.raises(ValueError, match="in the work"), reserve_device("auto", "a job"):
             raise ValueError("in the work")
 
 
+@pytest.mark.usefixtures("one_gpu")
 def test_a_killed_holder_frees_the_device_at_once_though_a_process_it_started_lives_on(
     hold, tmp_path
 ):
@@ -244,13 +252,13 @@ def test_a_killed_holder_frees_the_device_at_once_though_a_process_it_started_li
     )
     code += "    time.sleep(60)\n"
     environment = {**os.environ, "PYTHONPATH": str(Path(devices.__file__).parents[2])}
-    command = [sys.executable, "-c", code, "cpu", "a job"]
+    command = [sys.executable, "-c", code, "auto", "a job"]
     with subprocess.Popen(command, text=True, env=environment, stdout=subprocess.PIPE) as holder:
         lines = (line for line in holder.stdout if "INFO" not in line)
-        assert next(lines) == "holds CPU\n"
+        assert next(lines) == "holds GPU-a\n"
         child = int(next(lines))
         try:
-            second = hold("cpu")
+            second = hold()
             second.wait_for("waiting")
             holder.kill()
             start = time.monotonic()
@@ -261,10 +269,11 @@ def test_a_killed_holder_frees_the_device_at_once_though_a_process_it_started_li
             os.kill(child, signal.SIGKILL)
 
 
+@pytest.mark.usefixtures("one_gpu")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_one_that_waits_ends_at_once_when_asked_to(hold, number):
-    hold("cpu").wait_for("holds")
-    second = hold("cpu")
+    hold().wait_for("holds")
+    second = hold()
     second.wait_for("waiting")
     second.process.send_signal(number)
     assert second.process.wait(timeout=5) != 0
@@ -273,11 +282,12 @@ def test_the_one_that_waits_ends_at_once_when_asked_to(hold, number):
 # The folder
 
 
+@pytest.mark.usefixtures("one_gpu")
 def test_the_folder_is_the_users_alone(tmp_path):
-    with reserve_device("cpu", "a job"):
+    with reserve_device("auto", "a job"):
         folder = tmp_path / "leases"
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-        assert stat.S_IMODE((folder / "CPU.lock").stat().st_mode) == 0o600
+        assert stat.S_IMODE((folder / "GPU-a.lock").stat().st_mode) == 0o600
 
 
 def test_the_folder_is_made_where_it_is_asked_for(machine, tmp_path):
@@ -303,6 +313,7 @@ def test_the_folder_is_one_for_a_user_and_a_machine_whatever_the_run_calls_tempo
     assert made == [(Path("/tmp/denoising-leases-1000000007"), 0o700)]
 
 
+@pytest.mark.usefixtures("one_gpu")
 @pytest.mark.parametrize("what", ["link", "file", "another user's"])
 def test_what_another_user_put_there_is_refused(machine, tmp_path, what):
     path = tmp_path / "leases"
@@ -316,15 +327,16 @@ def test_what_another_user_put_there_is_refused(machine, tmp_path, what):
         machine.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)
     with (
         pytest.raises(PermissionError, match="expected a folder of this user's own"),
-        reserve_device("cpu", "a job"),
+        reserve_device("auto", "a job"),
     ):
         pass
 
 
+@pytest.mark.usefixtures("one_gpu")
 def test_the_folder_is_locked_against_cleaning_while_a_device_is_reserved(tmp_path):
     """systemd-tmpfiles leaves folders alone whose lock it cannot have."""
     folder = os.open(own_folder(), os.O_RDONLY)
-    with reserve_device("cpu", "a job"), pytest.raises(BlockingIOError):
+    with reserve_device("auto", "a job"), pytest.raises(BlockingIOError):
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
     fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.close(folder)

@@ -611,7 +611,7 @@ def test_defaults_do_not_leak_into_the_next_study(config, schema):
     study.config["compute"]["xla"] = "changed"
     again = resolve(config, schema)
     assert again.models["flies"].training.epochs == 100
-    assert again.compute == Compute(xla="auto", resident="auto", memory_growth=True)
+    assert again.compute == Compute(threads=8, xla="auto", resident="auto", memory_growth=True)
 
 
 def test_the_2019_protocol_scores_where_there_are_published_numbers(config, schema):

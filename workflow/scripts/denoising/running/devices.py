@@ -1,10 +1,10 @@
-"""Reservation of devices: one training or restoration at a time on each GPU, or on the CPU.
+"""Reservation of GPUs: one training or restoration at a time on each.
 
-A reservation is a lock on a file named for the device, in a folder of this user on this machine.
+A reservation is a lock on a file named for the GPU, in a folder of this user on this machine.
 The system drops the lock with the process that holds it, however that ends; programs that the
 process starts do not inherit it.
 
-The folder is in /tmp, whatever TMPDIR says, so that studies in several folders share the devices.
+The folder is in /tmp, whatever TMPDIR says, so that studies in several folders share the GPUs.
 The environment variable DENOISING_LEASES names another folder, for containers that each have their
 own /tmp, and for tests.
 """
@@ -31,40 +31,40 @@ POLL_SECONDS = 0.5
 
 @contextmanager
 def reserve_device(device: str, job: str) -> Iterator[str]:
-    """Wait for a device that no other job of this user has reserved, and let CUDA see it alone.
+    """Wait for a GPU that no other job of this user has reserved, and let CUDA see it alone.
 
     Enter it before TensorFlow first asks for GPUs: later, CUDA sees what it saw then.
 
     Parameters
     ----------
     device : {"auto", "cpu", "gpu"}
-        "auto" and "gpu" reserve one of `visible_gpus`, or the CPU if there is none. The CPU is one
-        device per machine, and within Slurm one per job of Slurm.
+        "auto" and "gpu" reserve one of `visible_gpus`. Without any, and for "cpu", nothing is
+        reserved: Snakemake's cores limit what runs on a CPU.
     job : str
         Its name, which is printed to those that wait.
 
     Yields
     ------
     str
-        The reserved device: a GPU as CUDA_VISIBLE_DEVICES names it now, or the CPU.
+        The reserved GPU as CUDA_VISIBLE_DEVICES names it now, or "CPU".
 
     Raises
     ------
     PermissionError
         If the folder of the locks is not this user's own.
     """
-    slurm_job = os.environ.get("SLURM_JOB_ID")
-    if slurm_job:  # which has no GPU unless Slurm names one, whatever the node has
+    if "SLURM_JOB_ID" in os.environ:  # a job without GPU unless Slurm names one
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
     gpus = [] if device == "cpu" else visible_gpus()
-    cpu = f"CPU of job {slurm_job}" if slurm_job else "CPU"
+    if not gpus:
+        yield "CPU"
+        return
     folder = own_folder()
     opened = os.open(folder, os.O_RDONLY)
     fcntl.flock(opened, fcntl.LOCK_SH)  # systemd cleans up no locked folder, even after days
-    name, lock = _wait(gpus or [cpu], folder, job)
+    name, lock = _wait(gpus, folder, job)
     try:
-        if gpus:
-            os.environ["CUDA_VISIBLE_DEVICES"] = name
+        os.environ["CUDA_VISIBLE_DEVICES"] = name
         yield name
     finally:
         log.info("%s: released %s", job, name)
@@ -72,9 +72,9 @@ def reserve_device(device: str, job: str) -> Iterator[str]:
         os.close(opened)
 
 
-def _wait(devices: list[str], folder: Path, job: str) -> tuple[str, FileLock]:
-    """Lock the first device that is free; return its name and its lock."""
-    files = {name: folder / re.sub("[^A-Za-z0-9-]", "_", name) for name in devices}
+def _wait(gpus: list[str], folder: Path, job: str) -> tuple[str, FileLock]:
+    """Lock the first GPU that is free; return its name and its lock."""
+    files = {name: folder / re.sub("[^A-Za-z0-9-]", "_", name) for name in gpus}
     start = time.monotonic()
     logger = log
     while True:
@@ -89,7 +89,7 @@ def _wait(devices: list[str], folder: Path, job: str) -> tuple[str, FileLock]:
         if logger is log:
             logger = progress
             held = "; ".join(f"{name} by {_holder(file)}" for name, file in files.items())
-            logger.info("%s: waiting for a device, reserved: %s", job, held)
+            logger.info("%s: waiting for a GPU, reserved: %s", job, held)
         time.sleep(POLL_SECONDS)
 
 

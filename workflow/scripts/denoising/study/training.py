@@ -64,6 +64,7 @@ class TrainingRun:
 class Compute:
     """How networks use the device; none of it is meant to change results."""
 
+    threads: int
     xla: bool | str
     resident: bool | str
     memory_growth: bool
