@@ -1,10 +1,15 @@
 """Which methods are compared with which."""
 
 import pandas as pd
-from made_up import scores_of, study_of
+from made_up import ROOT, scores_of, study_of
 
-from denoising.evaluation.comparisons import comparison_pairs, relative_difference, scored_models
-from denoising.evaluation.scores import references
+from denoising.evaluation.comparisons import (
+    compared_means,
+    comparison_pairs,
+    relative_difference,
+    scored_models,
+)
+from denoising.evaluation.scores import OURS, read_tidy, references
 
 
 def test_what_is_compared():
@@ -58,3 +63,21 @@ def test_compared_models_are_those_of_comparisons_or_cross_tested():
     assert scored_models(table, study()) == ["base"]
     crossed = study(tested_on=["planaria", "tribolium"])
     assert scored_models(table, crossed) == ["base", "swept"]
+
+
+def test_the_best_filter_alone_stands_beside_input_and_networks_and_published_networks():
+    models = {"planaria-100": {"trained_on": "planaria"}}
+    study = study_of({"a": {"tested_on": ["planaria"], "models": models}})
+    unnamed = {"seed": "", "model": "", "trained_on": ""}
+    tables = [
+        scores_of([value, value], output=name, **unnamed)
+        for name, value in {"input": 0.3, "gaussian": 0.1, "median": 0.2}.items()
+    ]
+    scores = pd.concat([*tables, scores_of([0.05, 0.06], model="planaria-100")])
+    published = read_tidy(ROOT / "resources/published_scores.csv")
+    means = compared_means(scores, published, study)
+    ours = means[means["source"] == OURS]
+    assert set(ours["method"]) == {"input", "gaussian", "planaria-100"}
+    others = means[means["source"] != OURS]
+    assert set(others["output"]) == {"network"}
+    assert set(others["tested_on"]) == {"planaria"}

@@ -239,7 +239,7 @@ def test_no_text_is_clipped_or_overlapped(draw, name):
     assert_legible(draw(name).figure)
 
 
-@pytest.mark.parametrize("name", PLOTS)
+@pytest.mark.parametrize("name", ["fig3_generalization", "fig4_batch_size"])
 def test_several_trainings_are_as_legible(draw, name):
     assert_legible(draw(name, study_with(seeds=(1, 2, 3))).figure)
 
@@ -287,8 +287,8 @@ def legend_of(figure):
 
 
 def test_the_same_data_give_the_same_bytes(draw, tmp_path):
-    drawn = draw("fig4_batch_size")
-    _, output = run_figure("sweep", STUDY, tmp_path, "fig4_batch_size", **drawn.inputs)
+    drawn = draw("fig3_generalization")
+    _, output = run_figure("fig3_generalization", STUDY, tmp_path, **drawn.inputs)
     for kind in ("pdf", "png", "caption"):
         assert getattr(output, kind).read_bytes() == getattr(drawn.output, kind).read_bytes()
 
@@ -332,7 +332,7 @@ def test_axes_have_labels(draw, name):
         assert "(fraction of range)" in figure.axes[0].get_ylabel()
 
 
-def test_one_volume_and_datasets_of_different_conditions_are_drawn(tmp_path):
+def test_fewer_than_three_volumes_have_no_bars_and_the_note_says_so(tmp_path):
     conditions = [{"name": "a", "source": "x"}]
     config = {
         "planaria": {"archive": {"path": "p.tar"}, "conditions": conditions},
@@ -344,27 +344,15 @@ def test_one_volume_and_datasets_of_different_conditions_are_drawn(tmp_path):
     for dataset in config.values():
         dataset["patches"] = {"shape": [8, 16, 16]}
     study = study_with(datasets=config)
-    inputs = {
-        "scores": make_scores(tmp_path / "s.csv", study, volumes=1),
-        "published": ROOT / "resources/published_scores.csv",
-    }
-    for name in ("fig3_generalization", "fig4_batch_size"):
+    published = ROOT / "resources/published_scores.csv"
+    for name, volumes in (("fig3_generalization", 2), ("fig4_batch_size", 1)):
+        scores = make_scores(tmp_path / "s.csv", study, volumes)
+        inputs = {"scores": scores, "published": published}
         figure, _ = run_figure(SCRIPTS[name], study, tmp_path, name, **inputs)
         assert_legible(figure)
-
-
-def test_fewer_than_three_volumes_have_no_bars_and_the_note_says_so(tmp_path):
-    scores = make_scores(tmp_path / "s.csv", volumes=2)
-    published = ROOT / "resources/published_scores.csv"
-    inputs = {"scores": scores, "published": published}
-    figure, _ = run_figure("fig3_generalization", STUDY, tmp_path, **inputs)
-    heights = [
-        np.ptp(segment[:, 1])
-        for box in bars(figure.axes[0])
-        for segment in box.lines[2][0].get_segments()
-    ]
-    assert not any(heights)
-    assert "no interval of fewer than three volumes" in figure.texts[-1].get_text()
+        segments = [box.lines[2][0].get_segments() for ax in figure.axes for box in bars(ax)]
+        assert not any(np.ptp(segment[:, 1]) for segment in itertools.chain(*segments))
+        assert "no interval of fewer than three volumes" in figure.texts[-1].get_text()
 
 
 def test_published_values_are_open_marks_of_their_model(draw):
@@ -432,7 +420,7 @@ def test_a_study_that_compares_with_nothing_has_no_published_marks(tmp_path):
     }
     study = study_with(datasets=config)
     assert study.protocols == ("paper",)
-    for name in ("fig3_generalization", "fig4_batch_size", "runtimes"):
+    for name in ("fig3_generalization", "runtimes"):
         inputs = inputs_for(name, tmp_path, study)
         figure, _ = run_figure(SCRIPTS[name], study, tmp_path, name, **inputs)
         words = " ".join(text.get_text() for text in figure.findobj(Text))
@@ -487,14 +475,13 @@ def test_restorations_stand_between_input_and_ground_truth_beside_the_best_filte
     assert len(bars_shown) == 1  # tribolium's pixel size is not known
 
 
-def test_an_inset_shows_texture_and_not_the_brightest_spot():
+def test_an_inset_shows_texture_and_neither_the_brightest_spot_nor_what_it_covers():
     rng = np.random.default_rng(1)
     truth = np.zeros((100, 100))
     truth[60:80, 60:80] = rng.random((20, 20))
+    truth[5:30, 70:95] = 9 * rng.random((25, 25))
     truth[20:27, 20:27] = 50.0
     window = image_panels.window_of(truth)
-    assert truth[window.rows, window.columns].max() < 50
-    assert truth[window.rows, window.columns].std() > 0
-    assert not window.is_left
-    assert not window.is_upper
+    assert truth[window].max() < 50
+    assert 0 < truth[window].std() < 1
     assert image_panels.window_of(truth[:20, :20]) is None

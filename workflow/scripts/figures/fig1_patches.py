@@ -11,43 +11,36 @@ PARTS = {"train": "training", "validation": "validation"}
 ROWS = {"X": "low-SNR input", "Y": "ground truth"}
 
 
-def planes(patches):
-    """The middle planes (n, Y, X) of patches (n, Z, Y, X); flat patches as they are."""
-    return patches[:, patches.shape[1] // 2] if patches.ndim == 4 else patches
-
-
-def draw_dataset(axes, dataset, examples):
-    """The patches of one dataset, all on the grey scale of its ground truth."""
-    scale = images.grey_scale(np.concatenate([planes(examples[f"{part}_Y"]) for part in PARTS]))
-    for (part, title), first in zip(PARTS.items(), (0, gap + 1), strict=True):
-        for row, (name, label) in zip(axes, ROWS.items(), strict=True):
-            row[0].set_ylabel(label)
-            for ax, image in zip(row[first:], planes(examples[f"{part}_{name}"]), strict=False):
-                images.show(ax, image, scale)
-        for ax, condition in zip(axes[0, first:], examples[f"{part}_condition"], strict=False):
-            quality = f"\n{dataset.condition_label(str(condition))}" if condition else ""
-            ax.set_title(f"{title}{quality}")
-    # Above the two lines of the other titles
-    axes[0, 0].set_title(f"{dataset.label}\n\n", loc="left", weight="bold")
+def draw_part(ax, dataset, examples, part):
+    """Inputs over ground truths, side by side, on the grey scale of the dataset's ground truth."""
+    scale = images.grey_scale(np.concatenate([examples[f"{name}_Y"] for name in PARTS]))
+    pairs = np.stack([examples[f"{part}_{name}"] for name in ROWS])
+    if pairs.ndim == 5:
+        pairs = pairs[:, :, pairs.shape[2] // 2]
+    gap = max(1, pairs.shape[-1] // 20)
+    pairs = np.pad(pairs, [(0, 0), (0, 0), (0, gap), (0, gap)], constant_values=np.nan)
+    rows, columns, height, width = pairs.shape
+    sheet = pairs.transpose(0, 2, 1, 3).reshape(rows * height, columns * width)
+    images.show(ax, sheet[:-gap, :-gap], scale)
+    names = examples[f"{part}_condition"].tolist()
+    labels = [dataset.condition_label(name) if name else "" for name in names]
+    ax.set_xticks((np.arange(columns) + 0.5) * width, labels)
+    ax.set_yticks((np.arange(rows) + 0.5) * height, ROWS.values(), rotation=90, va="center")
+    ax.tick_params(length=0, labeltop=True, labelbottom=False)
+    ax.set_title(f"{dataset.label}, {PARTS[part]}", loc="left", weight="bold")
     if dataset.voxel_size:
-        width = examples["train_Y"].shape[-1]
-        images.draw_scale_bar(axes[0, 0], width, dataset.voxel_size[-1], is_left=True)
+        images.draw_scale_bar(ax, sheet.shape[1], dataset.voxel_size[-1])
 
 
 with open_log(snakemake.log[0]):
     style.use_theme()
     study = snakemake.params.study
-    blocks = [dict(np.load(path)) for path in snakemake.input.examples]
-    # The column that parts training from validation
-    gap = max(len(block["train_condition"]) for block in blocks)
-    widths = [1] * gap + [0.2] + [1] * max(len(block["validation_condition"]) for block in blocks)
-    size = (style.WIDTH * style.MM, 50 * len(blocks) * style.MM)
-    shape = (len(ROWS) * len(blocks), len(widths))
-    figure, axes = plt.subplots(*shape, figsize=size, squeeze=False, width_ratios=widths)
-    for ax in axes.flat:
-        ax.set(xticks=[], yticks=[], frame_on=False)
-    for i, (name, block) in enumerate(zip(study.trained_datasets, blocks, strict=True)):
-        draw_dataset(axes[2 * i : 2 * i + 2], study.datasets[name], block)
+    blocks = [np.load(path) for path in snakemake.input.examples]
+    size = (style.WIDTH * style.MM, 54 * len(blocks) * style.MM)
+    figure, axes = plt.subplots(len(blocks), len(PARTS), figsize=size, squeeze=False)
+    for places, name, block in zip(axes, study.trained_datasets, blocks, strict=True):
+        for ax, part in zip(places, PARTS, strict=True):
+            draw_part(ax, study.datasets[name], block, part)
     note = "Middle planes of patches as the network gets them; "
     note += "all patches of a dataset are on the grey scale of its ground truth."
     style.finish(figure, snakemake, note, compress=True)

@@ -1,6 +1,5 @@
 """From the 2019 study's numbers to the CARE paper's on the same restorations, a change per step."""
 
-import numpy as np
 import pandas as pd
 
 from denoising.evaluation.ladder_summary import explanation_means
@@ -19,40 +18,28 @@ STEPS = {
     "SSIM data range 1": "+ SSIM with\ndata range 1",
     "means subtracted (paper)": "+ means subtracted:\nCARE paper's protocol",
 }
-SPREAD = 0.25  # of a step, over which its conditions stand
+LINES = {"cleanest condition": "-", "between": "--", "noisiest": ":"}
+NUDGE = 0.12  # of a step, between one condition and the next
+SERIES = ["tested_on", "metric", "method", "condition"]
 
 
-def draw_series(ax, rows, published, line, nudge):
-    """One method in one condition, step by step, and its published values at both ends."""
-    method = rows["method"].iloc[0]
-    look = {"color": colours[method], "marker": shapes[method]}
-    y = rows["row"] + nudge
-    reach = np.nan_to_num([rows["mean"] - rows["low"], rows["high"] - rows["mean"]])
-    ax.plot(rows["mean"], y, color=colours[method], linestyle=line)
-    ax.errorbar(rows["mean"], y, xerr=reach, **look, **panels.BARS)
-    for source, mark in panels.PUBLISHED.items():
-        means = published.loc[published["source"].str.startswith(source), "mean"]
-        end = y.max() if source == "CARE paper" else y.min()
-        ax.plot(means, [end] * len(means), **look, **mark)
-
-
-def line_of(place, count):
-    """Line style and label of a condition, by its place among `count` from clean to noisy."""
-    if place == 0:
-        return "-", "cleanest condition"
-    return (":", "noisiest") if place == count - 1 else ("--", "between")
-
-
-def draw_panel(ax, ours, published):
-    """All methods and conditions on one test set."""
-    names = study.datasets[ours["tested_on"].iloc[0]].condition_names
-    nudges = np.linspace(-SPREAD / 2, SPREAD / 2, len(names)) if len(names) > 1 else [0.0]
-    for (method, condition), rows in ours.groupby(["method", "condition"], sort=False):
-        place = names.index(condition)
-        known = (published["method"] == method) & (published["condition"] == condition)
-        line, label = line_of(place, len(names))
-        lines[line] = label
-        draw_series(ax, rows, published[known], line, nudges[place])
+def draw_panel(ax, means):
+    """A line per method and condition, with its published values at both ends."""
+    names = study.datasets[means["tested_on"].iloc[0]].condition_names
+    lines = dict.fromkeys(names, "--") | {names[-1]: ":", names[0]: "-"}
+    for (method, condition), rows in means.groupby(["method", "condition"], sort=False):
+        y = rows["step"] + NUDGE * (names.index(condition) - (len(names) - 1) / 2)
+        look = looks[method] | {"linestyle": lines[condition]}
+        ax.errorbar(rows["mean"], y, xerr=panels.reach_of(rows), **look)
+        known = published.merge(rows[SERIES].drop_duplicates())
+        for source, fill in panels.PUBLISHED.items():
+            marks = known.loc[known["source"].str.startswith(source), "mean"]
+            end = y.max() if source == "CARE paper" else y.min()
+            ax.plot(marks, [end] * len(marks), fillstyle=fill, **looks[method] | {"linestyle": ""})
+    labels = means.drop_duplicates("step").set_index("step")["label"].sort_index()
+    ax.set_yticks(labels.index, labels.replace(STEPS))
+    ax.set_ylim(labels.index.max() + 0.5, labels.index.min() - 0.5)
+    ax.grid(axis="x")
 
 
 with open_log(snakemake.log[0]):
@@ -60,40 +47,22 @@ with open_log(snakemake.log[0]):
     study = snakemake.params.study
     means = explanation_means(read_tidy(snakemake.input.explanation))
     means["method"] = method_of(means)
-    means["row"] = means["step"] - means.groupby("tested_on")["step"].transform("min")
     datasets = [name for name in study.datasets if name in set(means["tested_on"])]
     published = read_tidy(snakemake.input.published)
     published = pd.concat([published_scores(published, study, name) for name in datasets])
-    lines = {}
-    colours = style.palette(study) | {INPUT: style.GREY}
-    shapes = style.markers(study) | {INPUT: "X"}
+    looks = style.looks(study)
 
-    facets = {
-        "row": "tested_on",
-        "row_order": datasets,
-        "col": "metric",
-        "col_order": SHOWN,
-    }
+    facets = {"row": "tested_on", "row_order": datasets, "col": "metric", "col_order": SHOWN}
     grid = style.grid_of(means, 52.0, sharex="col", sharey="row", **facets)
-    for (i, j, _), ours in grid.facet_data():
-        ax = grid.axes[i, j]
-        published_rows = published[published["tested_on"] == datasets[i]]
-        draw_panel(
-            ax,
-            ours.sort_values("row"),
-            published_rows[published_rows["metric"] == grid.col_names[j]],
-        )
-        labels = ours.drop_duplicates("row").set_index("row")["label"].sort_index()
-        ax.set_yticks(labels.index, labels.replace(STEPS))
-        ax.set_ylim(labels.index.max() + 0.5, -0.5)
-        ax.grid(axis="x", color=style.GRID)
-        ax.set(ylabel="", xlabel=METRICS[SHOWN[j]].axis if i == len(datasets) - 1 else "")
+    for (i, j, _), rows in grid.facet_data():
+        draw_panel(grid.axes[i, j], rows)
+        grid.axes[-1, j].set_xlabel(METRICS[SHOWN[j]].axis)
         grid.axes[i, 0].set_title(study.datasets[datasets[i]].label, loc="left", weight="bold")
 
-    methods = [INPUT, *(name for name in study.models if name in set(means["method"]))]
-    legend = [style.entry(name, color=colours[name], marker=shapes[name]) for name in methods]
-    if len(lines) > 1:
-        legend += [style.entry(label, linestyle=line) for line, label in sorted(lines.items())]
+    methods = [name for name in (INPUT, *study.models) if name in set(means["method"])]
+    legend = style.method_entries(methods, study)
+    drawn = {line.get_linestyle() for ax in grid.axes.flat for line in ax.lines}
+    legend += [style.entry(name, linestyle=line) for name, line in LINES.items() if line in drawn]
     legend += panels.published_entries(published)
     note = style.interval_note(means["n"], study, over_trainings=False)
     note += " Each step keeps the changes of the steps above it."

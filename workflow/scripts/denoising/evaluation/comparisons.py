@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from denoising.evaluation.scores import references
+from denoising.evaluation.published import published_scores
+from denoising.evaluation.scores import OURS, method_of, references, summarise
 from denoising.study.baselines import BASELINES
 from denoising.study.study import Study
 
@@ -46,6 +47,33 @@ def best_baseline(scores: pd.DataFrame, dataset: str) -> str | None:
     rows = rows[(rows["metric"] == "nrmse") & rows["output"].isin(BASELINES)]
     means = rows.groupby("output")["value"].mean()
     return None if means.empty else str(means.idxmin())
+
+
+def compared_means(scores: pd.DataFrame, published: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Means of the input, the best baseline of each test set and networks, ours and published.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        With `columns.SCORES`.
+    published : DataFrame
+        `resources/published_scores.csv`; only its networks are returned.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `summarise`, `method`, and `source`: `OURS` or that of the published mean,
+        which has neither `low`, `high` nor `n`.
+    """
+    ours = summarise(scores)
+    ours = ours.assign(method=method_of(ours), source=OURS)
+    datasets = ours["tested_on"].unique()
+    best = {name: best_baseline(scores, name) for name in datasets}
+    is_best = ours["method"] == ours["tested_on"].map(best)
+    others = pd.concat([published_scores(published, study, name) for name in datasets])
+    others = others[(others["output"] == "network") & others["protocol"].isin(study.protocols)]
+    others = others.dropna(axis="columns", how="all")  # or the types of our columns would change
+    return pd.concat([ours[is_best | ~ours["method"].isin(BASELINES)], others], ignore_index=True)
 
 
 def relative_difference(value: Any, reference: Any) -> Any:
