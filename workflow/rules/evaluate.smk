@@ -29,10 +29,43 @@ rule evaluate:
         "../scripts/evaluate.py"
 
 
+rule objects:
+    """Score the nuclei that one method shows on one test set, against the true ones."""
+    input:
+        volumes="results/volumes/{dataset}",
+        restored=restored_volumes,
+    output:
+        scores="results/nuclei/{method}/{dataset}.csv",
+        curves="results/nuclei_curves/{method}/{dataset}.csv",
+    log:
+        "logs/objects/{method}/{dataset}.log",
+    benchmark:
+        "benchmarks/objects/{method}/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=any_of(STUDY.datasets_with_nuclei),
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+    params:
+        conditions=condition_names,
+        diameter=lambda wildcards: dataset_of(wildcards).nuclei.diameter,
+        contrast=lambda wildcards: dataset_of(wildcards).nuclei.contrast,
+        are_known=lambda wildcards: dataset_of(wildcards).is_simulated,
+        voxel_size=voxel_size,
+        stratum=lambda wildcards: dataset_of(wildcards).stratum,
+        scored=scored_as,
+        code=code_version("objects.py"),
+    script:
+        "../scripts/objects.py"
+
+
 rule gather_scores:
     """Gather all scores in one tidy table."""
     input:
         products.score_files(STUDY, STUDY.models, STUDY.tested_datasets),
+        products.nuclei_files(STUDY, STUDY.models),
     output:
         scores="results/scores.csv",
     log:

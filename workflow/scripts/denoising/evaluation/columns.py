@@ -5,6 +5,8 @@ SCORES = (
     "model", "seed", "trained_on", "tested_on", "condition", "volume", "stratum", "output",
     "protocol", "metric", "value",
 )  # fmt: skip
+# The curve of precision against recall: nuclei found right, all found, and true ones
+NUCLEI = (*SCORES[:8], "threshold", "right", "found", "true")
 CALIBRATION = ("kind", "condition", "volume", "level", "expected", "observed", "count")
 # `step` counts the changes from the 2019 study's protocol to the CARE paper's
 PROTOCOL_STEPS = (

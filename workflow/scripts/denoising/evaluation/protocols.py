@@ -197,10 +197,14 @@ def score_pair(
         scores = score_volume(truth, image, protocols, restored is None, threads)
     except ValueError as error:
         raise ValueError(f"{path} against {pair.truth}: {error}") from None
-    match = re.search(stratum, pair.volume) if stratum else None
-    keys = {
-        "condition": pair.condition,
-        "volume": pair.volume,
-        "stratum": match.group(1) if match else "",
-    }
+    keys = names_of(pair.condition, pair.volume, stratum)
     return [keys | row for row in scores]
+
+
+def names_of(condition: str, volume: str, stratum: str | None) -> dict[str, str]:
+    """The columns of a score that name the volume: condition, volume, and its stratum.
+
+    `stratum` is as in `score_pair`.
+    """
+    match = re.search(stratum, volume) if stratum else None
+    return {"condition": condition, "volume": volume, "stratum": match.group(1) if match else ""}

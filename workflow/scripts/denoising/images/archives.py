@@ -9,7 +9,7 @@ layouts:
     stacks    test_data/NAME.tif, each CZYX, one channel per condition and one for the ground truth
 
 `train_data/` may hold `data_label.npz` (X and Y, published patches) and, in the folders layout,
-volumes of its own.
+volumes of its own. `test_data/` may hold `nuclei.csv`, which simulated archives have.
 """
 
 import lzma
@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from denoising.images.volumes import (
+    NUCLEI,
     check_volume,
     listing_row,
     open_volume,
@@ -100,6 +101,8 @@ def unpack(
             target = folder / "train" / "data_label.npz"
             target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(files[NPZ], target)
+        if f"test_data/{NUCLEI}" in files:
+            os.replace(files[f"test_data/{NUCLEI}"], folder / NUCLEI)
     write_listing(folder, rows)
 
 

@@ -6,8 +6,10 @@ A folder of volumes holds `volumes.csv` and one TIFF file per volume and conditi
     test/{condition}/{volume}.tif   what models are tested on; condition `truth` is the ground truth
     train/{condition}/{volume}.tif  what patches are cut from, if there are such volumes
     train/data_label.npz            published patches, if there are such patches
+    nuclei.csv                      volume, z, y, x, radius_um: all nuclei of test volumes, if known
 
-`path` is relative to the folder; `shape` is written as 16x128x128.
+`path` is relative to the folder; `shape` is written as 16x128x128. `z`, `y` and `x` are the centre
+of a nucleus in voxels, from the centre of the first voxel; it may lie outside the volume.
 
 A folder of restored volumes holds {condition}/{volume}.tif, and from probabilistic networks
 scale/{condition}/{volume}.tif; or NAME.ome.zarr for NAME.tif. The formats are described in
@@ -29,6 +31,8 @@ from denoising.study.names import TRUTH
 
 INPUT_PERCENTILES = (3.0, 99.8)
 SMALLEST_AXIS = 7  # voxels: SSIM's window
+NUCLEI = "nuclei.csv"
+NUCLEI_COLUMNS = ("volume", "z", "y", "x", "radius_um")
 COLUMNS = ("part", "volume", "condition", "path", "axes", "shape", "dtype")
 
 
@@ -160,6 +164,11 @@ def listing_row(part: str, volume: str, condition: str, image: np.ndarray, axes:
 def read_listing(folder: Path) -> pd.DataFrame:
     """Read `folder`/volumes.csv, every column as text."""
     return pd.read_csv(folder / "volumes.csv", dtype=str, keep_default_na=False)
+
+
+def read_nuclei(folder: Path) -> pd.DataFrame:
+    """Read `folder`/nuclei.csv: the volumes as text, positions and radii as numbers."""
+    return pd.read_csv(folder / NUCLEI, dtype={"volume": str}, keep_default_na=False)
 
 
 @dataclass(frozen=True)

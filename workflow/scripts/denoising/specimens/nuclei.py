@@ -6,6 +6,7 @@ lies next to the objective.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import fft
@@ -16,12 +17,31 @@ from scipy.special import ndtri
 from denoising.specimens.species import Preparation, Species
 
 
+@dataclass(frozen=True)
+class Specimen:
+    """A simulated specimen.
+
+    Attributes
+    ----------
+    photons : ndarray of float32, (Z, Y, X)
+        Photons per voxel at the ground truth's exposure, before attenuation, blur and detection.
+    centres_um : ndarray of float64, (n, 3)
+        Of the nuclei that reach into the volume, from the centre of its first voxel.
+    radii_um : ndarray of float64, (n,)
+        Radii of balls with the volumes of these nuclei.
+    """
+
+    photons: np.ndarray
+    centres_um: np.ndarray
+    radii_um: np.ndarray
+
+
 def simulate_specimen(
     species: Species,
     shape: tuple[int, int, int],
     rng: np.random.Generator,
     preparation: Preparation | None = None,
-) -> np.ndarray:
+) -> Specimen:
     """Make one specimen: nuclei that do not overlap, in tissue.
 
     Parameters
@@ -32,11 +52,6 @@ def simulate_specimen(
     rng : numpy.random.Generator
     preparation : Preparation, optional
         The species' first by default.
-
-    Returns
-    -------
-    ndarray of float32, `shape`
-        Photons per voxel at the ground truth's exposure, before attenuation, blur and detection.
     """
     preparation = preparation or species.preparations[0]
     voxel = np.array(species.microscope.voxel_um)
@@ -49,7 +64,10 @@ def simulate_specimen(
     tissue = inside * (species.cytoplasm + (species.core - species.cytoplasm) * yolk)
     tissue *= _speckle(shape, *species.mottle, voxel, rng)
     light = preparation.brightness * nuclei + preparation.background * tissue
-    return (species.photons * light).astype(np.float32)
+    nearest = np.clip(centres, 0, (np.array(shape) - 1) * voxel)  # of the volume to each nucleus
+    is_seen = np.linalg.norm(centres - nearest, axis=1) < radii
+    photons = (species.photons * light).astype(np.float32)
+    return Specimen(photons, centres[is_seen], radii[is_seen])
 
 
 def _depth_below_surface(

@@ -6,7 +6,8 @@ An archive is a `.tar.gz` with one top folder in the layout of its species:
       Readme.md  poster.png                      Readme.md  poster.png
       train_data/data_label.npz                  train_data/data_label.npz
       train_data/{GT,condition_1..3}/NAME.tif    test_data/NAME.tif
-      test_data/{GT,condition_1..3}/NAME.tif
+      test_data/{GT,condition_1..3}/NAME.tif     test_data/nuclei.csv
+      test_data/nuclei.csv
 
     planaria    ZYX; condition 1 is the CLEANEST. The training volumes are our addition.
     tribolium   CZYX, channels 0 to 2 conditions 1 to 3, channel 3 the ground truth;
@@ -14,6 +15,8 @@ An archive is a `.tar.gz` with one top folder in the layout of its species:
 
 TIFF files are uncompressed uint16 with axes in the metadata. `data_label.npz` holds X and Y,
 float32 SCZYX (n, 1, *patch_shape), normalised, conditions and volumes mixed, and no `axes`.
+`nuclei.csv` lists the nuclei that reach into the test volumes, see `images.volumes`; no published
+archive has it.
 """
 
 import gzip
@@ -28,13 +31,14 @@ from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
+import pandas as pd
 from numpy.lib.format import open_memmap
 from PIL import Image
 
-from denoising.images.volumes import write_volume
+from denoising.images.volumes import NUCLEI, NUCLEI_COLUMNS, write_volume
 from denoising.running.random_streams import specimen_stream
 from denoising.specimens.acquisition import acquire
-from denoising.specimens.nuclei import simulate_specimen
+from denoising.specimens.nuclei import Specimen, simulate_specimen
 from denoising.specimens.species import SPECIES, Species
 from denoising.training.patches import cut_patches
 
@@ -80,11 +84,17 @@ def simulate_archive(path: Path, contents: ArchiveContents) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as scratch:
         top = Path(scratch, species.archive)
         _write_training(top / "train_data", contents)
+        nuclei = []
         for i in range(contents.test_volumes):
-            name, stack = _acquire_volume(contents, "test", i)
+            name, specimen, stack = _acquire_volume(contents, "test", i)
             _write_images(top / "test_data", species, name, stack)
+            nuclei.append(_listed_nuclei(name, specimen, species))
             if i == 0:
                 Image.fromarray(_poster(stack)).save(top / "poster.png")
+        listing = pd.concat(nuclei)
+        listing.to_csv(
+            top / "test_data" / NUCLEI, index=False, float_format="%.3f", lineterminator="\n"
+        )
         (top / "Readme.md").write_text(_readme(contents))
         _pack(top, Path(scratch, "packed"))
         os.replace(Path(scratch, "packed"), path)
@@ -121,16 +131,26 @@ def _is_whole(value: object, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
-def _acquire_volume(contents: ArchiveContents, part: str, i: int) -> tuple[str, np.ndarray]:
-    """Name and images of volume `i`: uint16 (4, Z, Y, X), conditions 1 to 3 and ground truth."""
+def _acquire_volume(
+    contents: ArchiveContents, part: str, i: int
+) -> tuple[str, Specimen, np.ndarray]:
+    """Name, specimen and images of volume `i`: uint16 (4, Z, Y, X), conditions 1 to 3 and truth."""
     species = SPECIES[contents.species]
     turn, which = divmod(i, len(species.preparations))
     preparation = species.preparations[which]
     number = preparation.first + turn + (TRAINING_NUMBERS if part == "train" else 0)
     rng = specimen_stream(contents.seed, species.name, part, i)
-    photons = simulate_specimen(species, contents.shape, rng, preparation)
-    images = acquire(photons, species, (*species.exposures, 1), rng)
-    return preparation.stem.format(number), images
+    specimen = simulate_specimen(species, contents.shape, rng, preparation)
+    images = acquire(specimen.photons, species, (*species.exposures, 1), rng)
+    return preparation.stem.format(number), specimen, images
+
+
+def _listed_nuclei(name: str, specimen: Specimen, species: Species) -> pd.DataFrame:
+    """The rows of nuclei.csv for one volume, from top to bottom."""
+    places = specimen.centres_um / np.array(species.microscope.voxel_um)
+    rows = pd.DataFrame(np.column_stack([places, specimen.radii_um]), columns=NUCLEI_COLUMNS[1:])
+    rows.insert(0, NUCLEI_COLUMNS[0], name)
+    return rows.sort_values(list(NUCLEI_COLUMNS[1:]))
 
 
 def _write_images(folder: Path, species: Species, name: str, stack: np.ndarray) -> None:
@@ -153,7 +173,7 @@ def _write_training(folder: Path, contents: ArchiveContents) -> None:
     starts = np.arange(images + 1) * contents.patches // images
     places = iter(np.split(order, starts[1:-1]))  # of each image's patches
     for i in range(contents.train_volumes):
-        name, stack = _acquire_volume(contents, "train", i)
+        name, _, stack = _acquire_volume(contents, "train", i)
         if species.layout == "folders":
             _write_images(folder, species, name, stack)
         for condition, image in zip(CONDITIONS, stack[:-1], strict=True):
@@ -230,6 +250,8 @@ These data are SIMULATED, in the layout of the published archive of this name: n
 - `train_data/data_label.npz`: X (low SNR) and Y (ground truth), float32, axes SCZYX;
   {contents.patches} patches of {contents.patch_shape}, normalised by percentiles, conditions mixed.
 {README_LAYOUTS[species.layout]}
+- `test_data/{NUCLEI}`: centre (z, y, x, in voxels from the centre of the first one) and radius (um)
+  of every nucleus that reaches into a test volume. It is an addition, too.
 - `poster.png`: one plane of conditions 1, 2, 3 and of the ground truth.
 
 Volumes: {contents.train_volumes} to train on, {contents.test_volumes} to test on, of \

@@ -9,6 +9,7 @@ from denoising.study.study import (
     Archive,
     Condition,
     Dataset,
+    Nuclei,
     Pairs,
     PatchSettings,
     Simulation,
@@ -59,11 +60,13 @@ def resolve_dataset(name: str, config: dict[str, Any]) -> Dataset:
         conditions=_conditions(source_key, config),
         stratum=config["stratum"],
         voxel_size=_tuple(config["voxel_size"]),
+        nuclei=Nuclei(**config["nuclei"]) if config["nuclei"] else None,
         patches=PatchSettings(**_with_tuples(config["patches"])),
     )
     _check_conditions(key, dataset)
     _check_lengths(key, dataset)
     _check_stratum(key, dataset.stratum)
+    _check_nuclei(key, dataset)
     return dataset
 
 
@@ -169,6 +172,21 @@ def _check_lengths(key: str, dataset: Dataset) -> None:
                 f"{key}.{place} is {list(values)}, expected a value for each of the axes "
                 f"{dataset.axes}."
             )
+
+
+def _check_nuclei(key: str, dataset: Dataset) -> None:
+    if dataset.nuclei is None:
+        return
+    if dataset.voxel_size is None:
+        raise StudyError(
+            f"{key}.nuclei is in micrometres, but {key}.voxel_size is not given: add it, or leave "
+            "nuclei out."
+        )
+    if dataset.nuclei.diameter < max(dataset.voxel_size):
+        raise StudyError(
+            f"{key}.nuclei.diameter is {dataset.nuclei.diameter}, expected micrometres, and at "
+            f"least the longest edge of a voxel, {max(dataset.voxel_size)}."
+        )
 
 
 def _check_stratum(key: str, pattern: str | None) -> None:

@@ -27,10 +27,24 @@ METRICS = {
         Metric("ece", "ECE", 3, "low"),
         Metric("inside", "inside 95 %", 3, 0.95),
         Metric("ratio", "error / scale", 2, 1.0),
+        Metric("f1", "F1", 2, "high", "F1"),
+        Metric("recall", "recall", 2, "high", "recall (share of\ntrue nuclei found)"),
+        Metric("precision", "precision", 2, "high", "precision (share of\nfound nuclei true)"),
+        Metric("average_precision", "average precision", 2, "high"),
+        Metric("count_error", "error of the count", 2, 0.0),
+        Metric("intensity_error", "error of intensity", 2, "low"),
+        Metric("intensity_correlation", "correlation of intensity", 2, "high"),
     )
 }
 # What tables and figures of restorations show. PSNR is the NRMSE in decibels, by the paper protocol
 SHOWN = ("nrmse", "ssim")
+# What the table of nuclei shows
+OBJECT_METRICS = (
+    "f1", "recall", "precision", "count_error", "average_precision", "intensity_error",
+    "intensity_correlation",
+)  # fmt: skip
+# The protocol of scores of nuclei, which are no scores of images
+OBJECTS = "nuclei"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ A new table is a script in `scripts/tables/` and an entry of `TABLES`, a new fig
 `report/figures/NAME.rst`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -40,7 +40,18 @@ class Product:
 
 def score_files(study: Study, models: Iterable[str], datasets: Iterable[str]) -> list[str]:
     """Scores of models, of the input and of baselines on those datasets that they are tested on."""
-    datasets = list(datasets)
+    tests = _tests(study, models, list(datasets))
+    return [f"results/scores/{method}/{dataset}.csv" for method, dataset in tests]
+
+
+def nuclei_files(study: Study, models: Iterable[str], folder: str = "nuclei") -> list[str]:
+    """Scores of the nuclei that models, the input and baselines show, where nuclei are scored."""
+    tests = _tests(study, models, study.datasets_with_nuclei)
+    return [f"results/{folder}/{method}/{dataset}.csv" for method, dataset in tests]
+
+
+def _tests(study: Study, models: Iterable[str], datasets: Sequence[str]) -> list[tuple[str, str]]:
+    """Methods on datasets: input and baselines on all, models on those that they are tested on."""
     methods = [(method, dataset) for method in (INPUT, *study.baselines) for dataset in datasets]
     methods += [
         (method, dataset)
@@ -49,7 +60,7 @@ def score_files(study: Study, models: Iterable[str], datasets: Iterable[str]) ->
         if dataset in study.models[model].tested_on
         for method in study.models[model].methods
     ]
-    return [f"results/scores/{method}/{dataset}.csv" for method, dataset in methods]
+    return methods
 
 
 def _test_set_scores(dataset: str, study: Study) -> Files:
@@ -74,6 +85,18 @@ def _sweep_scores(sweep: str, study: Study) -> Files:
 
 def _all_scores(study: Study) -> Files:
     return {"scores": "results/scores.csv"}
+
+
+def _nuclei(study: Study) -> Files:
+    return {"scores": nuclei_files(study, study.models)}
+
+
+def _compared_nuclei(study: Study) -> Files:
+    models = study.compared_models or list(study.models)
+    return {
+        "scores": nuclei_files(study, models),
+        "curves": nuclei_files(study, models, "nuclei_curves"),
+    }
 
 
 def _histories(study: Study) -> Files:
@@ -141,6 +164,13 @@ TABLES = (
         when=_is_compared,
     ),
     Product(
+        "nuclei",
+        "Nuclei found, missed and invented",
+        "Nuclei",
+        _nuclei,
+        when=lambda study: study.datasets_with_nuclei,
+    ),
+    Product(
         "strata",
         "Scores by stratum",
         "Scores",
@@ -164,6 +194,13 @@ TABLES = (
     ),
 )
 FIGURES = (
+    Product(
+        "nuclei",
+        "Nuclei found, missed and invented",
+        "Nuclei",
+        _compared_nuclei,
+        when=lambda study: study.datasets_with_nuclei,
+    ),
     Product("fig1_patches", "Training patches", "Images", _patch_examples),
     Product("fig2_restoration", "Restorations", "Images", _restoration_examples),
     Product("learning_curves", "Learning curves", "Training", _histories),

@@ -65,12 +65,22 @@ class PatchSettings:
 
 
 @dataclass(frozen=True)
+class Nuclei:
+    """How nuclei are found: the diameter of a typical one in micrometres, and the contrast, as a
+    fraction of the ground truth's range, above which a blob in the ground truth is one.
+    """
+
+    diameter: float
+    contrast: float
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Images with ground truth: where they come from, their axes, conditions and patches.
 
     `conditions` are ordered by quality, the cleanest first. `published` names the organism whose
     published numbers stand beside this dataset's, or is None. `voxel_size` is in micrometres, in
-    the order of `axes`.
+    the order of `axes`. `nuclei` is None where nuclei are not scored.
     """
 
     name: str
@@ -84,6 +94,7 @@ class Dataset:
     conditions: tuple[Condition, ...]
     stratum: str | None
     voxel_size: tuple[float, ...] | None
+    nuclei: Nuclei | None
     patches: PatchSettings
 
     @property
@@ -243,6 +254,11 @@ class Study:
         """Datasets that a model is tested on, in the config's order."""
         tested = {dataset for model in self.models.values() for dataset in model.tested_on}
         return [name for name in self.datasets if name in tested]
+
+    @property
+    def datasets_with_nuclei(self) -> list[str]:
+        """Test sets whose nuclei are scored, in the config's order."""
+        return [name for name in self.tested_datasets if self.datasets[name].nuclei]
 
     @property
     def trained_datasets(self) -> list[str]:

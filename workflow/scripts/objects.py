@@ -1,0 +1,41 @@
+"""Score the nuclei that one method shows on one test set, and keep the curves behind the scores."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from denoising.evaluation import columns
+from denoising.evaluation.object_scores import object_scores, precision_recall
+from denoising.evaluation.objects import Detector, examine
+from denoising.evaluation.protocols import names_of
+from denoising.images.volumes import paired, read_nuclei
+from denoising.running.logs import open_log
+from denoising.study.metrics import OBJECTS
+
+with open_log(snakemake.log[0]):
+    params = snakemake.params
+    method = params.scored | {"tested_on": snakemake.wildcards.dataset, "protocol": OBJECTS}
+    folder = Path(snakemake.input.volumes)
+    restored = Path(snakemake.input.restored) if snakemake.input.get("restored") else None
+    known = read_nuclei(folder) if params.are_known else None
+    detector = Detector(params.diameter, tuple(params.voxel_size), params.contrast)
+    scratch = Path(snakemake.output.scores).parent
+    scores = []
+    curves = []
+    for condition in params.conditions:
+        found = [
+            examine(pair, restored, detector, known, scratch)
+            for pair in paired(folder, "test", [condition])
+        ]
+        names = {
+            volume.volume: method | names_of(condition, volume.volume, params.stratum)
+            for volume in found
+        }
+        scores += [
+            names[volume] | {"metric": metric, "value": value}
+            for volume, metric, value in object_scores(found)
+        ]
+        curves += [precision_recall(volume).assign(**names[volume.volume]) for volume in found]
+    pd.DataFrame(scores, columns=columns.SCORES).to_csv(snakemake.output.scores, index=False)
+    curve = pd.concat(curves)[list(columns.NUCLEI)]
+    curve.to_csv(snakemake.output.curves, index=False, float_format="%.6g")
