@@ -9,7 +9,7 @@ import pytest
 import tifffile
 
 from denoising.images.archives import unpack, unzip_array
-from denoising.images.volumes import paired, read_listing, read_volume
+from denoising.images.volumes import paired, read_listing, read_nuclei, read_volume
 
 NAMES = ("EXP1_fixed_m2", "EXP2_live_m1")
 SHAPE = (3, 8, 10)
@@ -121,6 +121,16 @@ def test_published_patches_are_kept_as_they_are(unpacked):
     npz = npz_file(X=np.arange(5), Y=np.arange(5))
     folder = unpacked(stacks() | {"Top/train_data/data_label.npz": npz}, "stacks")
     assert (folder / "train" / "data_label.npz").read_bytes() == npz
+
+
+@pytest.mark.parametrize("top", ["Top/", "./Top/"])
+def test_a_list_of_nuclei_arrives_beside_that_of_the_volumes(top, unpacked):
+    listing = b"volume,z,y,x,radius_um\n007,1,2,3,4.5\n"
+    others = {"Top/Readme.md": b"text", "Top/other/nuclei.csv": b"another"}
+    folder = unpacked(folders() | others | {f"{top}nuclei.csv": listing})
+    assert (folder / "nuclei.csv").read_bytes() == listing
+    assert read_nuclei(folder).iloc[0].tolist() == ["007", 1, 2, 3, 4.5]
+    assert len(read_listing(folder)) == 6
 
 
 def test_nothing_but_volumes_stays_on_disk(unpacked, tmp_path):

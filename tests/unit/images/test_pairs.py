@@ -255,7 +255,8 @@ def test_of_other_pairs_nothing_is_said(images, caplog, tmp_path, low, high):
 def test_simulated_pairs_are_told_from_swapped_ones(species):
     of = SPECIES[species]
     rng = np.random.default_rng(4)
-    images = acquire(simulate_specimen(of, (8, 96, 96), rng), of, (*of.exposures, 1.0), rng)
+    photons = simulate_specimen(of, (8, 96, 96), rng).photons
+    images = acquire(photons, of, (*of.exposures, 1.0), rng)
     *low, high = map(pairs.noise, images)
     assert min(low) / high > 1.8
     assert high / min(low) < pairs.LEAST_NOISE

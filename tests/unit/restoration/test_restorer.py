@@ -183,7 +183,7 @@ def test_real_stacks_are_restored_in_3d_as_csbdeep_does(name, axes):
 def test_a_simulated_volume_is_restored_as_csbdeep_does():
     species = SPECIES["planaria"]
     rng = np.random.default_rng(3)
-    photons = simulate_specimen(species, (16, 90, 70), rng, species.preparations[0])
+    photons = simulate_specimen(species, (16, 90, 70), rng, species.preparations[0]).photons
     noisy = normalize(acquire(photons, species, (species.exposures[0],), rng)[0])
     assert_restored_as_by_csbdeep(random_network("ZYX", 2, 3, True), noisy, "ZYX", 16 * 72 * 72)
 

@@ -2,8 +2,10 @@
 
 import tarfile
 import zipfile
+from pathlib import PurePosixPath
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 
@@ -46,7 +48,7 @@ def test_layout_is_the_published_one(archive):
         volumes += [f"train_data/{f}/{name}.tif" for f in FOLDERS for name in train]
     else:
         volumes = [f"test_data/nGFP_0.1_0.2_0.5_20_{i}_late.tif" for i in (13, 14, 15)]
-    files = ["Readme.md", "poster.png", "train_data/data_label.npz", *volumes]
+    files = ["Readme.md", "poster.png", "nuclei.csv", "train_data/data_label.npz", *volumes]
     top = {"planaria": "Denoising_Planaria", "tribolium": "Denoising_Tribolium"}[species]
     assert names == sorted(f"{top}/{file}" for file in files)
 
@@ -60,6 +62,26 @@ def test_volumes_are_uint16_with_axes(archive):
             assert tif.series[0].dtype == np.uint16
             assert tif.pages[0].compression == tifffile.COMPRESSION.NONE
             assert "DateTime" not in tif.pages[0].tags
+
+
+def test_nuclei_of_test_volumes_are_listed_where_the_ground_truth_is_bright(archive):
+    species, names, top = archive
+    nuclei = pd.read_csv(top / "nuclei.csv")
+    assert nuclei.columns.tolist() == ["volume", "z", "y", "x", "radius_um"]
+    tests = {PurePosixPath(n).stem for n in names if "/test_data/" in n and n.endswith(".tif")}
+    assert set(nuclei["volume"]) == tests
+    for name, rows in nuclei.groupby("volume"):
+        if species == "planaria":
+            truth = tifffile.imread(top / "test_data" / "GT" / f"{name}.tif")
+        else:
+            truth = tifffile.imread(top / "test_data" / f"{name}.tif")[3]
+        places = np.rint(rows[["z", "y", "x"]].to_numpy()).astype(int)
+        places = places[((places >= 0) & (places < truth.shape)).all(axis=1)]
+        assert len(places) > 5
+        # Against the voxels of the same planes, as light fades with depth
+        medians = np.median(truth, axis=(1, 2))[places[:, 0]]
+        assert (truth[tuple(places.T)] > medians).mean() > 0.9
+        assert rows["radius_um"].isin(SPECIES[species].radii_um).all()
 
 
 def test_published_patches_have_no_axes_key_and_are_normalised(archive):

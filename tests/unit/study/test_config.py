@@ -908,6 +908,14 @@ REFUSED = {
         {"datasets.worms.voxel_size": [0.2, 0.2]},
         ["datasets.worms.voxel_size", "axes ZYX"],
     ),
+    "nuclei in voxels of unknown size": (
+        {"datasets.worms.nuclei": {"diameter": 5}},
+        ["datasets.worms.nuclei", "datasets.worms.voxel_size is not given"],
+    ),
+    "nuclei smaller than a voxel": (
+        {"datasets.worms.voxel_size": [2, 1, 1], "datasets.worms.nuclei": {"diameter": 1.5}},
+        ["datasets.worms.nuclei.diameter is 1.5", "longest edge of a voxel, 2"],
+    ),
     "sweep over a word": (
         {"studies.batches.varies": "loss"},
         ["studies.batches.varies", "loss", "not a number"],

@@ -88,11 +88,18 @@ def find_blobs(
 
 def _answer(image: np.ndarray, sigma: np.ndarray) -> np.ndarray:
     """Negative Laplacian of a Gaussian times its variance (float32), sigma in voxels."""
-    answer = np.zeros(image.shape, np.float32)
+    # Sampled at voxels, a narrow kernel has a sum, which would answer to a background
+    total = float(_curvature(np.ones((1,) * image.ndim, np.float32), sigma).item())
+    return total * gaussian_filter(image, sigma, truncate=TRUNCATE) - _curvature(image, sigma)
+
+
+def _curvature(image: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    """Sum of second derivatives, each times its variance, of the smoothed image (float32)."""
+    curvature = np.zeros(image.shape, np.float32)
     for axis, width in enumerate(sigma):
         order = np.eye(image.ndim, dtype=int)[axis] * 2
-        answer -= width**2 * gaussian_filter(image, sigma, order, truncate=TRUNCATE)
-    return answer
+        curvature += width**2 * gaussian_filter(image, sigma, order, truncate=TRUNCATE)
+    return curvature
 
 
 def _ellipsoid(radii: np.ndarray) -> np.ndarray:

@@ -32,7 +32,7 @@ def object_scores(volumes: Sequence[Found]) -> Iterator[tuple[str, str, float]]:
     no scores, one with fewer than three none of intensities.
     """
     volumes = [found for found in volumes if found.count]
-    counts = np.array([_counts(found) for found in volumes]).reshape(len(volumes), 3, -1)
+    counts = np.array([_counts(found) for found in volumes]).reshape(-1, 3, len(THRESHOLDS))
     f1 = _f1(*counts.swapaxes(0, 1))
     for i, found in enumerate(volumes):
         others = np.delete(f1, i, axis=0) if len(volumes) > 1 else f1

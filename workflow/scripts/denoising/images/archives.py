@@ -9,7 +9,7 @@ layouts:
     stacks    test_data/NAME.tif, each CZYX, one channel per condition and one for the ground truth
 
 `train_data/` may hold `data_label.npz` (X and Y, published patches) and, in the folders layout,
-volumes of its own. `test_data/` may hold `nuclei.csv`, which simulated archives have.
+volumes of its own. Beside `test_data/`, simulated archives have `nuclei.csv`.
 """
 
 import lzma
@@ -101,8 +101,8 @@ def unpack(
             target = folder / "train" / "data_label.npz"
             target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(files[NPZ], target)
-        if f"test_data/{NUCLEI}" in files:
-            os.replace(files[f"test_data/{NUCLEI}"], folder / NUCLEI)
+        if NUCLEI in files:
+            os.replace(files[NUCLEI], folder / NUCLEI)
     write_listing(folder, rows)
 
 
@@ -114,7 +114,8 @@ def _extract(archive: Path, scratch: Path) -> dict[str, Path]:
             for member in tar:
                 safe = _safe(archive, member, scratch)
                 name = _below_top(safe.name)
-                if safe.isfile() and name.startswith(("test_data/", "train_data/")):
+                is_data = name.startswith(("test_data/", "train_data/")) or name == NUCLEI
+                if safe.isfile() and is_data:
                     tar.extract(safe, scratch, filter="data")
                     files[name] = scratch / safe.name
             _check_end(tar)
@@ -167,7 +168,7 @@ def _below_top(name: str) -> str:
     for data in ("test_data", "train_data"):
         if data in parts:
             return "/".join(parts[parts.index(data) :])
-    return name
+    return NUCLEI if parts[1:] == (NUCLEI,) else name
 
 
 @layout_of("folders")

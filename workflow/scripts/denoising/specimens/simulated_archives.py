@@ -3,11 +3,10 @@
 An archive is a `.tar.gz` with one top folder in the layout of its species:
 
     Denoising_Planaria/                        Denoising_Tribolium/
-      Readme.md  poster.png                      Readme.md  poster.png
+      Readme.md  poster.png  nuclei.csv          Readme.md  poster.png  nuclei.csv
       train_data/data_label.npz                  train_data/data_label.npz
       train_data/{GT,condition_1..3}/NAME.tif    test_data/NAME.tif
-      test_data/{GT,condition_1..3}/NAME.tif     test_data/nuclei.csv
-      test_data/nuclei.csv
+      test_data/{GT,condition_1..3}/NAME.tif
 
     planaria    ZYX; condition 1 is the CLEANEST. The training volumes are our addition.
     tribolium   CZYX, channels 0 to 2 conditions 1 to 3, channel 3 the ground truth;
@@ -92,9 +91,7 @@ def simulate_archive(path: Path, contents: ArchiveContents) -> None:
             if i == 0:
                 Image.fromarray(_poster(stack)).save(top / "poster.png")
         listing = pd.concat(nuclei)
-        listing.to_csv(
-            top / "test_data" / NUCLEI, index=False, float_format="%.3f", lineterminator="\n"
-        )
+        listing.to_csv(top / NUCLEI, index=False, float_format="%.3f", lineterminator="\n")
         (top / "Readme.md").write_text(_readme(contents))
         _pack(top, Path(scratch, "packed"))
         os.replace(Path(scratch, "packed"), path)
@@ -250,8 +247,8 @@ These data are SIMULATED, in the layout of the published archive of this name: n
 - `train_data/data_label.npz`: X (low SNR) and Y (ground truth), float32, axes SCZYX;
   {contents.patches} patches of {contents.patch_shape}, normalised by percentiles, conditions mixed.
 {README_LAYOUTS[species.layout]}
-- `test_data/{NUCLEI}`: centre (z, y, x, in voxels from the centre of the first one) and radius (um)
-  of every nucleus that reaches into a test volume. It is an addition, too.
+- `{NUCLEI}`: centre (z, y, x, in voxels from the centre of the first one) and radius (um) of every
+  nucleus that reaches into a test volume. It is an addition, too.
 - `poster.png`: one plane of conditions 1, 2, 3 and of the ground truth.
 
 Volumes: {contents.train_volumes} to train on, {contents.test_volumes} to test on, of \
