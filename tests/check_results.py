@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
 from denoising.study.config import resolve  # noqa: E402
+from denoising.study.metrics import OBJECT_METRICS  # noqa: E402
 from denoising.study.products import figures, tables  # noqa: E402
 from denoising.study.study import Study  # noqa: E402
 
@@ -101,6 +102,7 @@ def incomplete(scores: pd.DataFrame, study: Study) -> list[str]:
             )
         conditions = len(dataset.conditions)
         values = sum(len(METRICS[protocol]) for protocol in study.protocols)
+        values += len(OBJECT_METRICS) if dataset.nuclei else 0
         for (model, seed, output), mine in rows.groupby(["model", "seed", "output"]):
             if len(mine) != volumes * conditions * values:
                 found.append(

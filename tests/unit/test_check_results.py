@@ -114,6 +114,15 @@ def test_missing_runs_and_ensembles_are_named(scores):
     ]
 
 
+def test_scores_of_nuclei_are_expected_where_nuclei_are_scored(scores):
+    config = copy.deepcopy(CONFIG)
+    config["datasets"]["worms"] |= {"voxel_size": [2, 1, 1], "nuclei": {"diameter": 5}}
+    counted = resolve(config, SCHEMA)
+    assert "input on worms has 20 values, expected 48" in str(
+        check_results.incomplete(scores, counted)
+    )
+
+
 def test_matched_models_and_every_file_of_a_run_are_expected(tmp_path):
     """By the config that stands beside the results, which holds neither runs nor matched models."""
     miniature = Path(__file__).parents[1] / "workflow/miniature.yaml"

@@ -13,7 +13,8 @@ STUDY = {
 
 
 def test_default_study_simulates_its_specimens(workflow):
-    assert workflow.jobs() == {**STUDY, "simulate": 2}
+    counted = {"objects": 30, "table": STUDY["table"] + 1, "figure": STUDY["figure"] + 1}
+    assert workflow.jobs() == {**STUDY, "simulate": 2, **counted}
 
 
 def test_published_study_is_the_same_graph_on_downloaded_archives(workflow):
@@ -275,6 +276,30 @@ def test_what_explains_the_numbers_needs_one_run_a_dataset_and_the_swapped_truth
     )
     assert [jobs[rule] for rule in rules] == [2, 2, 1, 2, 1, 0]
     assert "restore_truth" not in workflow.jobs("results/explanation/planaria.csv")
+
+
+def test_nuclei_are_scored_where_a_dataset_names_their_size(workflow, miniature_config):
+    arguments = ["--configfile", workflow.write_config(miniature_config), "--"]
+    jobs = workflow.jobs(*arguments, "results/tables/nuclei.csv")
+    assert [jobs[rule] for rule in ("objects", "evaluate", "table", "train")] == [18, 0, 1, 5]
+    jobs = workflow.jobs(*arguments, "results/figures/nuclei.pdf")
+    assert [jobs[rule] for rule in ("objects", "figure", "train")] == [16, 1, 3]
+    del miniature_config["datasets"]["tribolium"]["nuclei"]
+    config = workflow.write_config(miniature_config)
+    jobs = workflow.jobs("--configfile", config)
+    assert (jobs["objects"], jobs["evaluate"]) == (10, 18)
+    done = workflow.run(
+        "-n", "--configfile", config, "--", "results/nuclei/input/tribolium.csv", check=False
+    )
+    assert "MissingRuleException" in done.said
+    del miniature_config["datasets"]["planaria"]["nuclei"]
+    jobs = workflow.jobs("--configfile", workflow.write_config(miniature_config))
+    assert jobs["objects"] == 0
+    config = workflow.write_config(miniature_config)
+    done = workflow.run(
+        "-n", "--configfile", config, "--", "results/tables/nuclei.csv", check=False
+    )
+    assert "MissingRuleException" in done.said
 
 
 def test_only_networks_that_predict_a_scale_are_calibrated(workflow, miniature_config):

@@ -33,9 +33,10 @@ def test_scores_are_tidy_and_complete(miniature):
     )
     assert list(scores.columns) == COLUMNS
     assert set(scores["output"]) == {"input", "network", "gaussian", "wavelet", "nlm"}
-    # 2 volumes, 3 conditions, 3 + 2 values; 8 tests of runs; an ensemble, input and three baselines
-    # on both test sets
-    assert len(scores) == 2 * 3 * 5 * (8 + 2 + 2 + 6)
+    # 2 volumes, 3 conditions, 3 + 2 values and 7 of nuclei; 8 tests of runs; an ensemble, input and
+    # three baselines on both test sets
+    assert len(scores) == 2 * 3 * 12 * (8 + 2 + 2 + 6)
+    assert (scores["protocol"] == "nuclei").sum() == 2 * 3 * 7 * 18
     assert not scores.duplicated(COLUMNS[:-1]).any()
     unnamed = scores[scores["output"] != "network"]
     assert (unnamed[["model", "seed", "trained_on"]] == "").all(axis=None)

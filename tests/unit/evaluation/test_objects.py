@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from test_detection import CENTRES, DIAMETER, VOXEL, balls
+from made_up_nuclei import CENTRES, DIAMETER, VOXEL, balls
 
 from denoising.evaluation.detection import Blobs
 from denoising.evaluation.object_scores import object_scores

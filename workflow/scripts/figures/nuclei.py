@@ -28,6 +28,7 @@ def draw_shares(ax, rows, dataset):
     ax.set_xticks(list(places.values()), [dataset.condition_label(name) for name in places])
     ax.set_xlim(-0.5, len(places) - 0.5)
     ax.set_ylim(top=1.02)
+    ax.tick_params(labelbottom=rows["metric"].iloc[0] == SHARES[-1])
 
 
 def draw_curves(ax, rows, dataset):

@@ -15,6 +15,7 @@ import pandas as pd
 from denoising.evaluation import columns
 from denoising.evaluation.intervals import interval
 from denoising.study.baselines import BASELINES
+from denoising.study.metrics import METRICS
 from denoising.study.names import INPUT
 from denoising.study.study import Study
 
@@ -88,9 +89,9 @@ def summarise(scores: pd.DataFrame, by: Sequence[str] = KEYS) -> pd.DataFrame:
     -------
     DataFrame
         The columns of `by`; `mean` and `sd` over volumes (n - 1; nan for one volume); `low` and
-        `high` (see `intervals.interval`); `n`, the number of test volumes; `seeds`, the number of
-        training runs; `sd_seeds`, the standard deviation between runs of their mean over volumes
-        (nan for one run).
+        `high` (see `intervals.interval`), within the limits of the metric; `n`, the number of test
+        volumes; `seeds`, the number of training runs; `sd_seeds`, the standard deviation between
+        runs of their mean over volumes (nan for one run).
 
     Raises
     ------
@@ -104,7 +105,11 @@ def summarise(scores: pd.DataFrame, by: Sequence[str] = KEYS) -> pd.DataFrame:
         dict(zip(by, key, strict=True)) | _summary(crossed(group, key).values)
         for key, group in groups
     ]
-    return pd.DataFrame(rows, columns=[*by, "mean", "sd", "low", "high", "n", "seeds", "sd_seeds"])
+    table = pd.DataFrame(rows, columns=[*by, "mean", "sd", "low", "high", "n", "seeds", "sd_seeds"])
+    for metric in METRICS.values() if "metric" in by else ():
+        is_own = table["metric"] == metric.name
+        table.loc[is_own, ["low", "high"]] = table.loc[is_own, ["low", "high"]].clip(*metric.limits)
+    return table
 
 
 def _summary(values: np.ndarray) -> dict[str, float]:

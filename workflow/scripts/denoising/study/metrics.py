@@ -1,6 +1,7 @@
 """The metrics and the protocols of scores: how each is called, and what tables show."""
 
 from dataclasses import dataclass
+from math import inf
 
 
 @dataclass(frozen=True)
@@ -8,7 +9,8 @@ class Metric:
     """A metric: its name in scores, its label with unit, and the decimals that tables show.
 
     `best` is "low", "high", or the value that is best, as 1 for a ratio; `axis` is the label of an
-    axis.
+    axis; `limits` are the lowest and the highest value that the metric can take, which no interval
+    exceeds.
     """
 
     name: str
@@ -16,8 +18,10 @@ class Metric:
     decimals: int
     best: str | float
     axis: str = ""
+    limits: tuple[float, float] = (-inf, inf)
 
 
+SHARE = (0.0, 1.0)
 METRICS = {
     metric.name: metric
     for metric in (
@@ -27,13 +31,15 @@ METRICS = {
         Metric("ece", "ECE", 3, "low"),
         Metric("inside", "inside 95 %", 3, 0.95),
         Metric("ratio", "error / scale", 2, 1.0),
-        Metric("f1", "F1", 2, "high", "F1"),
-        Metric("recall", "recall", 2, "high", "recall (share of\ntrue nuclei found)"),
-        Metric("precision", "precision", 2, "high", "precision (share of\nfound nuclei true)"),
-        Metric("average_precision", "average precision", 2, "high"),
-        Metric("count_error", "error of the count", 2, 0.0),
-        Metric("intensity_error", "error of intensity", 2, "low"),
-        Metric("intensity_correlation", "correlation of intensity", 2, "high"),
+        Metric("f1", "F1", 2, "high", "F1", SHARE),
+        Metric("recall", "recall", 2, "high", "recall (share of\ntrue nuclei found)", SHARE),
+        Metric(
+            "precision", "precision", 2, "high", "precision (share of\nfound nuclei true)", SHARE
+        ),
+        Metric("average_precision", "average precision", 2, "high", limits=SHARE),
+        Metric("count_error", "error of the count", 2, 0.0, limits=(-1.0, inf)),
+        Metric("intensity_error", "error of intensity", 3, "low", limits=(0.0, inf)),
+        Metric("intensity_correlation", "correlation of intensity", 3, "high", limits=(-1.0, 1.0)),
     )
 }
 # What tables and figures of restorations show. PSNR is the NRMSE in decibels, by the paper protocol
