@@ -14,7 +14,7 @@ from skimage.feature import peak_local_max
 from denoising.images.slabs import slabs
 
 TRUNCATE = 4.0  # standard deviations that the Gaussian reaches
-SLAB_BYTES = 1 << 25
+SLAB_BYTES = 1 << 26
 
 
 @dataclass(frozen=True)

@@ -164,17 +164,17 @@ def _inside(true: Nuclei, shape: Sequence[int], voxel_um: Sequence[float]) -> np
     return ((place >= -0.5) & (place < np.array(shape) - 0.5)).all(axis=1)
 
 
-def _mean_intensities(image: np.ndarray, nuclei: Nuclei, voxel_um: Sequence[float]) -> list[float]:
+def _mean_intensities(image: np.ndarray, nuclei: Nuclei, voxel_um: Sequence[float]) -> np.ndarray:
     """Mean over the ball of each nucleus, about the voxel that is nearest to its centre."""
     voxel = np.array(voxel_um)
-    means = []
-    for centre, radius in zip(nuclei.centres_um, nuclei.radii_um, strict=True):
-        middle = np.rint(centre / voxel).astype(int)
-        reach = np.floor(radius / voxel).astype(int)
-        first = np.maximum(middle - reach, 0)
-        values = image[tuple(map(slice, first, middle + reach + 1))]
-        grid = np.ogrid[tuple(slice(n) for n in values.shape)]
-        steps = zip(grid, first - middle, voxel, strict=True)
-        squares = sum(((x + start) * size) ** 2 for x, start, size in steps)
-        means.append(np.mean(values[squares <= radius**2], dtype=float))
-    return means
+    middles = np.rint(nuclei.centres_um / voxel).astype(int)
+    reach = np.floor(nuclei.radii_um.max(initial=0) / voxel).astype(int)
+    sums = np.zeros(len(middles))
+    counts = np.zeros(len(middles))
+    for step in np.ndindex(*(2 * reach + 1)):
+        places = middles + step - reach
+        is_used = np.linalg.norm((step - reach) * voxel) <= nuclei.radii_um
+        is_used &= ((places >= 0) & (places < image.shape)).all(axis=1)
+        sums[is_used] += image[tuple(places[is_used].T)]
+        counts += is_used
+    return sums / counts
