@@ -42,8 +42,9 @@ def test_every_rule_runs(study):
 
 def test_the_study_is_complete(study):
     scores = pd.read_csv(study.root / "results/scores.csv", dtype=str, keep_default_na=False)
-    # 2 volumes, 3 conditions, 3 + 2 values; four runs, an ensemble, the input and a baseline
-    assert len(scores) == 2 * 3 * 5 * (4 + 1 + 2)
+    # 2 volumes, 3 conditions, 3 + 2 values and 7 of nuclei; four runs, an ensemble, the input and a
+    # baseline
+    assert len(scores) == 2 * 3 * 12 * (4 + 1 + 2)
     assert scores["value"].astype(float).notna().all()
 
 

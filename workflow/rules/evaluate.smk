@@ -1,5 +1,5 @@
-# Needs: test volumes and restorations. Makes: scores, calibration, the ladder between protocols,
-# and the example sections of figure 2.
+# Needs: test volumes and restorations. Makes: scores of images and of their nuclei, calibration, the
+# ladder between protocols, and the example sections of figure 2.
 
 
 rule evaluate:

@@ -138,7 +138,8 @@ def match(found: Blobs, true: Nuclei, is_inside: np.ndarray) -> np.ndarray:
 
     In the order of their contrast, the found nuclei take the nearest true one that is free and
     within whose radius they lie. So none depends on those with less contrast, and one matching
-    holds for every threshold. As nuclei do not overlap, no other matching has more pairs.
+    holds for every threshold. Where the balls of true nuclei do not overlap, as in specimens, no
+    other matching has more pairs.
     """
     labels = np.full(len(found.contrasts), WRONG)
     if not len(true.radii_um):
@@ -146,6 +147,7 @@ def match(found: Blobs, true: Nuclei, is_inside: np.ndarray) -> np.ndarray:
     order = np.lexsort(true.centres_um.T)
     centres = true.centres_um[order]
     radii = true.radii_um[order]
+    kinds = np.where(is_inside[order], RIGHT, OUTSIDE)
     is_free = np.ones(len(radii), bool)
     near = cKDTree(centres).query_ball_point(found.centres_um, radii.max(), return_sorted=True)
     for i, candidates in enumerate(near):
@@ -154,7 +156,7 @@ def match(found: Blobs, true: Nuclei, is_inside: np.ndarray) -> np.ndarray:
         if np.isfinite(distances).any():
             nearest = candidates[int(np.argmin(distances))]
             is_free[nearest] = False
-            labels[i] = RIGHT if is_inside[order][nearest] else OUTSIDE
+            labels[i] = kinds[nearest]
     return labels
 
 

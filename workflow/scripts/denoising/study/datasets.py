@@ -9,7 +9,7 @@ from denoising.study.study import (
     Archive,
     Condition,
     Dataset,
-    Nuclei,
+    NucleiSettings,
     Pairs,
     PatchSettings,
     Simulation,
@@ -60,7 +60,7 @@ def resolve_dataset(name: str, config: dict[str, Any]) -> Dataset:
         conditions=_conditions(source_key, config),
         stratum=config["stratum"],
         voxel_size=_tuple(config["voxel_size"]),
-        nuclei=Nuclei(**config["nuclei"]) if config["nuclei"] else None,
+        nuclei=NucleiSettings(**config["nuclei"]) if config["nuclei"] else None,
         patches=PatchSettings(**_with_tuples(config["patches"])),
     )
     _check_conditions(key, dataset)

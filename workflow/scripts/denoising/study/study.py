@@ -65,7 +65,7 @@ class PatchSettings:
 
 
 @dataclass(frozen=True)
-class Nuclei:
+class NucleiSettings:
     """How nuclei are found: the diameter of a typical one in micrometres, and the contrast, as a
     fraction of the ground truth's range, above which a blob in the ground truth is one.
     """
@@ -94,7 +94,7 @@ class Dataset:
     conditions: tuple[Condition, ...]
     stratum: str | None
     voxel_size: tuple[float, ...] | None
-    nuclei: Nuclei | None
+    nuclei: NucleiSettings | None
     patches: PatchSettings
 
     @property
