@@ -144,7 +144,8 @@ def test_memory_of_baselines_follows_from_the_test_volumes(
 
     def memory():
         target = f"results/restored/{baseline}/planaria"
-        said = workflow.run("-n", "--cores", "4", "--directory", tmp_path, target).said
+        study = ["--configfile", "config/paper.yaml", "--directory", tmp_path]
+        said = workflow.run("-n", "--cores", "4", *study, "--", target).said
         return re.search(r"rule baseline:.*?mem_mb=([^,]+)", said, re.S).group(1)
 
     assert memory() == "<TBD>"

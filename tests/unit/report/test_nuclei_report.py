@@ -5,13 +5,13 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from made_up import run_figure, run_table, scores_of, students, study_of
+from made_up import ROOT, run_figure, run_table, scores_of, students, study_of
 from matplotlib.container import ErrorbarContainer
 
 from denoising.evaluation import columns
-from denoising.evaluation.comparisons import comparison_pairs
-from denoising.evaluation.scores import paired_differences
-from denoising.report import score_panels
+from denoising.evaluation.comparisons import compared_means, comparison_pairs
+from denoising.evaluation.scores import paired_differences, read_tidy
+from denoising.report.score_panels import with_panels
 from denoising.study.metrics import OBJECT_METRICS, SHOWN
 from denoising.study.products import figures, tables
 
@@ -154,8 +154,13 @@ def test_scores_of_nuclei_are_no_scores_of_images(tmp_path):
         ]
     )
     both = pd.concat([images, nuclei_scores()])
-    shown = score_panels.panel_rows(both, STUDY)
-    pd.testing.assert_frame_equal(shown, score_panels.panel_rows(images, STUDY))
+    panels = [
+        with_panels(
+            compared_means(scores, read_tidy(ROOT / "resources/published_scores.csv"), STUDY), STUDY
+        )
+        for scores in (both, images)
+    ]
+    pd.testing.assert_frame_equal(*panels)
     differences = paired_differences(both, comparison_pairs(STUDY))
     assert set(differences["protocol"]) == {"paper", "nuclei"}
     assert not set(OBJECT_METRICS) & set(SHOWN)

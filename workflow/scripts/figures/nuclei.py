@@ -23,8 +23,6 @@ def draw_shares(ax, rows, dataset):
     for method, offset in zip(methods, offsets, strict=True):
         chosen = rows[rows["method"] == method]
         panels.draw_means(ax, chosen["condition"].map(places) + offset, chosen, **looks[method])
-    for edge in range(1, len(places)):
-        ax.axvline(edge - 0.5, color="0.85", linewidth=0.5)
     ax.set_xticks(list(places.values()), [dataset.condition_label(name) for name in places])
     ax.set_xlim(-0.5, len(places) - 0.5)
     ax.set_ylim(top=1.02)
@@ -64,10 +62,7 @@ with open_log(snakemake.log[0]):
 
     networks = [name for name in study.with_ensembles(study.models) if name in set(rows["method"])]
     methods = [INPUT, *study.baselines, *networks]
-    colours = style.palette(study) | {name: BASELINES[name].colour for name in BASELINES}
-    shapes = style.markers(study) | {name: BASELINES[name].marker for name in BASELINES}
-    looks = {name: {"color": colours[name], "marker": shapes[name]} for name in methods[1:]}
-    looks[INPUT] = {"color": style.GREY, "marker": "D"}
+    looks = style.looks(study)
 
     facets = {"row": "metric", "row_order": [*SHARES, CURVE]}
     facets |= {"col": "tested_on", "col_order": [dataset.name for dataset in datasets]}
@@ -82,7 +77,5 @@ with open_log(snakemake.log[0]):
     for ax, dataset in zip(grid.axes[0], datasets, strict=True):
         ax.set_title(f"tested on {dataset.label}")
 
-    labels = {INPUT: INPUT} | {name: BASELINES[name].label for name in study.baselines}
-    labels |= {name: style.model_label(name, study) for name in networks}
-    legend = [style.entry(labels[name], **looks[name]) for name in methods]
+    legend = style.method_entries(methods, study)
     style.finish(grid.figure, snakemake, style.interval_note(means["n"], study), legend)
