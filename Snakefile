@@ -26,6 +26,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/restore.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/published.smk"
 
 
 # Snakemake may still find a finished training incomplete, so checkpoints stay until a run succeeds

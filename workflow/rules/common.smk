@@ -129,3 +129,12 @@ def all_figures():
         name=FIGURES,
         kind=["pdf", "png", "txt"],
     )
+
+
+def published_names(products_by_name):
+    """Tables or figures of the published study that are made from its own records alone."""
+    return [
+        name
+        for name, product in products_by_name.items()
+        if product.category == products.PUBLISHED_STUDY and not product.inputs(STUDY)
+    ]

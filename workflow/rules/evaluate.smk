@@ -131,6 +131,7 @@ rule protocol_ladder:
     params:
         conditions=condition_names,
         model=lambda wildcards: STUDY.runs[STUDY.example_run(wildcards.dataset)].model,
+        organism=lambda wildcards: dataset_of(wildcards).published,
         code=code_version("protocol_ladder.py"),
     script:
         "../scripts/protocol_ladder.py"

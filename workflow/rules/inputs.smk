@@ -241,10 +241,10 @@ def voxel_size(wildcards):
 
 def inputs_of(product):
     """The files that a table or figure reads, by name."""
-    files = product.inputs(STUDY)
-    if product.published:
-        files["published"] = shipped(product.published)
-    return files
+    resources = product.published or {}
+    return product.inputs(STUDY) | {
+        name: shipped(file) for name, file in resources.items()
+    }
 
 
 def table_inputs(wildcards):

@@ -15,9 +15,12 @@ with open_log(snakemake.log[0]):
     clean_input = snakemake.input.get("restored_truth")
     restored_truth = Path(clean_input) if clean_input else None
     scratch = Path(snakemake.output.explanation).parent
+    organism = snakemake.params.organism
     rows = []
     for pair in paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions):
-        steps = score_protocol_steps(pair, restored, restored_truth, snakemake.threads, scratch)
+        steps = score_protocol_steps(
+            pair, restored, restored_truth, organism, snakemake.threads, scratch
+        )
         rows += [keys | step for step in steps]
     pd.DataFrame(rows, columns=columns.PROTOCOL_STEPS).to_csv(
         snakemake.output.explanation, index=False

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from denoising.evaluation.ladder_summary import explanation_means
+from denoising.evaluation.protocol_ladder import PAPER_STEP
 from denoising.evaluation.published import published_scores
 from denoising.evaluation.scores import method_of, read_tidy
 from denoising.report import score_panels as panels
@@ -46,6 +47,8 @@ with open_log(snakemake.log[0]):
     style.use_theme()
     study = snakemake.params.study
     means = explanation_means(read_tidy(snakemake.input.explanation))
+    # What other programs print is no step from one protocol to the other; the table has it
+    means = means[(means["step"] <= PAPER_STEP) & means["metric"].isin(SHOWN)]
     means["method"] = method_of(means)
     datasets = [name for name in study.datasets if name in set(means["tested_on"])]
     published = read_tidy(snakemake.input.published)

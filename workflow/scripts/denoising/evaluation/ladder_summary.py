@@ -1,13 +1,13 @@
 """Means over test volumes at every step from one protocol to another, and the change of each step.
 
 `explanation.csv` is tidy: `columns.PROTOCOL_STEPS`. `step` counts the changes that lead from the
-2019 study's scores to the CARE paper's, `label` names the step; `output` is input or network.
+2019 study's scores to the CARE paper's, `label` names the step; `output` is input or network. What
+other programs print stands beside this ladder, so it is compared with the ladder's end.
 """
-
-import itertools
 
 import pandas as pd
 
+from denoising.evaluation.protocol_ladder import PAPER_STEP
 from denoising.evaluation.scores import checked, crossed, difference, summarise
 
 SERIES = ("tested_on", "model", "output", "condition", "metric")
@@ -26,8 +26,8 @@ def explanation_means(explanation: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         tested_on, model, output, condition, metric, step, label; `mean`, `sd`, `low`, `high` and
-        `n` as in `scores.summarise`; `change`, the mean less that of the step before (nan for the
-        first), and `change_low` and `change_high`, its interval over the same volumes.
+        `n` as in `scores.summarise`; `change`, the mean less that of the step before, or of the
+        paper's protocol (nan where there is none), and `change_low` and `change_high`, its interval over the same volumes.
 
     Raises
     ------
@@ -43,7 +43,10 @@ def explanation_means(explanation: pd.DataFrame) -> pd.DataFrame:
         steps = {
             step: crossed(scores, names | {"step": step}) for step, scores in group.groupby("step")
         }
-        for before, step in itertools.pairwise(steps):
+        for step in steps:
+            before = min(step - 1, PAPER_STEP)
+            if before not in steps:
+                continue
             place = names | {"step": step}
             change = difference(steps[step], steps[before], place)
             rows.append(place | {name: change[column] for name, column in CHANGES.items()})

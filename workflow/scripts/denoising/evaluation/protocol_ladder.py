@@ -8,8 +8,14 @@ step.
 3. SSIM takes a data range of 1 instead of 2, which scikit-image 0.15 took for float images.
 4. The means are subtracted and images scaled by cov / var: the paper's protocol.
 
+Beside the ladder stand what two programs would print for the same images (`other_scorers`):
+
+5. ZeroCostDL4Mic.
+6. UniFMIR.
+
 The table is tidy, one value per row: dataset, model, condition, volume, output (input or network),
-step, label, metric (nrmse or ssim), value. A value that a step does not change is repeated.
+step, label, metric (nrmse, ssim, and psnr where it is defined), value. A value that a step does not
+change is repeated.
 """
 
 from collections.abc import Mapping
@@ -18,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from denoising.evaluation.moments import least_squares_fit
+from denoising.evaluation.other_scorers import GAUSSIAN_WIDTH, unifmir_scores, zerocost_scores
 from denoising.evaluation.protocols import PROTOCOLS, Protocol, score_volume
 from denoising.images.volumes import Pair, open_volume
 from denoising.study.metrics import SHOWN
@@ -33,13 +40,16 @@ STEPS = {
     ),
     "means subtracted (paper)": PROTOCOLS["paper"],
 }
-LABELS = (SWAPPED, *STEPS)
+PRINTED = ("as ZeroCostDL4Mic prints", "as UniFMIR prints")
+LABELS = (SWAPPED, *STEPS, *PRINTED)
+PAPER_STEP = len(STEPS)  # the last of the ladder, which those beside it are compared with
 
 
 def score_protocol_steps(
     pair: Pair,
     restored: Path,
     restored_truth: Path | None,
+    organism: str | None = None,
     threads: int = 1,
     scratch: Path | None = None,
 ) -> list[dict]:
@@ -54,6 +64,8 @@ def score_protocol_steps(
     restored_truth : Path or None
         Folder of restorations of the ground truth, truth/{volume}.tif; without it there is no step
         0.
+    organism : str or None
+        Of the published test set that this one stands for: UniFMIR scores other planes of each.
     threads : int
     scratch : Path, optional
         Folder for files that must be decoded, see `open_volume`.
@@ -69,6 +81,9 @@ def score_protocol_steps(
     )
     try:
         rows = _score_steps(truth, low, network, STEPS, threads)
+        if min(truth.shape[-2:]) >= GAUSSIAN_WIDTH:
+            images = {"input": low, "network": network}
+            rows += _printed(truth, images, organism, pair.condition, threads)
         if restored_truth is not None:
             clean_path = restored_truth / TRUTH / pair.restored_name.name
             clean = open_volume(clean_path, pair.axes, scratch)
@@ -92,5 +107,24 @@ def _score_steps(
         | {key: row[key] for key in ("metric", "value")}
         for output, image in (("input", low), ("network", network))
         for row in score_volume(truth, image, steps, output == "input", threads)
-        if row["metric"] in SHOWN
     ]
+
+
+def _printed(
+    truth: np.ndarray,
+    images: Mapping[str, np.ndarray],
+    organism: str | None,
+    condition: str,
+    threads: int,
+) -> list[dict]:
+    """Rows of what other programs print for the images, by output."""
+    rows = []
+    for output, image in images.items():
+        scores = (
+            zerocost_scores(truth, image, threads),
+            unifmir_scores(truth, image, organism, condition, threads),
+        )
+        for label, values in zip(PRINTED, scores, strict=True):
+            row = {"output": output, "step": LABELS.index(label), "label": label}
+            rows += [row | {"metric": name, "value": value} for name, value in values.items()]
+    return rows

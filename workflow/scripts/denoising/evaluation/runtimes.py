@@ -208,7 +208,12 @@ def group_line(group: pd.DataFrame) -> RuntimeLine:
         raise ValueError(
             f"a line needs runs at {FEWEST_POINTS} numbers of steps per epoch, found {steps}"
         )
-    slope, overhead = np.polyfit(steps, group["seconds_per_epoch"].to_numpy(float), 1)
+    return fitted_line(group["steps_per_epoch"], group["seconds_per_epoch"])
+
+
+def fitted_line(steps: pd.Series, seconds: pd.Series) -> RuntimeLine:
+    """The line of least squares through seconds per epoch against steps per epoch."""
+    slope, overhead = np.polyfit(steps.to_numpy(float), seconds.to_numpy(float), 1)
     return RuntimeLine(float(slope), float(overhead))
 
 

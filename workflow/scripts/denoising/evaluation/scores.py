@@ -31,6 +31,7 @@ NUMBERS: tuple[str, ...] = (
     "steps_per_epoch",
 )
 NUMBERS += ("level", "expected", "observed", "count", "step")
+NUMBERS += ("epoch", "loss", "val_loss", "seconds")
 OURS = "ours"  # the source of this study's rows, beside published ones
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 from denoising.evaluation.comparisons import relative_difference
 from denoising.evaluation.scores import KEYS, OURS, references, summarise
 from denoising.report.markdown import Section, estimate, plain
-from denoising.study.metrics import METRICS, PROTOCOLS, SHOWN
+from denoising.study.metrics import METRICS, PROTOCOLS, TABULATED
 from denoising.study.names import TWO_TRAININGS
 from denoising.study.study import Dataset, Study
 
@@ -34,7 +34,7 @@ VALUES: tuple[str, ...] = (
 )
 VALUES += ("change_low", "change_high")
 SETTINGS = ("epochs", "steps_per_epoch", "batch_size")
-BETTER = "Mean over test volumes; NRMSE: lower is better, SSIM: higher."
+BETTER = "Mean over test volumes; NRMSE: lower is better, SSIM and PSNR: higher."
 BEST = "Bold: the best of our rows in a column."
 NETWORKS = "Rows with epochs × steps × batch are networks, under the names of their models."
 PUBLISHED_SPREAD = "±: published standard deviation over test volumes."
@@ -127,7 +127,7 @@ def wide(
     rows: pd.DataFrame,
     names: Sequence[str],
     conditions: Iterable[str],
-    metrics: Sequence[str] = SHOWN,
+    metrics: Sequence[str] = TABULATED,
 ) -> pd.DataFrame:
     """One row for each set of `names`; the columns of `VALUES` stand side by side."""
     values = [name for name in VALUES if name in rows.columns]
@@ -190,7 +190,7 @@ def whole(table: pd.DataFrame) -> pd.DataFrame:
 def sections(
     table: pd.DataFrame,
     study: Study,
-    metrics: Sequence[str] = SHOWN,
+    metrics: Sequence[str] = TABULATED,
     shown: Shown = MEAN_AND_BEST,
     tested_on: str | None = None,
 ) -> list[Section]:

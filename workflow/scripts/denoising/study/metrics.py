@@ -42,8 +42,9 @@ METRICS = {
         Metric("intensity_correlation", "correlation of intensity", 3, "high", limits=(-1.0, 1.0)),
     )
 }
-# What tables and figures of restorations show. PSNR is the NRMSE in decibels, by the paper protocol
+# What figures of restorations show, and what tables do: PSNR is the NRMSE of each volume in decibels
 SHOWN = ("nrmse", "ssim")
+TABULATED = (*SHOWN, "psnr")
 # What the table of nuclei shows
 OBJECT_METRICS = (
     "f1", "recall", "precision", "count_error", "average_precision", "intensity_error",

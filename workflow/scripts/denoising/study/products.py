@@ -5,7 +5,7 @@ A new table is a script in `scripts/tables/` and an entry of `TABLES`, a new fig
 `report/figures/NAME.rst`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -21,15 +21,15 @@ class Product:
 
     `name` is that of its files and, unless `script` names another, of its script and caption;
     `title` and `category` place it in the report. `inputs` gives the files it reads, by name;
-    `published` is the file of `resources/` it reads beside them. `when` tells whether a study has
-    it.
+    `published` are the files of `resources/` it reads beside them, by name. `when` tells whether a
+    study has it.
     """
 
     name: str
     title: str
     category: str
     inputs: Callable[[Study], Files]
-    published: str | None = None
+    published: Mapping[str, str] | None = None
     when: Callable[[Study], object] = lambda study: True
     script: str = ""
 
@@ -141,8 +141,30 @@ def _is_compared(study: Study) -> bool:
     return bool(study.published_datasets)
 
 
-SCORES = "published_scores.csv"
-RUNTIMES = "published_runtimes.csv"
+def _beside_published(study: Study) -> list[str]:
+    """Runs trained on real images that the published records are of."""
+    real = {
+        dataset.name
+        for dataset in study.datasets.values()
+        if dataset.published and not dataset.is_simulated
+    }
+    return [run.name for run in study.runs.values() if study.models[run.model].trained_on in real]
+
+
+def _histories_beside_published(study: Study) -> Files:
+    runs = _beside_published(study)
+    return {"histories": [f"results/models/{run}/history.csv" for run in runs]}
+
+
+SCORES = {"published": "published_scores.csv"}
+RUNTIMES = {"published": "published_runtimes.csv"}
+RECORDS = {"records": "published_histories.csv"}
+TIMES = RECORDS | RUNTIMES | {"sizes": "published_volumes.csv"}
+CONCLUSIONS = RECORDS | SCORES | {"volumes": "published_volume_scores.csv"}
+CONCLUSIONS |= {"conclusions": "published_conclusions.csv"}
+PROTOCOLS = {"protocols": "published_protocols.csv"}
+# What `snakemake published` makes: products of this category that read no results
+PUBLISHED_STUDY = "The published study"
 TABLES = (
     Product("hyperparameters", "Hyperparameters", "Training", _nothing, SCORES),
     Product("runtimes", "Training times", "Training", _histories, RUNTIMES),
@@ -192,6 +214,46 @@ TABLES = (
         SCORES,
         when=lambda study: study.is_cross_tested,
     ),
+    Product(
+        "published_curves",
+        "The 2019 study's trainings",
+        PUBLISHED_STUDY,
+        _nothing,
+        RECORDS,
+        when=_is_compared,
+    ),
+    Product(
+        "published_conclusions",
+        "Which conclusions of the 2019 study survive",
+        PUBLISHED_STUDY,
+        _nothing,
+        CONCLUSIONS,
+        when=_is_compared,
+    ),
+    Product(
+        "published_times",
+        "What the 2019 study's epochs cost",
+        PUBLISHED_STUDY,
+        _nothing,
+        TIMES,
+        when=_is_compared,
+    ),
+    Product(
+        "published_time_lines",
+        "The 2019 study's overhead, and the CARE paper's steps",
+        PUBLISHED_STUDY,
+        _nothing,
+        TIMES,
+        when=_is_compared,
+    ),
+    Product(
+        "comparable_numbers",
+        "Which published numbers may stand beside which",
+        PUBLISHED_STUDY,
+        _nothing,
+        PROTOCOLS,
+        when=_is_compared,
+    ),
 )
 FIGURES = (
     Product(
@@ -234,6 +296,31 @@ FIGURES = (
         _compared_scores,
         SCORES,
         when=lambda study: study.is_cross_tested,
+    ),
+    Product(
+        "published_curves",
+        "The 2019 study's trainings",
+        PUBLISHED_STUDY,
+        _nothing,
+        RECORDS,
+        when=_is_compared,
+    ),
+    Product(
+        "curves_beside_published",
+        "Our trainings beside the 2019 study's",
+        PUBLISHED_STUDY,
+        _histories_beside_published,
+        RECORDS,
+        when=_beside_published,
+        script="published_curves",
+    ),
+    Product(
+        "published_times",
+        "What the 2019 study's epochs cost",
+        PUBLISHED_STUDY,
+        _nothing,
+        TIMES,
+        when=_is_compared,
     ),
 )
 

@@ -1,0 +1,150 @@
+"""Learning curves of the 2019 study by its own records, a row per question; ours beside them if ours
+are trained on the same images.
+"""
+
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
+
+from denoising.evaluation.published_records import best_epochs, curve_summary, read_histories
+from denoising.report import style
+from denoising.running.logs import open_log
+
+# Title of each row: the records that it shows, with their names
+ROWS = {
+    "planaria, replication": {
+        "planaria-1": "100 epochs",
+        "planaria-2": "200 epochs, first",
+        "planaria-3": "200 epochs, second",
+        "planaria-4": "200 epochs, third",
+    },
+    "planaria, batch size": {
+        "planaria-batch8": "batch 8",
+        "planaria-1": "batch 16",
+        "planaria-batch32": "batch 32",
+        "planaria-batch64": "batch 64",
+    },
+    "planaria, steps per epoch": {
+        "planaria-steps25": "25 steps",
+        "planaria-steps100": "100 steps",
+        "planaria-1": "400 steps",
+    },
+    "tribolium": {
+        "beetle-step25": "100 epochs, 25 steps",
+        "beetle-1": "100 epochs",
+        "beetle-2": "200 epochs",
+    },
+}
+AXES = {"epoch": "epoch", "samples_seen": "patches seen, repeats counted"}
+HEIGHT = 40.0  # mm of a row
+SHOWN = 0.8  # of the losses of a row: the first epochs lie above its panels
+OURS = "#000000"
+
+
+def our_histories():
+    """Losses of our runs on the same images, by run; none if the study only reads records."""
+    runs = [run for run in study.runs if real_organism(run)]
+    paths = getattr(snakemake.input, "histories", [])
+    histories = {}
+    for run, path in zip(runs, paths, strict=bool(paths)):
+        training = study.training_of(study.runs[run].model)
+        # Other losses have other units
+        if training.loss == "laplace":
+            histories[run] = pd.read_csv(path)
+    return histories
+
+
+def real_organism(run):
+    """The organism whose published images a run is trained on; None for simulated ones."""
+    dataset = study.datasets[study.models[study.runs[run].model].trained_on]
+    return None if dataset.is_simulated else dataset.published
+
+
+def ours_in(title):
+    """Our runs of a row: those that the 2019 study has a model of, and, in the first row of their
+    organism, those that it has not.
+    """
+    models = set(records.loc[records["record"].isin(ROWS[title]), "model"])
+    known = set(records["model"])
+    rows = [name for name in ROWS if name.startswith(real_name(title))]
+    chosen = []
+    for run, history in histories.items():
+        model = study.runs[run].model
+        is_here = model in models or (model not in known and title == rows[0])
+        if real_organism(run) == real_name(title) and is_here:
+            chosen.append((run, history))
+    return chosen
+
+
+def real_name(title):
+    return title.split(",")[0]
+
+
+def draw_record(ax, rows, x, colour):
+    """A training: dotted its loss, solid its validation loss, a ring where that is lowest."""
+    ax.plot(rows[x], rows["loss"], color=colour, linestyle=":", linewidth=0.7)
+    ax.plot(rows[x], rows["val_loss"], color=colour)
+    best = best_epochs(rows).iloc[0]
+    ring = {"s": 16, "c": "white", "edgecolors": [colour], "zorder": 3}
+    ax.scatter(best[x], best["val_loss"], **ring)
+    last = rows.iloc[-1]
+    if last["epoch"] < last["epochs"]:
+        ax.plot(last[x], last["val_loss"], color=colour, marker="X", markersize=5, zorder=4)
+    if last["record"] in overfitting.index:
+        rise = overfitting.loc[last["record"], "rise"]
+        place = {"xytext": (2, 0), "textcoords": "offset points", "va": "center"}
+        ax.annotate(f"+{rise:.3f}", (last[x], last["val_loss"]), color=colour, **place, size=6)
+
+
+def limits(rows):
+    """Range of a row's panels: from the lowest loss to where `SHOWN` of the losses are below."""
+    values = pd.concat([rows["loss"], rows["val_loss"]])
+    low = values.min()
+    high = values.quantile(SHOWN)
+    return low - 0.08 * (high - low), high + 0.08 * (high - low)
+
+
+with open_log(snakemake.log[0]):
+    style.use_theme()
+    study = snakemake.params.study
+    records = read_histories(snakemake.input.records)
+    summary = curve_summary(records).set_index("record")
+    overfitting = summary[summary["overfits"]]
+    histories = our_histories()
+    size = (style.WIDTH * style.MM, HEIGHT * len(ROWS) * style.MM)
+    figure, grid = plt.subplots(len(ROWS), len(AXES), figsize=size, sharey="row")
+    for (title, shown), axes in zip(ROWS.items(), grid, strict=True):
+        ours = ours_in(title)
+        entries = []
+        for colour, (record, label) in zip(style.COLOURS, shown.items(), strict=False):
+            rows = records[records["record"] == record]
+            entries.append(style.entry(label, color=colour, linestyle="-"))
+            for ax, x in zip(axes, AXES, strict=True):
+                draw_record(ax, rows, x, colour)
+        for run, history in ours:
+            for ax, x in zip(axes, AXES, strict=True):
+                ax.plot(history[x], history["val_loss"], color=OURS, linestyle=(0, (3, 1)))
+        if ours:
+            entries.append(style.entry("ours, validation", color=OURS, linestyle=(0, (3, 1))))
+        axes[0].set_ylim(limits(records[records["record"].isin(shown)]))
+        axes[0].set_title(title, loc="left", weight="bold")
+        axes[0].set_ylabel("Laplace loss\n(nats per voxel)")
+        axes[0].yaxis.set_major_locator(MaxNLocator(5))
+        axes[0].set_xlim(0, records.loc[records["record"].isin(shown), "epoch"].max() * 1.12)
+        axes[1].set_xscale("log")
+        axes[1].xaxis.set(major_locator=LogLocator(numticks=6), minor_locator=NullLocator())
+        axes[1].xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes[-1].legend(handles=entries, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        for ax in axes:
+            ax.grid(axis="y", color=style.GRID)
+    for ax, label in zip(grid[-1], AXES.values(), strict=True):
+        ax.set_xlabel(label)
+    legend = [
+        style.entry("validation loss", linestyle="-"),
+        style.entry("training loss", linestyle=":"),
+        style.entry("lowest validation loss", marker="o", markerfacecolor="white"),
+        style.entry("record ends early", marker="X"),
+    ]
+    note = "Numbers at the end of a curve: how far an overfitting training rose above its lowest "
+    note += "validation loss. The first epochs lie above a panel."
+    style.finish(figure, snakemake, note, legend)
