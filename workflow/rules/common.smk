@@ -131,10 +131,11 @@ def all_figures():
     )
 
 
+def is_record(product):
+    """Whether a table or figure is made from the published study's own records alone."""
+    return product.category == products.PUBLISHED_STUDY and not product.inputs(STUDY)
+
+
 def published_names(products_by_name):
     """Tables or figures of the published study that are made from its own records alone."""
-    return [
-        name
-        for name, product in products_by_name.items()
-        if product.category == products.PUBLISHED_STUDY and not product.inputs(STUDY)
-    ]
+    return [name for name, product in products_by_name.items() if is_record(product)]

@@ -256,7 +256,10 @@ def figure_inputs(wildcards):
 
 
 def caption_of(kind, product):
-    """The caption of a table or figure, whose words depend on the study, and the study's note."""
+    """The caption of a table or figure, whose words depend on the study, and the study's note.
+
+    The note speaks of the study's own numbers, so that published records go without it.
+    """
     text = (WORKFLOW / "report" / kind / f"{product.script_name}.rst").read_text()
     caption = jinja2.Template(text).render(
         study=STUDY,
@@ -264,4 +267,4 @@ def caption_of(kind, product):
         over_trainings=OVER_TRAININGS if STUDY.ensembles else "",
         two_trainings=f" {TWO_TRAININGS}" if STUDY.trains_once else "",
     )
-    return f"{caption}\n\n{STUDY.note}".strip()
+    return caption if is_record(product) else f"{caption}\n\n{STUDY.note}".strip()

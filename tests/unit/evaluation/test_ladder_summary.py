@@ -6,6 +6,7 @@ import pytest
 from made_up import students
 
 from denoising.evaluation.ladder_summary import explanation_means
+from denoising.evaluation.protocol_ladder import LABELS, PAPER_STEP, PRINTED
 
 
 def test_every_step_has_its_change():
@@ -39,3 +40,16 @@ def test_every_step_has_its_change():
     odd = pd.DataFrame(rows).query("step == 1 or volume == 'v0'")
     with pytest.raises(ValueError, match="'step': 2.*only one of the two has .'v1'"):
         explanation_means(odd)
+
+
+def test_what_other_programs_print_is_compared_with_the_papers_protocol():
+    rows = [
+        {"dataset": "d", "model": "one", "condition": "1", "volume": f"v{i}", "output": "input"}
+        | {"step": step, "label": label, "metric": "psnr", "value": 10 * step + i}
+        for step, label in enumerate(LABELS)
+        for i in range(3)
+        if step >= PAPER_STEP
+    ]
+    table = explanation_means(pd.DataFrame(rows)).set_index("label")
+    assert np.isnan(table.loc[LABELS[PAPER_STEP], "change"])
+    assert table.loc[list(PRINTED), "change"].tolist() == pytest.approx([10, 20])

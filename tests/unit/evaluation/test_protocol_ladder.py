@@ -9,6 +9,7 @@ from scipy.ndimage import gaussian_filter
 from skimage.metrics import structural_similarity
 
 from denoising.evaluation import columns
+from denoising.evaluation.other_scorers import unifmir_scores, zerocost_scores
 from denoising.evaluation.protocol_ladder import LABELS, score_protocol_steps
 from denoising.evaluation.protocols import score_volume
 from denoising.images.volumes import Pair, write_volume
@@ -123,8 +124,18 @@ def test_each_step_changes_what_it_is_called_for(scored_steps):
 
 def test_without_a_restored_truth_the_steps_begin_with_the_right_roles(scored_steps):
     with_swap, without = scored_steps(swapped=True), scored_steps(swapped=False)
-    assert {step for _, step, _ in without} == {1, 2, 3, 4}
+    assert {step for _, step, _ in without} == {1, 2, 3, 4, 5, 6}
     assert without == {key: value for key, value in with_swap.items() if key[1] > 0}
+
+
+def test_what_other_programs_print_stands_beside_the_ladder(scored_steps, images):
+    values = scored_steps(swapped=False)
+    for output, image in (("input", images["noisy"]), ("network", images["network"])):
+        zerocost = zerocost_scores(images["truth"], image)
+        unifmir = unifmir_scores(images["truth"], image, None, "1")
+        assert {metric: values[output, 5, metric] for metric in zerocost} == zerocost
+        assert {metric: values[output, 6, metric] for metric in unifmir} == unifmir
+        assert (output, 6, "nrmse") not in values
 
 
 def test_what_cannot_be_scored_is_named(tmp_path):

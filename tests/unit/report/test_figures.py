@@ -52,6 +52,9 @@ SCRIPTS = {
     "runtimes": "runtimes",
     "calibration": "calibration",
     "why_the_numbers_differ": "why_the_numbers_differ",
+    "published_curves": "published_curves",
+    "curves_beside_published": "published_curves",
+    "published_times": "published_times",
 }
 PLOTS = list(SCRIPTS)[2:]
 FINE = style.FILES["savefig.dpi"]
@@ -175,12 +178,18 @@ def inputs_for(name, folder, study):
     resources = ROOT / "resources"
     published = {"published": resources / "published_scores.csv"}
     runtimes = {"published": resources / "published_runtimes.csv"}
+    records = {"records": resources / "published_histories.csv"}
     return {
         "fig1_patches": lambda: {"examples": patches},
         "fig2_restoration": lambda: {"examples": sections},
         "learning_curves": lambda: {"histories": make_histories(folder, study)},
         "runtimes": lambda: {"histories": make_histories(folder, study)} | runtimes,
         "calibration": lambda: {"calibration": make_calibrations(folder, study)},
+        "published_curves": lambda: records,
+        "curves_beside_published": lambda: records | {"histories": make_histories(folder, study)},
+        "published_times": lambda: records
+        | runtimes
+        | {"sizes": resources / "published_volumes.csv"},
         "why_the_numbers_differ": lambda: published
         | {"explanation": make_explanation(folder / "e.csv", study)},
     }.get(name, lambda: published | {"scores": make_scores(folder / "s.csv", study)})()

@@ -12,7 +12,7 @@ import yaml
 
 from denoising.study.config import resolve
 from denoising.study.datasets import SOURCES
-from denoising.study.products import figures, tables
+from denoising.study.products import PUBLISHED_STUDY, figures, tables
 from denoising.study.study import Run
 from denoising.study.training import Compute
 from denoising.study.validation import StudyError, refuse_repeated_keys
@@ -158,6 +158,27 @@ def test_a_study_beside_nothing_published_has_no_ladder(published, config, schem
     study = resolve(config, schema)
     assert not study.published_datasets
     assert ladder not in names(tables(study)) | names(figures(study))
+
+
+def test_the_published_records_are_shown_beside_studies_of_the_published_sets(
+    published, config, schema
+):
+    """Ours stand beside its curves if they are trained on its images, and not on simulated ones."""
+
+    def of_records(study):
+        shown = [*tables(study), *figures(study)]
+        return [product for product in shown if product.category == PUBLISHED_STUDY]
+
+    assert not of_records(resolve(config, schema))
+    records = of_records(published)
+    beside = {product.name for product in records if product.inputs(published)}
+    assert beside == (
+        set() if published.datasets["planaria"].is_simulated else {"curves_beside_published"}
+    )
+    assert {product.name for product in records} - beside == {
+        "published_curves", "published_conclusions", "published_times", "published_time_lines",
+        "comparable_numbers",
+    }  # fmt: skip
 
 
 def test_published_models_have_the_published_values(published):

@@ -1,5 +1,5 @@
-"""Learning curves of the 2019 study by its own records, a row per question; ours beside them if ours
-are trained on the same images.
+"""Learning curves of the 2019 study by its own records, a row per question; ours beside them if
+they are of the same images.
 """
 
 import pandas as pd
@@ -29,16 +29,14 @@ ROWS = {
         "planaria-steps100": "100 steps",
         "planaria-1": "400 steps",
     },
-    "tribolium": {
-        "beetle-step25": "100 epochs, 25 steps",
-        "beetle-1": "100 epochs",
-        "beetle-2": "200 epochs",
-    },
+    "tribolium, replication": {"beetle-1": "100 epochs", "beetle-2": "200 epochs"},
+    "tribolium, steps per epoch": {"beetle-step25": "25 steps", "beetle-1": "400 steps"},
 }
 AXES = {"epoch": "epoch", "samples_seen": "patches seen, repeats counted"}
-HEIGHT = 40.0  # mm of a row
+HEIGHT = 36.0  # mm of a row
 SHOWN = 0.8  # of the losses of a row: the first epochs lie above its panels
 OURS = "#000000"
+BEHIND = {"facecolor": "white", "edgecolor": "none", "pad": 0.4, "alpha": 0.8}
 
 
 def our_histories():
@@ -72,7 +70,7 @@ def ours_in(title):
         model = study.runs[run].model
         is_here = model in models or (model not in known and title == rows[0])
         if real_organism(run) == real_name(title) and is_here:
-            chosen.append((run, history))
+            chosen.append(history)
     return chosen
 
 
@@ -90,18 +88,30 @@ def draw_record(ax, rows, x, colour):
     last = rows.iloc[-1]
     if last["epoch"] < last["epochs"]:
         ax.plot(last[x], last["val_loss"], color=colour, marker="X", markersize=5, zorder=4)
+
+
+def mark_overfitting(ax, rows, colour):
+    """How far an overfitting training rose above its lowest validation loss, at its end."""
+    last = rows.iloc[-1]
     if last["record"] in overfitting.index:
-        rise = overfitting.loc[last["record"], "rise"]
-        place = {"xytext": (2, 0), "textcoords": "offset points", "va": "center"}
-        ax.annotate(f"+{rise:.3f}", (last[x], last["val_loss"]), color=colour, **place, size=6)
+        words = f"rose by {overfitting.loc[last['record'], 'rise']:.3f}"
+        place = {"xytext": (3, 0), "textcoords": "offset points", "va": "center"}
+        end = (last["epoch"], last["val_loss"])
+        ax.annotate(words, end, color=colour, size=style.SMALL, bbox=BEHIND, **place)
 
 
-def limits(rows):
-    """Range of a row's panels: from the lowest loss to where `SHOWN` of the losses are below."""
-    values = pd.concat([rows["loss"], rows["val_loss"]])
-    low = values.min()
-    high = values.quantile(SHOWN)
-    return low - 0.08 * (high - low), high + 0.08 * (high - low)
+def set_limits(axes, rows):
+    """From the lowest loss to where `SHOWN` of the losses are below, and to where these begin."""
+    low = rows[["loss", "val_loss"]].min(axis=None)
+    high = rows[["loss", "val_loss"]].stack().quantile(SHOWN)
+    margin = 0.08 * (high - low)
+    axes[0].set_ylim(low - margin, high + margin)
+    axes[0].set_xlim(0, 1.02 * rows["epoch"].max())
+    if rows["record"].isin(overfitting.index).any():
+        axes[0].set_xlim(0, 1.3 * rows["epoch"].max())
+    seen = rows.loc[rows["loss"] < high, "samples_seen"]
+    axes[1].set_xscale("log")
+    axes[1].set_xlim(0.8 * seen.min(), 1.25 * seen.max())
 
 
 with open_log(snakemake.log[0]):
@@ -121,18 +131,17 @@ with open_log(snakemake.log[0]):
             entries.append(style.entry(label, color=colour, linestyle="-"))
             for ax, x in zip(axes, AXES, strict=True):
                 draw_record(ax, rows, x, colour)
-        for run, history in ours:
+            mark_overfitting(axes[0], rows, colour)
+        for history in ours:
             for ax, x in zip(axes, AXES, strict=True):
                 ax.plot(history[x], history["val_loss"], color=OURS, linestyle=(0, (3, 1)))
         if ours:
             entries.append(style.entry("ours, validation", color=OURS, linestyle=(0, (3, 1))))
-        axes[0].set_ylim(limits(records[records["record"].isin(shown)]))
+        set_limits(axes, records[records["record"].isin(shown)])
         axes[0].set_title(title, loc="left", weight="bold")
         axes[0].set_ylabel("Laplace loss\n(nats per voxel)")
         axes[0].yaxis.set_major_locator(MaxNLocator(5))
-        axes[0].set_xlim(0, records.loc[records["record"].isin(shown), "epoch"].max() * 1.12)
-        axes[1].set_xscale("log")
-        axes[1].xaxis.set(major_locator=LogLocator(numticks=6), minor_locator=NullLocator())
+        axes[1].xaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), minor_locator=NullLocator())
         axes[1].xaxis.set_major_formatter(EngFormatter(sep=""))
         axes[-1].legend(handles=entries, loc="center left", bbox_to_anchor=(1.0, 0.5))
         for ax in axes:
@@ -145,6 +154,8 @@ with open_log(snakemake.log[0]):
         style.entry("lowest validation loss", marker="o", markerfacecolor="white"),
         style.entry("record ends early", marker="X"),
     ]
-    note = "Numbers at the end of a curve: how far an overfitting training rose above its lowest "
-    note += "validation loss. The first epochs lie above a panel."
+    note = (
+        "Overfitting: how far the validation loss at the end is above its lowest value. The first "
+    )
+    note += "epochs lie above a panel."
     style.finish(figure, snakemake, note, legend)

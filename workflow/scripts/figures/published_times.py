@@ -42,8 +42,8 @@ def draw_paper(ax, fit, runtimes):
     for epochs, value in steps.items():
         y = fit.line.overhead_seconds + fit.line.seconds_per_step * value
         ax.plot(value, y, "D", color=PAPER, markersize=5)
-        place = {"xytext": (-5, 3), "textcoords": "offset points", "ha": "right"}
-        ax.annotate(f"{value:,.0f} steps in {epochs} epochs", (value, y), **place)
+        place = {"xytext": (-6, 0), "textcoords": "offset points", "ha": "right"}
+        ax.annotate(f"{value:,.0f} steps\nin {epochs} epochs", (value, y), **place)
     ax.axvline(SAID_STEPS, color=SAID, linestyle="--")
     ax.set(xlabel="steps per epoch (batches of 16)", ylabel="time per epoch (s)")
     ax.set(xlim=x, ylim=(0, None))
@@ -52,11 +52,14 @@ def draw_paper(ax, fit, runtimes):
 def draw_rates(ax, times):
     """Patches per second and arithmetic per second of every record."""
     rows = times.sort_values(["trained_on", "patches", "record"])
-    sns.stripplot(rows, x="teraflop_per_second", y="record", ax=ax, color=LINE, size=4, jitter=False)
+    sns.stripplot(
+        rows, x="teraflop_per_second", y="record", ax=ax, color=LINE, size=4, jitter=False
+    )
     top = rows["teraflop_per_second"].max()
     for place, value in enumerate(rows["samples_per_second"]):
-        ax.text(top * 1.06, place, f"{value:.0f} patches/s", va="center", size=style.SMALL)
-    ax.set(xlabel="arithmetic (TFLOP per second)", ylabel="", xlim=(0, top * 1.4))
+        ax.text(top * 1.14, place, f"{value:.0f} patches/s", va="center", size=style.SMALL)
+    ax.set(xlabel="arithmetic (TFLOP per second)", ylabel="", xlim=(0, top * 1.45))
+    ax.set_xticks(range(int(top) + 2))
     ax.grid(color=style.GRID)
 
 
@@ -76,7 +79,9 @@ with open_log(snakemake.log[0]):
         ax.grid(axis="y", color=style.GRID)
     legend = [
         style.entry("median over epochs, line of least squares", color=LINE, marker="o", ls="-"),
-        style.entry("validation, at a third of a training patch's time", color=VALIDATION, lw=4, ls="-"),
+        style.entry(
+            "validation, at a third of a training patch's time", color=VALIDATION, lw=4, ls="-"
+        ),
         style.entry("CARE paper's 30h06", color=PAPER, marker="D"),
         style.entry('"around 1800" (2019 study)', color=SAID, linestyle="--"),
     ]

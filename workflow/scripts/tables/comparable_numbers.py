@@ -13,7 +13,7 @@ with open_log(snakemake.log[0]):
         columns={"beside": "may stand beside", "why_not": "why not beside the CARE paper"}
     )
     protocols = table.drop(columns=["beside", "why_not"])
-    title = f"{study.title}: which published numbers may stand beside which"
+    title = "Which published numbers may stand beside which"
     legend = [
         "Numbers of one protocol on one test set compare, condition by condition, and no others. "
         "Simulated specimens are a test set of their own. ZeroCostDL4Mic's notebooks come without "

@@ -18,11 +18,11 @@ LEGEND = (
     "Difference: method less reference, with its 95 % interval (Student's t) over the 20 test "
     "volumes of planaria where the records hold each volume (scores of 7 April 2019); else between "
     "means of the final tables, whose volumes are not published. Standard deviation of equal "
-    "trainings: of the best validation loss over three, of the mean scores over two of them, pooled "
-    "over conditions. A conclusion survives in a measure if the difference has the claimed sign, "
-    "its interval excludes 0, and it is larger than Student's t over equal trainings allows two "
-    "single trainings to differ (95 %). Two equal trainings can refute, and hardly confirm: "
-    "Student's quantile is 12.7 then."
+    "trainings: of the best validation loss over three, of the mean scores over two of them, "
+    "pooled over conditions. A conclusion survives in a measure if the difference has the "
+    "claimed sign, its interval excludes 0, and it is larger than Student's t over equal "
+    "trainings allows two single trainings to differ (95 %). Two equal trainings can refute, "
+    "and hardly confirm: Student's quantile is 12.7 then."
 )
 
 
@@ -39,7 +39,6 @@ def measure_of(row):
 
 
 with open_log(snakemake.log[0]):
-    study = snakemake.params.study
     records = Records(
         read_histories(snakemake.input.records),
         read_tidy(snakemake.input.volumes),
@@ -67,7 +66,7 @@ with open_log(snakemake.log[0]):
     )
     names = ["conclusion", "measure", "method", "reference", "difference"]
     names += ["equal_sd", "equal_trainings", "reach", "survives"]
-    title = f"{study.title}: which conclusions of the 2019 study survive"
+    title = "Which conclusions of the 2019 study survive"
     sections = [Section(summary, "Conclusions"), Section(rows[names], "Measures")]
     write_csv(table, snakemake.output.csv, title)
     write_markdown(Page(title, "", sections, [LEGEND]), snakemake.output.markdown)

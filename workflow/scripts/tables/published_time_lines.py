@@ -29,7 +29,6 @@ def line_row(times, varies, runtimes):
 
 
 with open_log(snakemake.log[0]):
-    study = snakemake.params.study
     histories = read_histories(snakemake.input.records)
     times = epoch_times(histories, read_tidy(snakemake.input.sizes))
     runtimes = read_tidy(snakemake.input.published)
@@ -40,7 +39,7 @@ with open_log(snakemake.log[0]):
     cells = table.round({"teraflop_per_second": 2})
     cells[seconds] = cells[seconds].map(duration)
     cells["seconds_per_patch"] = table["seconds_per_patch"].map(lambda s: f"{1000 * s:.1f} ms")
-    title = f"{study.title}: the 2019 study's time per epoch as lines"
+    title = "The 2019 study's time per epoch as lines"
     legend = [
         "Lines of least squares through medians, against patches trained on, for steps of 16 "
         "patches. Validation: the time of its patches, if one takes a third of a training patch's "

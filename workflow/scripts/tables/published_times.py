@@ -8,7 +8,6 @@ from denoising.report.score_tables import whole
 from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
-    study = snakemake.params.study
     histories = read_histories(snakemake.input.records)
     table = epoch_times(histories, read_tidy(snakemake.input.sizes))
     table = table.sort_values(["trained_on", "patches", "record"], ignore_index=True)
@@ -16,7 +15,7 @@ with open_log(snakemake.log[0]):
     digits = {"seconds_per_epoch": 1, "samples_per_second": 1, "teraflop_per_second": 2}
     cells = table.round(digits).drop(columns=["trained_on"])
     cells["seconds_per_epoch"] = cells["seconds_per_epoch"].map("{:.1f} s".format)
-    title = f"{study.title}: what the 2019 study's epochs cost"
+    title = "What the 2019 study's epochs cost"
     legend = [
         "Medians over epochs, on one GTX 1080. Patches per second: those trained on, by the whole "
         "epoch. TFLOP per second: arithmetic of training and of validation, convolutions alone."

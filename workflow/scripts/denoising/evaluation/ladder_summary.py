@@ -27,7 +27,8 @@ def explanation_means(explanation: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         tested_on, model, output, condition, metric, step, label; `mean`, `sd`, `low`, `high` and
         `n` as in `scores.summarise`; `change`, the mean less that of the step before, or of the
-        paper's protocol (nan where there is none), and `change_low` and `change_high`, its interval over the same volumes.
+        paper's protocol (nan where there is none), and `change_low` and `change_high`, its interval
+        over the same volumes.
 
     Raises
     ------

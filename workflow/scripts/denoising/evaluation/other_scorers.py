@@ -113,8 +113,8 @@ def unifmir_planes(depth: int, organism: str | None, condition: str) -> range:
     """The planes of a stack that UniFMIR scores; the middle three of a stack too thin for its own.
 
     Condition 1 has five or more from the 10th plane of planaria, six or more from the 2nd of
-    tribolium; other conditions have planes 85 and 86 of planaria (or the last three), and the middle
-    three of tribolium.
+    tribolium; other conditions have planes 85 and 86 of planaria (or the last three), and the
+    middle three of tribolium.
     """
     middle = range(max(depth // 2 - 1, 0), min(depth // 2 + 2, depth))
     if condition == "1" and organism in ("planaria", "tribolium"):

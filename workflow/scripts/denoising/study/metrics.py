@@ -42,7 +42,7 @@ METRICS = {
         Metric("intensity_correlation", "correlation of intensity", 3, "high", limits=(-1.0, 1.0)),
     )
 }
-# What figures of restorations show, and what tables do: PSNR is the NRMSE of each volume in decibels
+# What figures of restorations show, and what tables do: PSNR is a volume's NRMSE in decibels
 SHOWN = ("nrmse", "ssim")
 TABULATED = (*SHOWN, "psnr")
 # What the table of nuclei shows
