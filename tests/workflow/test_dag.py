@@ -18,7 +18,9 @@ def test_default_study_simulates_its_specimens(workflow):
 
 
 def test_published_study_is_the_same_graph_on_downloaded_archives(workflow):
-    assert workflow.jobs("--configfile", "config/paper.yaml") == {**STUDY, "download": 2}
+    """With one figure more: its trainings beside the published ones."""
+    beside = {"download": 2, "figure": STUDY["figure"] + 1}
+    assert workflow.jobs("--configfile", "config/paper.yaml") == STUDY | beside
 
 
 def test_a_study_file_is_self_contained(workflow, miniature_config):
@@ -301,6 +303,21 @@ def test_nuclei_are_scored_where_a_dataset_names_their_size(workflow, miniature_
         "-n", "--configfile", config, "--", "results/tables/nuclei.csv", check=False
     )
     assert "MissingRuleException" in done.said
+
+
+def test_the_published_study_needs_no_training_and_no_data(workflow, miniature_config):
+    """Its own records alone, whatever the study; ours beside its curves are another figure."""
+    for arguments in ([], ["--configfile", "config/paper.yaml"]):
+        jobs = workflow.jobs("published", *arguments)
+        assert jobs == {"table": 5, "figure": 2, "published": 1}
+    real = ["results/figures/curves_beside_published.pdf", "--configfile", "config/paper.yaml"]
+    assert workflow.jobs(*real)["train"] == 14
+    for dataset in miniature_config["datasets"].values():
+        dataset["published"] = None
+    config = workflow.write_config(miniature_config)
+    done = workflow.run("-n", "published", "--configfile", config, check=False)
+    assert done.returncode
+    assert not {"table comparable_numbers", "published"} & set(workflow.jobs("--configfile", config))
 
 
 def test_only_networks_that_predict_a_scale_are_calibrated(workflow, miniature_config):

@@ -153,6 +153,30 @@ def test_scores_stand_beside_the_published(score_table):
     assert "nan" not in text.lower().replace("planaria", "")
 
 
+def test_psnr_stands_where_its_protocol_has_it(score_table):
+    places = itertools.product(("planaria-100", ""), ("1", "2", "3"))
+    psnr = [
+        scores_of(
+            [29.0, 30.0, 31.0],
+            "0" if model else "",
+            model,
+            trained_on="planaria" if model else "",
+            condition=condition,
+            output="network" if model else "input",
+            metric="psnr",
+        )
+        for model, condition in places
+    ]
+    table, text = score_table([*once(), *psnr])
+    ours = one(table, protocol="paper", method="planaria-100", source="ours")
+    assert ours["c1_psnr_mean"] == pytest.approx(30)
+    quoted = one(table, method="Noise2Same", source="Noise2Same notebook")
+    assert (quoted["c1_nrmse_mean"], quoted["c1_psnr_mean"]) == (0.03296, 29.81)
+    assert table.loc[table["protocol"] == "study2019", "c1_psnr_mean"].isna().all()
+    assert "PSNR" not in text.split("## ")[2]
+    assert "PSNR (dB), cleanest (C1)" in text.split("## ")[1]
+
+
 def test_protocols_are_never_mixed(score_table):
     table, text = score_table(once())
     assert table["protocol"].drop_duplicates().tolist() == ["paper", "study2019"]
@@ -195,7 +219,7 @@ def test_published_values_are_those_that_the_config_names(score_table, published
     assert ("CARE paper, as the 2019 study quotes it" in set(table["source"])) is False
     assert set(table["source"]) == {"ours"}
     means = [name for name in table if name.endswith("_mean")]
-    assert means == [f"{condition}_nrmse_mean", f"{condition}_ssim_mean"]
+    assert means == [f"{condition}_{metric}_mean" for metric in ("nrmse", "ssim", "psnr")]
 
 
 def test_unknown_models_are_refused(score_table):
