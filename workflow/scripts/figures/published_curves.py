@@ -35,7 +35,9 @@ ROWS = {
 AXES = {"epoch": "epoch", "samples_seen": "patches seen, repeats counted"}
 HEIGHT = 36.0  # mm of a row
 SHOWN = 0.8  # of the losses of a row: the first epochs lie above its panels
-OURS = "#000000"
+OURS = {"linestyle": (0, (3, 1)), "linewidth": 1.3}
+UNKNOWN = "0.1"  # colour of our models that the 2019 study has not
+FAINT = 0.45  # opacity of the records beside ours
 BEHIND = {"facecolor": "white", "edgecolor": "none", "pad": 0.4, "alpha": 0.8}
 
 
@@ -70,7 +72,7 @@ def ours_in(title):
         model = study.runs[run].model
         is_here = model in models or (model not in known and title == rows[0])
         if real_organism(run) == real_name(title) and is_here:
-            chosen.append(history)
+            chosen.append((model, history))
     return chosen
 
 
@@ -80,8 +82,9 @@ def real_name(title):
 
 def draw_record(ax, rows, x, colour):
     """A training: dotted its loss, solid its validation loss, a ring where that is lowest."""
-    ax.plot(rows[x], rows["loss"], color=colour, linestyle=":", linewidth=0.7)
-    ax.plot(rows[x], rows["val_loss"], color=colour)
+    if not histories:
+        ax.plot(rows[x], rows["loss"], color=colour, linestyle=":", linewidth=0.7)
+    ax.plot(rows[x], rows["val_loss"], color=colour, alpha=FAINT if histories else 1)
     best = best_epochs(rows).iloc[0]
     ring = {"s": 16, "c": "white", "edgecolors": [colour], "zorder": 3}
     ax.scatter(best[x], best["val_loss"], **ring)
@@ -100,10 +103,12 @@ def mark_overfitting(ax, rows, colour):
         ax.annotate(words, end, color=colour, size=style.SMALL, bbox=BEHIND, **place)
 
 
-def set_limits(axes, rows):
+def set_limits(axes, rows, ours):
     """From the lowest loss to where `SHOWN` of the losses are below, and to where these begin."""
-    low = rows[["loss", "val_loss"]].min(axis=None)
-    high = rows[["loss", "val_loss"]].stack().quantile(SHOWN)
+    lowest = [history["val_loss"].min() for _, history in ours]
+    shown = ["val_loss"] if histories else ["loss", "val_loss"]
+    low = min([rows[shown].min(axis=None), *lowest])
+    high = max([rows[shown].stack().quantile(SHOWN), *lowest])
     margin = 0.08 * (high - low)
     axes[0].set_ylim(low - margin, high + margin)
     axes[0].set_xlim(0, 1.02 * rows["epoch"].max())
@@ -126,18 +131,18 @@ with open_log(snakemake.log[0]):
     for (title, shown), axes in zip(ROWS.items(), grid, strict=True):
         ours = ours_in(title)
         entries = []
+        colours = {}
         for colour, (record, label) in zip(style.COLOURS, shown.items(), strict=False):
             rows = records[records["record"] == record]
+            colours.setdefault(rows["model"].iloc[0], colour)
             entries.append(style.entry(label, color=colour, linestyle="-"))
             for ax, x in zip(axes, AXES, strict=True):
                 draw_record(ax, rows, x, colour)
             mark_overfitting(axes[0], rows, colour)
-        for history in ours:
+        for model, history in ours:
             for ax, x in zip(axes, AXES, strict=True):
-                ax.plot(history[x], history["val_loss"], color=OURS, linestyle=(0, (3, 1)))
-        if ours:
-            entries.append(style.entry("ours, validation", color=OURS, linestyle=(0, (3, 1))))
-        set_limits(axes, records[records["record"].isin(shown)])
+                ax.plot(history[x], history["val_loss"], color=colours.get(model, UNKNOWN), **OURS)
+        set_limits(axes, records[records["record"].isin(shown)], ours)
         axes[0].set_title(title, loc="left", weight="bold")
         axes[0].set_ylabel("Laplace loss\n(nats per voxel)")
         axes[0].yaxis.set_major_locator(MaxNLocator(5))
@@ -150,7 +155,7 @@ with open_log(snakemake.log[0]):
         ax.set_xlabel(label)
     legend = [
         style.entry("validation loss", linestyle="-"),
-        style.entry("training loss", linestyle=":"),
+        style.entry("ours", **OURS) if histories else style.entry("training loss", linestyle=":"),
         style.entry("lowest validation loss", marker="o", markerfacecolor="white"),
         style.entry("record ends early", marker="X"),
     ]
