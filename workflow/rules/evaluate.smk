@@ -126,8 +126,8 @@ rule protocol_ladder:
         "../../envs/analysis.yaml"
     threads: threads_per_volume
     resources:
-        # As for `evaluate`: 180 MB measured
-        mem_mb=growing(1000),
+        # Planes at a time, one per thread: 780 MB measured, four threads, 1024 x 1024
+        mem_mb=growing(1500),
     params:
         conditions=condition_names,
         model=lambda wildcards: STUDY.runs[STUDY.example_run(wildcards.dataset)].model,

@@ -22,6 +22,8 @@ HEADINGS = {
     "samples": "patches seen",
     "samples_per_second": "patches per second",
     "teraflop": "arithmetic (TFLOP)",
+    "teraflop_per_second": "TFLOP per second",
+    "recorded": "epochs recorded",
     "matmul_share": "share of matmul rate",
     "host_memory_mb": "host memory (MB)",
     "device_memory_mb": "device memory (MB)",
