@@ -35,7 +35,7 @@ class Study(workflow_tests.Workflow):
 
     running = []  # every Snakemake that a test has started
     # One thread, so that results are the same to the bit wherever they are made
-    one_thread = ("--set-threads", "train=1", "restore=1", "restore_truth=1")
+    one_thread = ("--set-threads", "train=1", "restore=1", "restore_truth=1", "conformal=1")
     # Slurm is asked for its jobs more often than a cluster would like
     profile = (
         "--workflow-profile",

@@ -69,7 +69,8 @@ def test_only_training_and_restoration_ask_for_a_gpu(cluster, on_slurm):
     asked = {(job["Comment"].split("_wildcards")[0], job.get("TresPerJob")) for job in jobs}
     with_gpu = {(name, gpus) for name, gpus in asked if gpus}
     assert with_gpu == {
-        (f"rule_{name}", "gres:gpu:1") for name in ("train", "restore", "restore_truth")
+        (f"rule_{name}", "gres:gpu:1")
+        for name in ("train", "restore", "restore_truth", "conformal")
     }
 
 
@@ -77,7 +78,7 @@ def test_small_jobs_share_a_place_in_the_queue(cluster, on_slurm):
     jobs = cluster.jobs(on_slurm.root).values()
     assert Counter(job["Comment"].split("_")[1] for job in jobs) == {
         "data": 2, "train": 5, "restore": 9, "ensemble": 2, "baselines": 2, "evaluate": 14,
-        "objects": 14, "calibrate": 8, "protocol": 2, "restoration": 2, "report": 1,
+        "objects": 14, "conformal": 6, "calibrate": 10, "protocol": 2, "restoration": 2, "report": 1,
     }  # fmt: skip
     assert {job["JobState"] for job in jobs} == {"COMPLETED"}
 

@@ -74,7 +74,7 @@ def miniature(tmp_path_factory):
     """The workflow with the miniature study, run from end to end once."""
     flow = copy_workflow(tmp_path_factory.mktemp("miniature"))
     flow.config = HERE / "miniature.yaml"
-    threads = ["--set-threads", "train=1", "restore=1", "restore_truth=1"]
+    threads = ["--set-threads", "train=1", "restore=1", "restore_truth=1", "conformal=1"]
     flow.arguments = ["--cores", "4", *threads, "--resources", "gpu=1", "--configfile", flow.config]
     flow.first = flow.run(*flow.arguments)
     return flow

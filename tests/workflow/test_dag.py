@@ -6,8 +6,8 @@ import pytest
 
 STUDY = {
     "unpack": 2, "patches": 2, "split": 2, "train": 14, "restore": 18, "tune_baseline": 10,
-    "baseline": 10, "restore_truth": 1, "evaluate": 30, "calibrate": 18, "protocol_ladder": 2,
-    "gather_explanations": 1, "gather_scores": 1, "table": 16,
+    "baseline": 10, "restore_truth": 1, "evaluate": 30, "conformal": 14, "calibrate": 18,
+    "protocol_ladder": 2, "gather_explanations": 1, "gather_scores": 1, "table": 16,
     "figure": 11, "patch_examples": 2, "restoration_examples": 2, "provenance": 1, "all": 1,
 }  # fmt: skip
 
@@ -97,6 +97,25 @@ def test_seeds_of_a_base_are_seeds_of_its_sweep(workflow, miniature_config):
     jobs = workflow.jobs(*arguments)
     # base, batch 8 and its matched model: two runs each, and an ensemble
     assert [jobs[rule] for rule in ("train", "restore", "ensemble", "evaluate")] == [6, 6, 3, 13]
+
+
+def test_an_ensemble_is_calibrated_from_its_runs(workflow, miniature_config):
+    arguments = ["--configfile", workflow.write_config(miniature_config), "--"]
+    target = "results/calibration/tribolium-100-ensemble/planaria.csv"
+    jobs = workflow.jobs(*arguments, target)
+    rules = ("train", "restore", "conformal", "calibrate", "ensemble")
+    assert [jobs[rule] for rule in rules] == [2, 2, 1, 1, 0]
+
+
+def test_an_ensemble_that_is_kept_has_intervals_if_its_networks_predict_errors(
+    workflow, miniature_config
+):
+    target = "results/restored/tribolium-100-ensemble/planaria"
+    for keep, loss, count in ((True, "laplace", 1), (False, "laplace", 0), (True, "mae", 0)):
+        miniature_config["restoration"] = {"keep": keep}
+        miniature_config["training"]["loss"] = loss
+        config = workflow.write_config(miniature_config)
+        assert workflow.jobs("--configfile", config, "--", target)["conformal"] == count
 
 
 def test_one_ensemble_needs_only_its_runs(workflow, miniature_config):
@@ -324,7 +343,8 @@ def test_only_networks_that_predict_a_scale_are_calibrated(workflow, miniature_c
     models["planaria-100"]["loss"] = "mae"
     arguments = ["--configfile", workflow.write_config(miniature_config), "--"]
     jobs = workflow.jobs(*arguments, "results/calibration/tribolium-100-seed2/planaria.csv")
-    assert [jobs[rule] for rule in ("train", "restore", "calibrate", "evaluate")] == [1, 1, 1, 0]
+    rules = ("train", "restore", "conformal", "calibrate", "evaluate")
+    assert [jobs[rule] for rule in rules] == [1, 1, 1, 1, 0]
     done = workflow.run(
         "-n", *arguments, "results/calibration/planaria-100/planaria.csv", check=False
     )

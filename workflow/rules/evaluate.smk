@@ -1,5 +1,6 @@
-# Needs: test volumes and restorations. Makes: scores of images and of their nuclei, calibration, the
-# ladder between protocols, and the example sections of figure 2.
+# Needs: test volumes and restorations; for conformal factors patches, splits and model folders.
+# Makes: scores of images and of their nuclei, calibration, the ladder between protocols, and the
+# example sections of figure 2.
 
 
 rule evaluate:
@@ -84,24 +85,57 @@ rule gather_scores:
         "../scripts/gather_scores.py"
 
 
+rule conformal:
+    """Find the factors by which the predicted intervals of a run or an ensemble hold the truth of
+    validation patches as often as they say.
+    """
+    input:
+        X=of_training_behind("results/patches/{dataset}/X.npy"),
+        Y=of_training_behind("results/patches/{dataset}/Y.npy"),
+        split=of_training_behind("results/splits/{dataset}/{split}.csv"),
+        configs=of_runs_behind("results/models/{run}/config.json"),
+        weights=of_runs_behind("results/models/{run}/weights_best.h5"),
+    output:
+        factors="results/calibration/{method}/conformal.json",
+    log:
+        "logs/conformal/{method}.log",
+    benchmark:
+        "benchmarks/conformal/{method}.tsv"
+    wildcard_constraints:
+        method=any_of(STUDY.probabilistic_methods),
+    conda:
+        "../../envs/care.yaml"
+    threads: STUDY.compute.threads
+    resources:
+        gpu=gpus,
+        mem_mb=growing(8000),
+    params:
+        device=untracked(STUDY.device),
+        memory_growth=untracked(STUDY.compute.memory_growth),
+        code=code_version("conformal.py"),
+    script:
+        "../scripts/conformal.py"
+
+
 rule calibrate:
-    """Compare the scale that one run predicts with its error, on one test set."""
+    """Compare the error that a run or an ensemble predicts with the one it makes, on one test set."""
     input:
         volumes="results/volumes/{dataset}",
-        restored="results/restored/{run}/{dataset}",
+        restored=of_runs_behind("results/restored/{run}/{{dataset}}"),
+        factors="results/calibration/{method}/conformal.json",
     output:
-        calibration="results/calibration/{run}/{dataset}.csv",
+        calibration="results/calibration/{method}/{dataset}.csv",
     log:
-        "logs/calibrate/{run}/{dataset}.log",
+        "logs/calibrate/{method}/{dataset}.log",
     benchmark:
-        "benchmarks/calibrate/{run}/{dataset}.tsv"
+        "benchmarks/calibrate/{method}/{dataset}.tsv"
     wildcard_constraints:
-        run=any_of(STUDY.probabilistic_runs),
+        method=any_of(STUDY.probabilistic_methods),
     conda:
         "../../envs/analysis.yaml"
     threads: threads_per_volume
     resources:
-        # As for `evaluate`: 310 MB measured
+        # As for `evaluate`: 140 MB measured, 270 MB for an ensemble of three
         mem_mb=growing(1000),
     params:
         conditions=condition_names,

@@ -118,8 +118,16 @@ def in_slabs():
 
 def restored_by_runs(wildcards):
     """Restorations by each run of the ensemble's model."""
-    runs = STUDY.models[STUDY.ensembles[wildcards.ensemble]].runs
+    runs = STUDY.runs_behind(wildcards.ensemble)
     return expand("results/restored/{run}/{{dataset}}", run=runs)
+
+
+def factors_of_intervals(wildcards):
+    """The ensemble's conformal factors, if its networks predict their error and its files stay."""
+    predicts = wildcards.ensemble in STUDY.probabilistic_methods
+    if not (predicts and STUDY.restoration.keep):
+        return []
+    return ["results/calibration/{ensemble}/conformal.json"]
 
 
 def tuning_dataset(wildcards):
@@ -181,6 +189,22 @@ def restored_volumes(wildcards):
     if wildcards.method == INPUT:
         return []
     return f"results/restored/{wildcards.method}/{wildcards.dataset}"
+
+
+def of_runs_behind(pattern):
+    """A path for each run that the method of the wildcards consists of."""
+    return lambda wildcards: expand(pattern, run=STUDY.runs_behind(wildcards.method))
+
+
+def of_training_behind(pattern):
+    """A path with the dataset and the split that the method's runs are trained on."""
+
+    def path(wildcards):
+        run = STUDY.runs_behind(wildcards.method)[0]
+        training = STUDY.training_of(STUDY.runs[run].model)
+        return pattern.format(dataset=training.trained_on, split=training.split)
+
+    return path
 
 
 def threads_per_volume(wildcards):

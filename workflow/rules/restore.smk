@@ -101,9 +101,10 @@ rule gather_slabs:
 
 
 rule ensemble:
-    """Average the restorations by the runs of one model, volume by volume."""
+    """Average the restorations by the runs of one model, volume by volume, with intervals of 95 %."""
     input:
         runs=restored_by_runs,
+        factors=factors_of_intervals,
     output:
         restored=keep_if_asked(directory("results/restored/{ensemble}/{dataset}")),
     log:

@@ -1,4 +1,4 @@
-"""Compare the scale that one run predicts with its error, on one test set."""
+"""Compare the error that a run or an ensemble predicts with the one it makes, on one test set."""
 
 from pathlib import Path
 
@@ -6,15 +6,17 @@ import pandas as pd
 
 from denoising.evaluation import columns
 from denoising.evaluation.calibration import calibrate_pair
+from denoising.evaluation.conformal import Factors
 from denoising.images.volumes import paired
 from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
-    restored = Path(snakemake.input.restored)
+    restored = [Path(folder) for folder in snakemake.input.restored]
+    factors = Factors.read(Path(snakemake.input.factors))
     scratch = Path(snakemake.output.calibration).parent
     rows = []
     for pair in paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions):
-        rows += calibrate_pair(pair, restored, snakemake.threads, scratch)
+        rows += calibrate_pair(pair, restored, factors, snakemake.threads, scratch)
     pd.DataFrame(rows, columns=columns.CALIBRATION).to_csv(
         snakemake.output.calibration, index=False
     )

@@ -11,12 +11,25 @@ from csbdeep.utils import normalize, normalize_minmse
 
 import denoising.images.percentiles
 from denoising.evaluation import columns
-from denoising.evaluation.calibration import LEVELS, calibrate_pair, calibrate_volume
+from denoising.evaluation.calibration import calibrate_pair
+from denoising.evaluation.calibration import calibrate_volume as calibrate_predicted
+from denoising.evaluation.conformal import LEVELS, Factors, nominal_score
+from denoising.evaluation.laplace import Predicted
 from denoising.images.volumes import Pair, write_volume
 
+UNCHANGED = Factors(100, 10, (1.0,) * len(LEVELS), 1.0)
+DOUBLED = Factors(100, 10, (2.0,) * len(LEVELS), 2.0)
 
-def values(rows, kind, name):
-    return np.array([row[name] for row in rows if row["kind"] == kind])
+
+def values(rows, kind, name, intervals="predicted"):
+    return np.array(
+        [row[name] for row in rows if (row["kind"], row["intervals"]) == (kind, intervals)]
+    )
+
+
+def calibrate_volume(truth, restored, scale, threads=1, factors=UNCHANGED):
+    """The rows of one network."""
+    return calibrate_predicted(truth, Predicted([restored], [scale]), factors, threads)
 
 
 def predicted(shape, factor=1.0, seed=0):
@@ -55,6 +68,45 @@ def test_wrong_scales_give_the_coverage_that_follows(factor):
     np.testing.assert_allclose(
         values(rows, "scale", "expected"), factor * values(rows, "scale", "observed"), rtol=0.03
     )
+
+
+def test_factors_rescale_intervals_and_errors():
+    """A network that is too sure of itself by a factor of two."""
+    rows = calibrate_volume(*predicted((30, 100, 100), 0.5), factors=DOUBLED)
+    np.testing.assert_allclose(values(rows, "coverage", "observed", "rescaled"), LEVELS, atol=0.004)
+    for name, factor in (("expected", 2.0), ("observed", 1.0), ("count", 1.0)):
+        before, after = (values(rows, "scale", name, kind) for kind in ("predicted", "rescaled"))
+        np.testing.assert_allclose(after, factor * before)
+
+
+def test_an_infinite_factor_holds_every_voxel():
+    factors = Factors(3, 10, (*(1.0,) * 18, np.inf), 1.0)
+    rows = calibrate_volume(*predicted((8, 20, 20)), factors=factors)
+    assert values(rows, "coverage", "observed", "rescaled")[-1] == 1
+    assert values(rows, "coverage", "observed", "rescaled")[-2] < 1
+
+
+def test_an_ensemble_of_one_network_twice_is_that_network():
+    truth, restored, scale = predicted((8, 20, 20))
+    alone = calibrate_volume(truth, restored, scale, factors=DOUBLED)
+    twice = calibrate_predicted(truth, Predicted([restored] * 2, [scale] * 2), DOUBLED)
+    for one, other in zip(alone, twice, strict=True):
+        assert one == pytest.approx(other, rel=1e-6)
+
+
+def test_an_ensemble_is_calibrated_if_the_truth_is_a_draw_from_its_mixture():
+    """A draw from the mixture of two networks is one from a network that chance picks."""
+    truth, _, scale = predicted((30, 100, 100))
+    rng = np.random.default_rng(1)
+    distance = np.where(rng.random(truth.shape) < 0.5, 0.003, -0.003)
+    scales = [scale, 2 * scale]
+    noise = rng.laplace(0, np.where(distance > 0, *scales))
+    centre = (truth - 200) / 3000 - distance - noise
+    networks = Predicted([centre + 0.003, centre - 0.003], scales)
+    rows = calibrate_predicted(truth, networks, UNCHANGED)
+    np.testing.assert_allclose(values(rows, "coverage", "observed"), LEVELS, atol=0.005)
+    expected, observed = (values(rows, "scale", name) for name in ("expected", "observed"))
+    np.testing.assert_allclose(observed, expected, rtol=0.03)
 
 
 def test_levels_and_bins_are_what_they_are_called():
@@ -99,6 +151,10 @@ def test_values_are_the_definition_whatever_the_blocks(shape, block, monkeypatch
     if truth.size % 10 == 0:
         np.testing.assert_allclose(values(rows, "scale", "expected"), scales, rtol=1e-6)
         np.testing.assert_allclose(values(rows, "scale", "observed"), errors, rtol=1e-5)
+
+
+def test_nominal_scores_are_those_of_laplace():
+    assert nominal_score(0.95) == pytest.approx(np.log(20))
 
 
 def test_rows_are_the_same_for_any_number_of_threads(monkeypatch):
@@ -199,7 +255,7 @@ def written(folder, shape):
 def test_pairs_are_compared_from_their_files(tmp_path, shape):
     truth, restored, scale = predicted(shape)
     expected = calibrate_volume(truth.astype(np.uint16), restored, scale)
-    rows = calibrate_pair(written(tmp_path, shape), tmp_path / "restored")
+    rows = calibrate_pair(written(tmp_path, shape), [tmp_path / "restored"], UNCHANGED)
     assert rows == [{"condition": "C1", "volume": "worm"} | row for row in expected]
     assert set(rows[0]) == set(columns.CALIBRATION)
 
@@ -208,7 +264,7 @@ def test_a_missing_scale_is_named(tmp_path):
     pair = written(tmp_path, (8, 9, 10))
     shutil.rmtree(tmp_path / "restored/scale")
     with pytest.raises(ValueError, match=r"restored/scale/C1: the predicted scale is missing"):
-        calibrate_pair(pair, tmp_path / "restored")
+        calibrate_pair(pair, [tmp_path / "restored"], UNCHANGED)
 
 
 def test_a_pair_that_cannot_be_compared_is_named(tmp_path):
@@ -217,7 +273,7 @@ def test_a_pair_that_cannot_be_compared_is_named(tmp_path):
     with pytest.raises(
         ValueError, match=r"restored/C1/worm\.tif against .*truth/worm\.tif: the image is constant"
     ):
-        calibrate_pair(pair, tmp_path / "restored")
+        calibrate_pair(pair, [tmp_path / "restored"], UNCHANGED)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +285,7 @@ def test_memory_is_that_of_a_block_a_thread(shape, tmp_path, monkeypatch):
     pair = written(tmp_path, shape)
     tracemalloc.start()
     try:
-        calibrate_pair(pair, tmp_path / "restored", threads=4)
+        calibrate_pair(pair, [tmp_path / "restored"], UNCHANGED, threads=4)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -119,9 +119,12 @@ def make_calibrations(folder, study=STUDY):
     paths = []
     for i, (run, dataset) in enumerate(study.calibrated):
         rows = []
-        for condition, j in itertools.product(study.datasets[dataset].condition_names, range(3)):
-            row = {"condition": condition, "volume": f"v{j}", "count": 100}
-            factor = 1 + 0.1 * i + 0.05 * j
+        conditions = study.datasets[dataset].condition_names
+        for intervals, condition, j in itertools.product(
+            ("predicted", "rescaled"), conditions, range(3)
+        ):
+            row = {"intervals": intervals, "condition": condition, "volume": f"v{j}", "count": 100}
+            factor = 1 + (0.1 * i + 0.05 * j) * (1 if intervals == "predicted" else 0.2)
             for level in np.arange(1, 20) / 20:
                 inside = 1 - (1 - level) ** (1 / factor)
                 names = {"kind": "coverage", "level": level, "expected": level, "observed": inside}
@@ -460,6 +463,8 @@ def test_calibration_panels_are_square_and_hold_their_diagonal(draw):
         assert ax.get_xlim() == ax.get_ylim()
         diagonal = ax.lines[0]
         assert list(diagonal.get_xdata()) == list(diagonal.get_ydata())
+        # Of the model that is trained on the panel's organism, before and after
+        assert [line.get_linestyle() for line in ax.lines[1:]] == ["--", "-"]
 
 
 def test_steps_run_downwards_to_the_papers_protocol(draw):

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from made_up import ROOT, run_table, scores_of, students, study_of
 
+from denoising.evaluation.columns import CALIBRATION
 from denoising.evaluation.runtimes import MEASURED
 
 SCORES = ROOT / "resources/published_scores.csv"
@@ -334,17 +335,21 @@ def test_strata_apart_and_only_where_there_are_any(tmp_path):
 
 def test_calibration_is_explained(tmp_path):
     rows = [
-        ("coverage", "1", f"v{i}", level, level, level - 0.1 * i, 8)
+        (intervals, "coverage", "1", f"v{i}", level, level, level - gap * i, 8)
+        for intervals, gap in (("predicted", 0.1), ("rescaled", 0.01))
         for i, level in itertools.product(range(3), (0.5, 0.95))
     ]
-    rows += [("scale", "1", f"v{i}", 0, 0.1, 0.12, 8) for i in range(3)]
-    columns = ["kind", "condition", "volume", "level", "expected", "observed", "count"]
-    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "c.csv", index=False)
+    rows += [("predicted", "scale", "1", f"v{i}", 0, 0.1, 0.12, 8) for i in range(3)]
+    rows += [("rescaled", "scale", "1", f"v{i}", 0, 0.12, 0.12, 8) for i in range(3)]
+    pd.DataFrame(rows, columns=CALIBRATION).to_csv(tmp_path / "c.csv", index=False)
     paths = [tmp_path / "c.csv"] * len(STUDY.calibrated)
     table, text = run_table("calibration", STUDY, tmp_path, calibration=paths)
-    row = one(table, method="planaria", tested_on="planaria")
-    values = row[["c1_ece_mean", "c1_inside_mean", "c1_ratio_mean"]].tolist()
-    assert values == pytest.approx([0.1, 0.85, 1.2])
+    names = ["c1_ece_mean", "c1_inside_mean", "c1_ratio_mean"]
+    for intervals, expected in (("predicted", [0.1, 0.85, 1.2]), ("rescaled", [0.01, 0.94, 1.0])):
+        row = one(table, method="planaria", tested_on="planaria", intervals=intervals)
+        assert row[names].tolist() == pytest.approx(expected)
+    rows = table[(table["method"] == "planaria") & (table["tested_on"] == "planaria")]
+    assert rows["intervals"].tolist() == ["predicted", "rescaled"]
     assert "inside 95 %, cleanest (C1)" in text
     assert "ECE: expected calibration error" in text
     assert "0.100 (-0.148 to 0.348)" in text

@@ -1,12 +1,14 @@
 """An ensemble is the mean of its runs' restorations, volume by volume, and of nothing that does not
-belong together.
+belong together; its intervals are those of the mixture that its networks predict.
 """
 
+import math
 import tracemalloc
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import denoising.images.percentiles
 from denoising.images import files as formats
@@ -14,6 +16,7 @@ from denoising.images.volumes import read_volume, volume_header, write_volume
 from denoising.restoration.destination import Destination
 from denoising.restoration.ensembles import average, mean_volume
 
+ENDS = ("lower", "upper")
 SETTINGS = {"format": "tiff", "dtype": "float32", "compression": True}
 
 
@@ -56,6 +59,46 @@ def test_runs_of_any_format_have_a_mean_of_any_format(tmp_path, file_format):
     np.testing.assert_allclose(mean[1:], 1.5, atol=1e-4)
     assert volume_header(tmp_path / "mean/1/v.tif").voxel_size == pytest.approx((2.0, 0.5, 0.5))
     assert not (tmp_path / "mean/scale").exists()  # scales have no mean
+
+
+def with_scales(folder, mean, scale, shape=(3, 4, 5)):
+    """A folder of one restored volume and its scale, both constant."""
+    restored(folder, mean, shape, names=["1/a"])
+    return restored(folder / "scale", scale, shape, names=["1/a"]).parent
+
+
+@pytest.mark.parametrize("block", [7, 10**6])
+def test_intervals_hold_the_share_of_the_mixture_that_they_say(tmp_path, monkeypatch, block):
+    monkeypatch.setattr(denoising.images.percentiles, "BLOCK", block)
+    folders = [with_scales(tmp_path / "a", 1, 0.5), with_scales(tmp_path / "b", 2, 0.25)]
+    average(folders, Destination(tmp_path / "mean", SETTINGS, threads=3), score=math.log(20))
+    assert (read_volume(tmp_path / "mean/1/a.tif") == 1.5).all()
+    for end, tail in (("lower", 0.025), ("upper", 0.975)):
+        values = read_volume(tmp_path / f"mean/interval/{end}/1/a.tif", "ZYX")
+        assert values.shape == (3, 4, 5)
+        cdf = stats.laplace.cdf(values, [[[[1]]], [[[2]]]], [[[[0.5]]], [[[0.25]]]]).mean(axis=0)
+        np.testing.assert_allclose(cdf, tail, atol=1e-5)
+
+
+def test_intervals_of_equal_runs_are_those_of_one(tmp_path):
+    folders = [with_scales(tmp_path / run, 1, 0.5) for run in "ab"]
+    average(folders, Destination(tmp_path / "mean", SETTINGS), score=3.0)
+    lower, upper = (read_volume(tmp_path / f"mean/interval/{end}/1/a.tif") for end in ENDS)
+    np.testing.assert_allclose(lower, 1 - 3 * 0.5, rtol=1e-6)
+    np.testing.assert_allclose(upper, 1 + 3 * 0.5, rtol=1e-6)
+
+
+def test_no_intervals_are_written_if_they_are_infinite_or_not_wanted(tmp_path):
+    folders = [with_scales(tmp_path / run, 1, 0.5) for run in "ab"]
+    for score in ((), (math.inf,)):
+        average(folders, Destination(tmp_path / "mean", SETTINGS), *score)
+        assert {path.name for path in (tmp_path / "mean").iterdir()} == {"1"}
+
+
+def test_a_scale_that_no_law_has_is_an_error(tmp_path):
+    folders = [with_scales(tmp_path / "a", 1, 0.5), with_scales(tmp_path / "b", 2, -1)]
+    with pytest.raises(ValueError, match="the scale holds negative"):
+        average(folders, Destination(tmp_path / "mean", SETTINGS), score=1.0)
 
 
 def test_the_mean_is_exact_to_rounding(tmp_path):

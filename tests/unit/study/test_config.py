@@ -146,7 +146,7 @@ def test_strata_and_calibration_are_reported_where_there_are_any(published, conf
     assert wanted <= names(tables(published))
     assert "calibration" in names(figures(published))
     assert published.stratified_datasets == ["planaria"]
-    assert published.probabilistic_runs == list(published.runs)
+    assert published.probabilistic_methods == list(published.runs)
     study = resolve(change(config, {"training.loss": "mae"}), schema)
     assert not wanted & names(tables(study) + figures(study))
     assert {"comparisons", "restoration_runtimes"} <= names(tables(study))
@@ -525,6 +525,9 @@ def test_a_model_of_several_seeds_has_a_run_each_and_an_ensemble(config, schema)
     assert study.runs["flies-seed3"] == Run("flies-seed3", "flies", 3)
     assert study.models["flies"].runs == ["flies-seed7", "flies-seed3"]
     assert study.ensembles == {"flies-ensemble": "flies"}
+    assert study.runs_behind("flies-ensemble") == ["flies-seed7", "flies-seed3"]
+    assert study.runs_behind("flies-seed3") == ["flies-seed3"]
+    assert {"flies-seed7", "flies-ensemble"} <= {method for method, _ in study.calibrated}
     assert "flies" in study.models
     assert "flies" not in study.runs
 

@@ -1,6 +1,7 @@
 """How well the networks know their error, on every test set."""
 
 from denoising.evaluation.calibration_summary import calibration_scores, read_calibration
+from denoising.evaluation.scores import KEYS
 from denoising.report.markdown import Page, write_csv, write_markdown
 from denoising.report.score_tables import (
     BEST,
@@ -19,8 +20,9 @@ METRICS = ("ece", "inside", "ratio")
 with open_log(snakemake.log[0]):
     study = snakemake.params.study
     paths = dict(zip(study.calibrated, snakemake.input.calibration, strict=True))
-    rows = our_means(calibration_scores(read_calibration(paths, study)), study)
-    names = ["tested_on", "method", "trained_on", "n", "seeds"]
+    rows = calibration_scores(read_calibration(paths, study))
+    rows = our_means(rows, study, [*KEYS, "intervals"])
+    names = ["tested_on", "method", "trained_on", "intervals", "n", "seeds"]
     table = in_order(wide(rows, names, all_conditions(study), METRICS), study)
     title = f"{study.title}: calibration"
     page = Page(
@@ -29,10 +31,11 @@ with open_log(snakemake.log[0]):
         sections(table, study, METRICS),
         [
             "Mean over test volumes. ECE: expected calibration error, the mean of |observed - "
-            "nominal| coverage over nominal coverages; 0 is best. Inside 95 %: share of errors in "
-            "that interval of the predicted Laplace law. Error / scale: mean absolute error by "
-            "mean predicted scale, 1 where the scale is right and more where the network is too "
-            "sure of itself.",
+            "nominal| coverage over nominal coverages; 0 is best. Inside 95 %: share of true "
+            "values in that interval. Error / scale: mean absolute error by mean predicted error, "
+            "1 where the prediction is right and more where it is too sure of itself.",
+            "Intervals: predicted, of the Laplace law that a network predicts, or of the mixture "
+            "that an ensemble does; rescaled, by split-conformal factors from validation patches.",
             BEST,
         ]
         + legend(study, volume_counts(rows, study)),

@@ -1,32 +1,36 @@
-"""Calibration of the error that a network predicts: its Laplace scale of each voxel against the
-error it makes.
+"""Calibration of the error that networks predict for each voxel, against the error they make.
 
-A network trained with the Laplace loss predicts a mean p and a scale s for every voxel. They state
-that the error e has P(|e| <= t) = 1 - exp(-t / s), so the mean of |e| is s. Both have the units of
-the network's input. To compare them with the truth y' = N(y; 0.1, 99.9), the restoration is fitted
-by least squares, a p + b, and the scale becomes |a| s.
+A network trained with the Laplace loss predicts a mean p and a scale s for every voxel, an ensemble
+a mixture of such distributions (see `laplace`, which also says what scores and expected errors
+are). Both have the units of the network's input. To compare them with the truth
+y' = N(y; 0.1, 99.9), the restoration is fitted by least squares, a p + b, and the scale becomes
+|a| s; the restoration of an ensemble is the mean of its networks', and all of them have its fit.
 
-The calibration table of one run on one test set is tidy, one value per row:
+The calibration table of one method on one test set is tidy, one value per row:
 
+intervals
+    predicted, or rescaled by split-conformal factors (`conformal`)
 kind
     coverage or scale
 condition, volume
     as in the scores
 level
-    coverage: the share of voxels whose error the interval around p should hold;
-    scale: a bin, 0 to 9, each with a tenth of the volume's voxels, in the order of predicted scale
+    coverage: the share of voxels whose truth the interval should hold;
+    scale: a bin, 0 to 9, each with a tenth of the volume's voxels, in the order of predicted error
 expected
     coverage: the level again;
-    scale: the mean predicted scale, in units of the normalised truth
+    scale: the mean predicted error (for one network its scale), in units of the normalised truth
 observed
-    coverage: the share of voxels with |e| <= -s ln(1 - level);
+    coverage: the share of voxels whose truth lies within the interval, the central one of the
+    level, for one network those with |e| <= -s ln(1 - level);
     scale: the mean of |e|, in the same units
 count
     voxels
 
-A network is calibrated if observed equals expected. Arithmetic is float64, block by block.
+Predictions are calibrated if observed equals expected. Arithmetic is float64, block by block.
 """
 
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -34,18 +38,42 @@ from pathlib import Path
 
 import numpy as np
 
+from denoising.evaluation.conformal import LEVELS, Factors, nominal_score
+from denoising.evaluation.laplace import Block, Mixture, Predicted
 from denoising.evaluation.moments import least_squares_fit, moments_of
 from denoising.evaluation.protocols import TRUTH_PERCENTILES
 from denoising.images.percentiles import blocks, normalisation, percentiles
 from denoising.images.volumes import Pair, open_volume
-from denoising.study.names import SCALES
+from denoising.study.names import PREDICTED, RESCALED, SCALES
 
-LEVELS = tuple(i / 20 for i in range(1, 20))
 BINS = 10
 
 
+@dataclass(frozen=True)
+class _Computed:
+    """An image that is computed from the predictions whenever a block of it is read."""
+
+    predicted: Predicted
+    compute: Callable[[Mixture], np.ndarray]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.predicted.means[0].shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return np.promote_types(np.float32, self.predicted.means[0].dtype)
+
+    def __getitem__(self, block: Block) -> np.ndarray:
+        return self.compute(self.predicted.mixture(block)).astype(self.dtype)
+
+
 def calibrate_pair(
-    pair: Pair, restored: Path, threads: int = 1, scratch: Path | None = None
+    pair: Pair,
+    restored: Sequence[Path],
+    factors: Factors,
+    threads: int = 1,
+    scratch: Path | None = None,
 ) -> list[dict]:
     """Compute the rows of one volume in one condition.
 
@@ -53,9 +81,11 @@ def calibrate_pair(
     ----------
     pair : Pair
         A low-SNR volume and its ground truth.
-    restored : Path
-        Folder of restorations, {condition}/{volume}.tif, and of scales,
+    restored : sequence of Path
+        For each network the folder of its restorations, {condition}/{volume}.tif, and of scales,
         scale/{condition}/{volume}.tif.
+    factors : Factors
+        Those of the network or ensemble.
     threads : int
     scratch : Path, optional
         Folder for files that must be decoded, see `open_volume`.
@@ -65,74 +95,91 @@ def calibrate_pair(
     ValueError
         If the volume cannot be compared with its truth, or its scale is missing; names the file.
     """
-    path = restored / pair.restored_name
-    scale = restored / SCALES / pair.restored_name
-    if not scale.parent.is_dir():
-        raise ValueError(
-            f"{scale.parent}: the predicted scale is missing; restore with a model of loss laplace."
-        )
-    truth, restoration, scales = (
-        open_volume(file, pair.axes, scratch) for file in (pair.truth, path, scale)
+    paths = [folder / pair.restored_name for folder in restored]
+    scales = [folder / SCALES / pair.restored_name for folder in restored]
+    for scale in scales:
+        if not scale.parent.is_dir():
+            raise ValueError(
+                f"{scale.parent}: the predicted scale is missing; restore with a model of loss"
+                " laplace."
+            )
+    truth, *images = (
+        open_volume(file, pair.axes, scratch) for file in (pair.truth, *paths, *scales)
     )
+    predicted = Predicted(images[: len(paths)], images[len(paths) :])
     try:
-        rows = calibrate_volume(truth, restoration, scales, threads)
+        rows = calibrate_volume(truth, predicted, factors, threads)
     except ValueError as error:
-        raise ValueError(f"{path} against {pair.truth}: {error}") from None
+        raise ValueError(f"{', '.join(map(str, paths))} against {pair.truth}: {error}") from None
     return [{"condition": pair.condition, "volume": pair.volume} | row for row in rows]
 
 
 def calibrate_volume(
-    truth: np.ndarray, restored: np.ndarray, scale: np.ndarray, threads: int = 1
+    truth: np.ndarray, predicted: Predicted, factors: Factors, threads: int = 1
 ) -> list[dict]:
-    """Coverage and scale of one restored volume.
+    """Coverage and predicted error of one restored volume, as predicted and rescaled.
 
     Parameters
     ----------
     truth : ndarray
         Ground truth as acquired, any shape, arbitrary units.
-    restored, scale : ndarray of float
-        The network's mean and its Laplace scale, of the truth's shape, in units of the normalised
-        input.
+    predicted : Predicted
+        Of the truth's shape.
+    factors : Factors
     threads : int
         Blocks computed at a time; the rows are the same for any number.
 
     Returns
     -------
     list of dict
-        Rows of kind, level, expected, observed and count: one for each of `LEVELS`, and one for
-        each bin of scale that has voxels. A bin is empty only if many voxels share one scale.
+        Rows of intervals, kind, level, expected, observed and count; for either kind of intervals
+        one for each of `LEVELS`, and one for each bin of predicted error that has voxels. A bin is
+        empty only if many voxels share one error.
 
     Raises
     ------
     ValueError
         If shapes differ, an image is constant or not finite, or a scale is negative.
     """
-    if not truth.shape == restored.shape == scale.shape:
+    shapes = {image.shape for image in (*predicted.means, *predicted.scales)}
+    if shapes != {truth.shape}:
         raise ValueError(
-            f"truth is {truth.shape}, image {restored.shape}, scale {scale.shape}, expected one"
-            " shape."
+            f"truth is {truth.shape}, restorations and scales {sorted(shapes)}, expected one shape."
         )
-    error_fit = _fit_errors(truth, restored, threads)
-    edges = percentiles(scale, [100 * i / BINS for i in range(1, BINS)])
-    tally = partial(_tally, fit=error_fit, edges=edges)
-    covered = np.zeros(len(LEVELS), int)
+    expected = _Computed(predicted, Mixture.expected_error)
+    tally = partial(
+        _tally,
+        fit=_fit_errors(truth, _Computed(predicted, Mixture.mean), threads),
+        edges=percentiles(expected, [100 * i / BINS for i in range(1, BINS)]),
+        limits=[nominal_score(level) for level in LEVELS] + factors.scores,
+    )
+    covered = np.zeros(2 * len(LEVELS), int)
     bins = np.zeros((3, BINS))
     with ThreadPoolExecutor(threads) as pool:
         tallies = pool.map(
-            lambda block: tally(truth[block], restored[block], scale[block]), blocks(truth)
+            lambda block: tally(truth[block], predicted.mixture(block)), blocks(truth)
         )
         for block_covered, block_bins in tallies:
             covered += block_covered
             bins += block_bins
+    shares = dict(zip((PREDICTED, RESCALED), np.split(covered / truth.size, 2), strict=True))
+    gains = {PREDICTED: 1.0, RESCALED: factors.error_factor}
+    return [row for name in shares for row in _rows(name, shares[name], gains[name], bins)]
+
+
+def _rows(intervals: str, shares: np.ndarray, gain: float, bins: np.ndarray) -> list[dict]:
+    """Rows of one kind of intervals; `gain` rescales the predicted error."""
+    count = int(bins[0].sum())
     coverage = [
-        _row("coverage", level, level, share, truth.size)
-        for level, share in zip(LEVELS, covered / truth.size, strict=True)
+        _row("coverage", level, level, share, count)
+        for level, share in zip(LEVELS, shares, strict=True)
     ]
-    return coverage + [
-        _row("scale", i, widths / voxels, errors / voxels, voxels)
-        for i, (voxels, widths, errors) in enumerate(bins.T)
+    scale = [
+        _row("scale", i, gain * predicted / voxels, errors / voxels, voxels)
+        for i, (voxels, predicted, errors) in enumerate(bins.T)
         if voxels
     ]
+    return [{"intervals": intervals} | row for row in coverage + scale]
 
 
 @dataclass(frozen=True)
@@ -146,7 +193,7 @@ class _ErrorFit:
     offset: float
 
 
-def _fit_errors(truth: np.ndarray, restored: np.ndarray, threads: int) -> _ErrorFit:
+def _fit_errors(truth: np.ndarray, restored: _Computed, threads: int) -> _ErrorFit:
     """Normalise the truth and fit the restoration to it by least squares."""
     moments = moments_of(truth, restored, threads)
     gain, offset = normalisation(truth, *TRUTH_PERCENTILES, "the ground truth")
@@ -156,25 +203,23 @@ def _fit_errors(truth: np.ndarray, restored: np.ndarray, threads: int) -> _Error
 
 def _tally(
     truth: np.ndarray,
-    restored: np.ndarray,
-    scale: np.ndarray,
+    mixture: Mixture,
     fit: _ErrorFit,
     edges: list[float],
+    limits: list[float],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Count the voxels of one block that each level covers; and count voxels, sum scales and sum
-    errors in each bin, (3, BINS).
+    """Count the voxels of one block whose score is within each limit; and count voxels, sum
+    predicted errors and sum errors in each bin, (3, BINS).
     """
-    y, p, s = (np.array(image, np.float64).ravel() for image in (truth, restored, scale))
-    if not (np.isfinite(s) & (s >= 0)).all():
-        raise ValueError(
-            "the scale holds negative, NaN or infinite values, which no Laplace law has;"
-            " restore again."
-        )
-    error = np.abs(fit.truth_gain * y - fit.restored_gain * p + fit.offset)
-    width = abs(fit.restored_gain) * s
-    covered = [np.count_nonzero(error <= -np.log1p(-level) * width) for level in LEVELS]
-    bins = np.searchsorted(edges, s, side="right")
-    sums = [np.bincount(bins, weights, BINS) for weights in (None, width, error)]
+    y = fit.truth_gain * np.array(truth, np.float64).ravel() + fit.offset
+    expected = mixture.expected_error()
+    bins = np.searchsorted(edges, expected, side="right")
+    gain = fit.restored_gain
+    fitted = Mixture(gain * mixture.means, abs(gain) * mixture.scales)
+    scores = fitted.score(y)
+    covered = [np.count_nonzero(scores <= limit) for limit in limits]
+    weights = (None, abs(gain) * expected, np.abs(y - fitted.mean()))
+    sums = [np.bincount(bins, weight, BINS) for weight in weights]
     return np.array(covered), np.array(sums)
 
 

@@ -1,9 +1,7 @@
-"""Calibrations of all runs, read as one table and summed up.
+"""Calibrations of all runs and ensembles, read as one table and summed up.
 
-The calibration of a run on a test set is tidy: `columns.CALIBRATION`. `kind` is coverage (a row per
-`level`, the share of errors that should lie inside; expected and observed are shares) or scale
-(`level` is a bin of predicted scales; expected is its mean scale, observed its mean absolute error,
-both in fractions of the ground truth's range). `count` counts voxels.
+The calibration of a method on a test set is tidy: `columns.CALIBRATION`, which `calibration`
+explains. Here predicted errors and scales are in fractions of the ground truth's range.
 """
 
 from collections.abc import Mapping
@@ -18,12 +16,12 @@ from denoising.study.study import Study
 
 
 def read_calibration(paths: Mapping[tuple[str, str], str | Path], study: Study) -> pd.DataFrame:
-    """Calibration of runs on test sets, as one table.
+    """Calibration of runs and ensembles on test sets, as one table.
 
     Parameters
     ----------
     paths : mapping
-        (run, dataset) to the path of its calibration (see the module).
+        (method, dataset) to the path of its calibration (see the module).
 
     Returns
     -------
@@ -36,7 +34,7 @@ def read_calibration(paths: Mapping[tuple[str, str], str | Path], study: Study) 
         If a file lacks a column.
     """
     tables = []
-    for (run, dataset), path in paths.items():
+    for (method, dataset), path in paths.items():
         table = read_tidy(path)
         missing = [column for column in columns.CALIBRATION if column not in table]
         if missing:
@@ -44,12 +42,13 @@ def read_calibration(paths: Mapping[tuple[str, str], str | Path], study: Study) 
                 f"{path}: found no columns {missing}, expected {columns.CALIBRATION}; "
                 "calibrate anew"
             )
-        model = study.models[study.runs[run].model]
+        run = study.runs.get(method)
+        name = run.model if run else method
         tables.append(
             table.assign(
-                model=model.name,
-                seed=str(study.runs[run].seed),
-                trained_on=model.trained_on,
+                model=name,
+                seed=str(run.seed) if run else "",
+                trained_on=study.training_of(name).trained_on,
                 tested_on=dataset,
                 stratum="",
                 output="network",
@@ -70,12 +69,12 @@ def calibration_scores(calibration: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `columns.SCORES`, of the metrics `ece`: expected calibration error, the mean over levels of
-        |observed - expected| coverage; `inside`: share of errors inside the interval of nominally
-        95 %; `ratio`: mean absolute error by mean predicted scale, 1 where the scale is right, more
-        where the network is too sure of itself.
+        `columns.SCORES` and intervals (predicted or rescaled), of the metrics `ece`: expected
+        calibration error, the mean over levels of |observed - expected| coverage; `inside`: share
+        of true values inside the interval of nominally 95 %; `ratio`: mean absolute error by mean
+        predicted error, 1 where the prediction is right, more where it is too sure of itself.
     """
-    names = list(columns.SCORES[:-2])
+    names = [*columns.SCORES[:-2], "intervals"]
     coverage = calibration[calibration["kind"] == "coverage"]
     gap = (coverage["observed"] - coverage["expected"]).abs()
     scale = calibration[calibration["kind"] == "scale"]
@@ -89,7 +88,7 @@ def calibration_scores(calibration: pd.DataFrame) -> pd.DataFrame:
     tables = [
         values.rename("value").reset_index().assign(metric=name) for name, values in metrics.items()
     ]
-    return pd.concat(tables, ignore_index=True)[list(columns.SCORES)]
+    return pd.concat(tables, ignore_index=True)[[*columns.SCORES, "intervals"]]
 
 
 def calibration_means(calibration: pd.DataFrame) -> pd.DataFrame:
@@ -106,10 +105,10 @@ def calibration_means(calibration: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        model, tested_on, condition, kind, level; `expected`; the columns of `scores.summarise` for
-        what was observed.
+        model, tested_on, condition, intervals, kind, level; `expected`; the columns of
+        `scores.summarise` for what was observed.
     """
-    by = ["model", "tested_on", "condition", "kind", "level"]
+    by = ["model", "tested_on", "condition", "intervals", "kind", "level"]
     means = calibration.groupby([*by, "volume"], sort=False)[["observed", "expected"]].mean()
     means = means.reset_index()
     unnamed = dict.fromkeys(("seed", "trained_on", "stratum", "output", "protocol", "metric"), "")

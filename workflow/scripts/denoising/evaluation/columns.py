@@ -7,7 +7,9 @@ SCORES = (
 )  # fmt: skip
 # The curve of precision against recall: nuclei found right, all found, and true ones
 NUCLEI = (*SCORES[:8], "threshold", "right", "found", "true")
-CALIBRATION = ("kind", "condition", "volume", "level", "expected", "observed", "count")
+CALIBRATION = (
+    "intervals", "kind", "condition", "volume", "level", "expected", "observed", "count",
+)  # fmt: skip
 # `step` counts the changes from the 2019 study's protocol to the CARE paper's
 PROTOCOL_STEPS = (
     "dataset", "model", "condition", "volume", "output", "step", "label", "metric", "value",

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from denoising.images.percentiles import blocks
+from denoising.images.percentiles import Image, blocks
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Moments:
         )
 
 
-def moments_of(truth: np.ndarray, image: np.ndarray, threads: int = 1) -> Moments:
+def moments_of(truth: np.ndarray, image: Image, threads: int = 1) -> Moments:
     """Compute the moments of two images of one shape, block by block.
 
     The result is the same, to the bit, for any number of threads.

@@ -13,6 +13,7 @@ larger than memory. It is exact, which a histogram of bins is not, and costs no 
 
 from collections.abc import Iterator, Sequence
 from math import floor, isnan, nan, prod
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -22,12 +23,24 @@ DIGIT = 16  # bits
 BLOCK = 2**18  # voxels
 
 
-def percentiles(image: np.ndarray, wanted: Sequence[float]) -> list[float]:
+class Image(Protocol):
+    """An array, or anything with a shape and a dtype whose slices become arrays."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> np.dtype: ...
+
+    def __getitem__(self, place: Any, /) -> Any: ...
+
+
+def percentiles(image: Image, wanted: Sequence[float]) -> list[float]:
     """Percentiles of a whole image.
 
     Parameters
     ----------
-    image : ndarray, or anything with a shape and a dtype whose slices become arrays
+    image : Image
         Integer or floating point, of any shape.
     wanted : sequence of float
         Percentiles, 0 to 100.
@@ -41,7 +54,7 @@ def percentiles(image: np.ndarray, wanted: Sequence[float]) -> list[float]:
     last = prod(image.shape) - 1
     places = [percentile / 100 * last for percentile in wanted]
     ranks = {rank for place in places for rank in _neighbours(place, last)}
-    values = _order_statistics(image, {0, last} | ranks)
+    values = order_statistics(image, {0, last} | ranks)
     # Bit patterns of NaN are beyond those of the infinities
     if isnan(values[0]) or isnan(values[last]):
         return [nan] * len(places)
@@ -93,7 +106,7 @@ def normalisation(
     return 1 / (highest - lowest), -lowest / (highest - lowest)
 
 
-def blocks(image: np.ndarray) -> Iterator[tuple[slice, ...]]:
+def blocks(image: Image) -> Iterator[tuple[slice, ...]]:
     """Slices of every axis that together are the image, each of at most `BLOCK` voxels."""
     return slabs(image.shape, 1, most=BLOCK)
 
@@ -102,8 +115,8 @@ def _neighbours(place: float, last: int) -> tuple[int, int]:
     return floor(place), min(floor(place) + 1, last)
 
 
-def _order_statistics(image: np.ndarray, ranks: set[int]) -> dict[int, float]:
-    """The value of each rank, counted from 0."""
+def order_statistics(image: Image, ranks: set[int]) -> dict[int, float]:
+    """The value of each rank of a whole image, counted from 0."""
     # By the digits known so far: ranks among the values that have them, and in the image
     sought = {0: [(rank, rank) for rank in ranks]}
     shift = 8 * image.dtype.itemsize
@@ -125,7 +138,7 @@ def _order_statistics(image: np.ndarray, ranks: set[int]) -> dict[int, float]:
 
 
 def _count_digits(
-    image: np.ndarray, prefixes: list[int], shift: int, bits: int
+    image: Image, prefixes: list[int], shift: int, bits: int
 ) -> dict[int, np.ndarray]:
     """Histograms of the `bits` bits from `shift` on, one per prefix of the bits above."""
     counts = {prefix: np.zeros(2**bits, np.int64) for prefix in prefixes}

@@ -12,7 +12,9 @@ A folder of volumes holds `volumes.csv` and one TIFF file per volume and conditi
 of a nucleus in voxels, from the centre of the first voxel; it may lie outside the volume.
 
 A folder of restored volumes holds {condition}/{volume}.tif, and from probabilistic networks
-scale/{condition}/{volume}.tif; or NAME.ome.zarr for NAME.tif. The formats are described in
+scale/{condition}/{volume}.tif; ensembles of such networks have interval/lower/{condition}/... and
+interval/upper/{condition}/..., the ends of their 95 % intervals. NAME.ome.zarr may stand for
+NAME.tif. The formats are described in
 `denoising.images.tiff` and `denoising.images.ome_zarr`.
 """
 

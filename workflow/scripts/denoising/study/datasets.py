@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from denoising.study.baselines import RESERVED
-from denoising.study.names import SCALES
+from denoising.study.names import INTERVALS, SCALES
 from denoising.study.study import (
     Archive,
     Condition,
@@ -156,7 +156,7 @@ def _check_simulation(key: str, config: dict[str, Any]) -> None:
 
 def _check_conditions(key: str, dataset: Dataset) -> None:
     names = dataset.condition_names
-    taken = (*RESERVED, SCALES)
+    taken = (*RESERVED, SCALES, INTERVALS)
     if len(set(names)) < len(names) or set(names) & set(taken):
         raise StudyError(
             f"{key}.conditions are named {', '.join(names)}: names must differ, and not be "

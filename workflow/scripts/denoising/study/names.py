@@ -2,6 +2,10 @@
 
 TRUTH = "truth"  # the condition of the ground truth
 SCALES = "scale"  # the folder of predicted scales, beside the conditions of a restoration
+INTERVALS = "interval"  # the folder of an ensemble's 95 % intervals, as of scales
+# Intervals as networks predict them, and rescaled by conformal factors
+PREDICTED = "predicted"
+RESCALED = "rescaled"
 INPUT = "input"  # the method that restores nothing
 # Of captions, after what intervals are over
 OVER_TRAININGS = (

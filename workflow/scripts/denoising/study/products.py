@@ -115,7 +115,7 @@ def _runtimes(study: Study) -> Files:
 
 
 def _calibrations(study: Study) -> Files:
-    files = [f"results/calibration/{run}/{dataset}.csv" for run, dataset in study.calibrated]
+    files = [f"results/calibration/{name}/{dataset}.csv" for name, dataset in study.calibrated]
     return {"calibration": files}
 
 
@@ -204,7 +204,7 @@ TABLES = (
         "Calibration of predicted errors",
         "Calibration",
         _calibrations,
-        when=lambda study: study.probabilistic_runs,
+        when=lambda study: study.probabilistic_methods,
     ),
     Product(
         "generalization",
@@ -287,7 +287,7 @@ FIGURES = (
         "Calibration of predicted errors",
         "Calibration",
         _calibrations,
-        when=lambda study: study.probabilistic_runs,
+        when=lambda study: study.probabilistic_methods,
     ),
     Product(
         "fig3_generalization",

@@ -277,17 +277,26 @@ class Study:
 
     @property
     def calibrated(self) -> list[tuple[str, str]]:
-        """Run and test set of every restoration whose network predicts the scale of its error."""
+        """Method and test set of every restoration whose networks predict the scale of their
+        error.
+        """
         return [
-            (run, dataset)
-            for run in self.probabilistic_runs
-            for dataset in self.models[self.runs[run].model].tested_on
+            (method, dataset)
+            for model in self.models.values()
+            for method in model.methods
+            for dataset in model.tested_on
+            if method in self.probabilistic_methods
         ]
 
-    @property
-    def probabilistic_runs(self) -> list[str]:
-        """Runs whose networks predict the scale of their error."""
-        return [r.name for r in self.runs.values() if self.training_of(r.model).is_probabilistic]
+    @cached_property
+    def probabilistic_methods(self) -> list[str]:
+        """Runs whose networks predict the scale of their error, and ensembles of such runs."""
+        models = [m for m in self.models.values() if m.training.is_probabilistic]
+        return [method for model in models for method in model.methods]
+
+    def runs_behind(self, method: str) -> list[str]:
+        """The runs that a method consists of: itself, or those of the ensemble's model."""
+        return [method] if method in self.runs else self.models[self.ensembles[method]].runs
 
     @property
     def trains_once(self) -> bool:
