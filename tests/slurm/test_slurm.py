@@ -78,7 +78,8 @@ def test_small_jobs_share_a_place_in_the_queue(cluster, on_slurm):
     jobs = cluster.jobs(on_slurm.root).values()
     assert Counter(job["Comment"].split("_")[1] for job in jobs) == {
         "data": 2, "train": 5, "restore": 9, "ensemble": 2, "baselines": 2, "evaluate": 14,
-        "objects": 14, "conformal": 6, "calibrate": 10, "protocol": 2, "restoration": 2, "report": 1,
+        "objects": 14, "conformal": 6, "calibrate": 10, "protocol": 2, "restoration": 2,
+        "report": 1,
     }  # fmt: skip
     assert {job["JobState"] for job in jobs} == {"COMPLETED"}
 

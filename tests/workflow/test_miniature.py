@@ -217,24 +217,6 @@ def test_baselines_are_tuned_and_timed(miniature, baseline):
     assert {key: runtime[key] for key in expected} == expected
 
 
-def test_never_two_gpu_jobs_at_once(miniature):
-    """Trainings and restorations, one after another, with `--resources gpu=1`, though each takes
-    one of four cores.
-    """
-    running, most = set(), 0
-    events = re.findall(
-        r"^(?:local)?rule (\w+):|^ +jobid: (\d+)|^Finished jobid: (\d+)", miniature.first.said, re.M
-    )
-    rule = None
-    for started, jobid, finished in events:
-        rule = started or rule
-        if jobid and rule in ("train", "restore", "restore_truth"):
-            running.add(jobid)
-            most = max(most, len(running))
-        running.discard(finished)
-    assert most == 1
-
-
 def test_nothing_runs_twice(miniature):
     assert not miniature.jobs(*miniature.arguments)
 

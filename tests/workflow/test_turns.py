@@ -2,6 +2,7 @@
 side by side as cores allow.
 """
 
+import os
 import re
 import shutil
 from datetime import datetime
@@ -80,19 +81,28 @@ def test_four_trainings_share_two_devices_where_snakemake_does_not_limit_them(
     assert not take_turns(sorted(sum(times.values(), [])))  # on both at once
 
 
-def test_on_a_cpu_cores_decide_how_many_run_side_by_side(workflow, prepared, tmp_path):
-    """Though the default profile lets one job at a time have a GPU."""
+@pytest.mark.parametrize("has_gpu", [False, True])
+def test_the_default_profile_limits_a_gpu_and_no_cpu(
+    workflow, prepared, tmp_path, monkeypatch, has_gpu
+):
+    """Two trainings on two cores run side by side, unless a driver is there."""
+    if has_gpu:
+        driver = tmp_path / "bin" / "nvidia-smi"
+        driver.parent.mkdir()
+        driver.touch(0o755)
+        monkeypatch.setenv("PATH", f"{driver.parent}:{os.environ['PATH']}")
     folder, arguments = prepared
-    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(folder, tmp_path / "study")
     said = workflow.run(
         *("--cores", "2", "--resources", "gpu=1", *arguments),
-        *("--directory", tmp_path, "--", WEIGHTS.format(1), WEIGHTS.format(2)),
+        *("--directory", tmp_path / "study", "--", WEIGHTS.format(1), WEIGHTS.format(2)),
     ).said
-    assert re.search(r"gpu=0", said)
-    logs = [path.read_text() for path in tmp_path.glob("logs/train/*.log")]
+    assert f"gpu={int(has_gpu)}," in said
+    logs = [path.read_text() for path in tmp_path.glob("study/logs/train/*.log")]
     times = [re.findall(r"^(\S+ \S+) INFO", log, re.M) for log in logs]
     assert len(times) == 2
-    assert max(time[0] for time in times) < min(time[-1] for time in times)
+    side_by_side = max(time[0] for time in times) < min(time[-1] for time in times)
+    assert side_by_side is not has_gpu
 
 
 def test_a_dry_run_does_not_tell_where_jobs_would_run(workflow, prepared):
