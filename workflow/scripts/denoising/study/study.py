@@ -353,15 +353,19 @@ class Study:
     @cached_property
     def digest(self) -> str:
         """Hash of what tables and figures speak of, without the device and the images' source."""
-        nowhere = Pairs("", "", "", 0)
-        spoken_of = [
-            self.title,
-            self.note,
-            [replace(dataset, source=nowhere) for dataset in self.datasets.values()],
-            list(self.models.values()),
-            self.comparisons,
-            self.sweeps,
-            self.baselines,
-            self.protocols,
-        ]
-        return hashlib.sha256(repr(spoken_of).encode()).hexdigest()[:12]
+        return _digest(self)
+
+
+def _digest(study: Study) -> str:
+    nowhere = Pairs("", "", "", 0)
+    spoken_of = [
+        study.title,
+        study.note,
+        [replace(dataset, source=nowhere) for dataset in study.datasets.values()],
+        list(study.models.values()),
+        study.comparisons,
+        study.sweeps,
+        study.baselines,
+        study.protocols,
+    ]
+    return hashlib.sha256(repr(spoken_of).encode()).hexdigest()[:12]
