@@ -1,11 +1,12 @@
-# make demo: the default study, and a check of its results. make test: the test suite. make test-slurm: on a Slurm that it
-# starts on this machine, where Debian's is installed.
+# make demo: the default study, and a check of its results; make demo SEED=7: with another seed, in seeds/7. make seeds: its
+# replication for ten seeds, and what they win. make test: the test suite. make test-slurm: on a Slurm
+# that it starts on this machine, where Debian's is installed.
 # Needs Python 3.11 or 3.12 (PYTHON=/path/to/python names another than the one found).
 
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c "" 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: install install-gpu demo test test-envs test-slurm lint config-table lock
+.PHONY: install install-gpu demo seeds test test-envs test-slurm lint config-table lock
 
 install: .venv/installed
 
@@ -29,9 +30,15 @@ endef
 install-gpu:
 	$(call make-venv,envs/lock-gpu.txt)
 
+# A study of another seed has a folder of its own, the one in which `make seeds` runs its replication
+RESULTS := $(if $(SEED),seeds/$(SEED)/)results
 demo: .venv/installed
-	$(BIN)/snakemake --cores all --resources gpu=1
-	$(BIN)/python tests/check_results.py results
+	$(BIN)/snakemake --cores all --resources gpu=1 $(if $(SEED),--config seed=$(SEED) --directory seeds/$(SEED))
+	$(BIN)/python tests/check_results.py $(RESULTS)
+
+# The replication for ten study seeds, hours on two cores; one that was interrupted goes on
+seeds: .venv/installed
+	$(BIN)/python tests/seeds.py seeds
 
 test: .venv/installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile

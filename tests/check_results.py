@@ -1,7 +1,9 @@
-"""Check the results of a study: all there, complete, and the replication models ahead of input and
-non-local means.
+"""Check the results of a study: all there, complete, and the replication models ahead of the input
+and of every baseline in NRMSE and SSIM.
 
 Usage: python tests/check_results.py RESULTS
+
+Prints the lead of each mean over the best baseline, and exits with 1 if anything is wrong.
 """
 
 import sys
@@ -13,7 +15,16 @@ import yaml
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
+from denoising.evaluation.leads import (  # noqa: E402
+    over_filters,
+    replication_leads,
+    smallest_leads,
+)
+from denoising.evaluation.scores import read_tidy  # noqa: E402
+from denoising.report.markdown import estimate  # noqa: E402
+from denoising.study.baselines import BASELINES  # noqa: E402
 from denoising.study.config import resolve  # noqa: E402
+from denoising.study.metrics import METRICS as NAMED  # noqa: E402
 from denoising.study.metrics import OBJECT_METRICS  # noqa: E402
 from denoising.study.products import figures, tables  # noqa: E402
 from denoising.study.study import Study  # noqa: E402
@@ -34,7 +45,7 @@ def problems(results: Path) -> list[str]:
         if not _filled(path)
     ]
     if scores is not None:
-        found += incomplete(scores, study) + not_ahead(scores, study)
+        found += incomplete(scores, study) or not_ahead(replication_leads(scores, study))
     found += [
         f"{path} does not carry the study's note."
         for path in sorted((results / "tables").glob("*.md"))
@@ -52,8 +63,7 @@ def _read(results: Path) -> tuple[Study, pd.DataFrame | None]:
         config, yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
     )
     path = results / "scores.csv"
-    text = {"condition": str, "seed": str}
-    return study, pd.read_csv(path, dtype=text, keep_default_na=False) if path.exists() else None
+    return study, read_tidy(path) if path.exists() else None
 
 
 def expected_files(study: Study, results: Path) -> list[Path]:
@@ -136,42 +146,44 @@ def _named(model: str, seed: str) -> str:
     return f"{model}, seed {seed}," if seed else model
 
 
-def not_ahead(
-    scores: pd.DataFrame, study: Study, others: tuple[str, ...] = ("input", "nlm")
-) -> list[str]:
-    """Where a replication model does not beat input and non-local means on its own organism's test
-    volumes.
-    """
-    paper = scores[(scores["protocol"] == "paper") & scores["metric"].isin(["nrmse", "ssim"])]
-    means = paper.groupby(["tested_on", "metric", "condition", "output", "model"])["value"].mean()
-    found = []
-    for model in study.comparisons["replication"].models:
-        dataset = study.models[model].trained_on
-        for metric, sign in (("nrmse", -1), ("ssim", 1)):
-            for condition in study.datasets[dataset].condition_names:
-                ours = means.get((dataset, metric, condition, "network", model), float("nan"))
-                for other in (name for name in others if name in ("input", *study.baselines)):
-                    theirs = means.get((dataset, metric, condition, other, ""), float("nan"))
-                    if not sign * ours > sign * theirs:
-                        scored = f"{metric} is {ours:.4f}, not ahead of {other} with {theirs:.4f}"
-                        found.append(f"{model}, condition {condition}: {scored}.")
-    return found
+def not_ahead(leads: pd.DataFrame) -> list[str]:
+    """Where a replication model does not lead the input and every baseline on its own organism."""
+    behind = leads[~(leads["lead"] > 0)]
+    return [
+        f"{_place(row)} {row.value:.4f}, not ahead of {_label(row.reference)} with"
+        f" {row.reference_value:.4f}."
+        for row in behind.itertuples()
+    ]
 
 
-def overtaken(results: Path) -> list[str]:
-    """Where another tuned baseline leads: no fault of a study, which is trained far less than a
-    published one.
-    """
-    study, scores = _read(results)
-    return not_ahead(scores, study, tuple(name for name in study.baselines if name != "nlm"))
+def lead_lines(leads: pd.DataFrame) -> list[str]:
+    """Each mean of the replication models, with its lead over the best baseline."""
+    volumes = f"95 % interval over {leads['n'].max()} test volumes"
+    lines = [f"Leads over the best baseline, with their {volumes}:"]
+    for row in smallest_leads(over_filters(leads)).itertuples():
+        lead = estimate(row.lead, row.low, row.high, "+.4f")
+        best = f"{_label(row.reference)} {row.reference_value:.4f}"
+        lines.append(f"{_place(row)} {row.value:.4f}, {best}, lead {lead}.")
+    return lines
+
+
+def _place(row) -> str:
+    return f"{row.method} on {row.tested_on}, condition {row.condition}: {NAMED[row.metric].label}"
+
+
+def _label(reference: str) -> str:
+    return BASELINES[reference].label if reference in BASELINES else f"the {reference}"
+
+
+def main(results: Path) -> int:
+    wrong = problems(results)
+    if (results / "scores.csv").exists() and (results / "config.yaml").exists():
+        study, scores = _read(results)
+        print("\n".join(lead_lines(replication_leads(scores, study))))
+    lead = "the replication models lead the input and every baseline"
+    print("\n".join(wrong) or f"{results}: complete, and {lead}.")
+    return int(bool(wrong))
 
 
 if __name__ == "__main__":
-    wrong = problems(Path(sys.argv[1]))
-    print(
-        "\n".join(wrong)
-        or f"{sys.argv[1]}: complete, and the replication models lead input and non-local means."
-    )
-    for lead in [] if wrong else overtaken(Path(sys.argv[1])):
-        print(lead)
-    sys.exit(bool(wrong))
+    sys.exit(main(Path(sys.argv[1])))
