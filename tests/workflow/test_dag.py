@@ -11,16 +11,24 @@ STUDY = {
     "figure": 11, "patch_examples": 2, "restoration_examples": 2, "provenance": 1, "all": 1,
 }  # fmt: skip
 
+# With three models on fewer training volumes, which have splits of their own, and their figure
+MORE = {"split": 6, "train": 17, "restore": 21, "evaluate": 33, "calibrate": 21, "figure": 12}
+
 
 def test_default_study_simulates_its_specimens(workflow):
-    counted = {"objects": 30, "table": STUDY["table"] + 1, "figure": STUDY["figure"] + 1}
-    assert workflow.jobs() == {**STUDY, "simulate": 2, **counted}
+    counted = {"objects": 33, "table": STUDY["table"] + 1, "figure": MORE["figure"] + 1}
+    assert workflow.jobs() == {**STUDY, **MORE, "simulate": 2, **counted}
 
 
 def test_published_study_is_the_same_graph_on_downloaded_archives(workflow):
     """With one figure more: its trainings beside the published ones."""
     beside = {"download": 2, "figure": STUDY["figure"] + 1}
     assert workflow.jobs("--configfile", "config/paper.yaml") == STUDY | beside
+
+
+def test_each_number_of_training_volumes_has_a_split_of_its_own(workflow):
+    jobs = workflow.jobs("results/figures/training_volumes.pdf")
+    assert (jobs["split"], jobs["train"], jobs["patches"]) == (5, 4, 1)
 
 
 def test_a_study_file_is_self_contained(workflow, miniature_config):

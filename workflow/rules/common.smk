@@ -70,7 +70,7 @@ wildcard_constraints:
     ensemble=any_of(STUDY.ensembles),
     baseline=any_of(STUDY.baselines),
     method=any_of([*STUDY.runs, *STUDY.ensembles, *STUDY.baselines, INPUT]),
-    split="tail|random|by-volume",
+    split=any_of({model.training.split_name for model in STUDY.models.values()}),
 
 
 def code_version(script):

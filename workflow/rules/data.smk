@@ -162,6 +162,10 @@ rule split:
     resources:
         mem_mb=growing(500),
     params:
+        kind=lambda wildcards: training_with_split(wildcards).split,
+        training_volumes=lambda wildcards: training_with_split(
+            wildcards
+        ).training_volumes,
         fraction=STUDY.validation_fraction,
         seed=STUDY.seed,
         batch_sizes=untracked(batch_sizes),

@@ -57,18 +57,26 @@ def patch_settings(wildcards):
     }
 
 
+def models_with_split(wildcards):
+    """Every model that trains on this split of the dataset."""
+    models = STUDY.models_trained_on(wildcards.dataset)
+    return [model for model in models if model.training.split_name == wildcards.split]
+
+
+def training_with_split(wildcards):
+    """The settings of one of these models: what they say of the split is the same for all."""
+    return models_with_split(wildcards)[0].training
+
+
 def batch_sizes(wildcards):
-    """Batch size of every model that trains on this split of the dataset."""
-    return {
-        model.name: model.training.batch_size
-        for model in STUDY.models_trained_on(wildcards.dataset)
-        if model.training.split == wildcards.split
-    }
+    models = models_with_split(wildcards)
+    return {model.name: model.training.batch_size for model in models}
 
 
 def splits_of(dataset):
     """Every split of the dataset that a model trains on."""
-    splits = {model.training.split for model in STUDY.models_trained_on(dataset)}
+    models = STUDY.models_trained_on(dataset)
+    splits = {model.training.split_name for model in models}
     return expand(
         "results/splits/{dataset}/{split}.csv", dataset=dataset, split=sorted(splits)
     )
@@ -84,8 +92,8 @@ def training_settings(wildcards):
 
 
 def split_of_run(wildcards):
-    settings = training_settings(wildcards)
-    return f"results/splits/{settings['trained_on']}/{settings['split']}.csv"
+    training = STUDY.models[STUDY.runs[wildcards.run].model].training
+    return f"results/splits/{training.trained_on}/{training.split_name}.csv"
 
 
 def of_trained_dataset(pattern):

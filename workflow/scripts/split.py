@@ -4,14 +4,15 @@ from pathlib import Path
 
 from denoising.running.logs import open_log
 from denoising.training.checks import check_batch, check_scorable
-from denoising.training.splits import read_labels, split_patches
+from denoising.training.splits import read_labels, split_patches, with_training_volumes
 
 with open_log(snakemake.log[0]):
     check_scorable(Path(snakemake.input.volumes))
     labels = read_labels(snakemake.input.labels)
-    split = split_patches(
-        labels, snakemake.wildcards.split, snakemake.params.fraction, snakemake.params.seed
-    )
+    seed = snakemake.params.seed
+    split = split_patches(labels, snakemake.params.kind, snakemake.params.fraction, seed)
+    if snakemake.params.training_volumes is not None:
+        split = with_training_volumes(split, labels, snakemake.params.training_volumes, seed)
     for model, batch_size in snakemake.params.batch_sizes.items():
         check_batch(model, batch_size, split)
     split.to_csv(snakemake.output.split, index=False)

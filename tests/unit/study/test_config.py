@@ -42,6 +42,8 @@ MATCHED = {
 }
 VARIED = ("trained_on", "batch_size", "steps_per_epoch", "epochs")
 BATCHES = ["planaria-batch8", "planaria-100", "planaria-batch32", "planaria-batch64"]
+# The default study's own sweep
+VOLUMES = {"planaria-volumes2": 2, "planaria-volumes4": 4, "planaria-volumes8": 8}
 STEPS = ["planaria-steps25", "planaria-steps100", "planaria-100"]
 
 SMALL = """
@@ -135,7 +137,8 @@ def change(config, changes):
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_configs_resolve(name, schema):
     study = resolve(read(name), schema)
-    assert set(study.models) == {*PUBLISHED, *MATCHED}
+    own = VOLUMES if name == "config/config.yaml" else {}
+    assert set(study.models) == {*PUBLISHED, *MATCHED, *own}
     assert list(study.runs) == list(study.models)
     assert study.ensembles == {}
     assert list(study.datasets) == ["planaria", "tribolium"]
@@ -195,7 +198,8 @@ def test_published_models_have_the_rest_in_common(published):
         "initial_weights": "csbdeep",
         "loss": "laplace", "learning_rate": 4e-4, "schedule": "plateau", "plateau_factor": 0.5,
         "plateau_patience": 10, "plateau_min_delta": 0, "early_stopping_patience": None,
-        "split": "tail", "validation_patches": None, "augment": False, "precision": "auto",
+        "split": "tail", "training_volumes": None, "validation_patches": None, "augment": False,
+        "precision": "auto",
     }  # fmt: skip
     patience = {
         "planaria-steps25-matched": 160,
@@ -259,10 +263,20 @@ def test_sweeps_stand_in_order_with_their_base(name, schema):
     assert list(study.sweeps["fig5_steps_per_epoch"].matched) == [
         "planaria-steps25-matched", "planaria-steps100-matched", "planaria-100",
     ]  # fmt: skip
-    assert {figure: sweep.name for figure, sweep in study.sweeps.items()} == {
+    figures_of_sweeps = {figure: sweep.name for figure, sweep in study.sweeps.items()}
+    figures_of_sweeps.pop("training_volumes", None)
+    assert figures_of_sweeps == {
         "fig4_batch_size": "batch_size",
         "fig5_steps_per_epoch": "steps_per_epoch",
     }
+
+
+def test_the_default_study_varies_the_training_volumes_alone(default):
+    assert list(default.sweeps["training_volumes"].models) == [*VOLUMES, "planaria-100"]
+    base = training(default, "planaria-100")
+    assert base.training_volumes == default.datasets["planaria"].source.train_volumes
+    for name, count in VOLUMES.items():
+        assert training(default, name) == replace(base, training_volumes=count)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -911,6 +925,14 @@ REFUSED = {
     "by-volume of published patches": (
         {"studies.main.models.flies.split": "by-volume"},
         ["flies", "by-volume", "npz", "tail or random"],
+    ),
+    "training volumes of published patches": (
+        {"studies.main.models.flies.training_volumes": 2},
+        ["flies", "training_volumes is 2", "npz", "null"],
+    ),
+    "more training volumes than there are": (
+        {"studies.main.models.beads": {"trained_on": "beads", "training_volumes": 9}},
+        ["model beads", "training_volumes is 9", "8 training volumes"],
     ),
     "npz of pairs": (
         {"datasets.own.patches.source": "npz"},

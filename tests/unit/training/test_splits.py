@@ -1,12 +1,14 @@
 """The split of the patches: csbdeep's by default, drawn with a seed, or by whole volumes."""
 
+import itertools
+
 import csbdeep.io
 import csbdeep.utils.utils
 import numpy as np
 import pandas as pd
 import pytest
 
-from denoising.training.splits import read_labels, split_patches
+from denoising.training.splits import read_labels, split_patches, with_training_volumes
 
 
 def labels(volumes, per_volume=4):
@@ -99,3 +101,50 @@ def test_labels_stay_text(tmp_path):
     table = read_labels(tmp_path / "patches.csv")
     assert list(table["volume"].unique()) == ["001", "NA", ""]
     assert set(table["condition"]) == {"1", "2"}
+
+
+def training(split, table):
+    return set(table.loc[split.loc[split["part"] == "train", "patch"], "volume"])
+
+
+@pytest.mark.parametrize("how", ["tail", "random", "by-volume"])
+def test_fewer_training_volumes_are_part_of_more(how):
+    table = labels("abcdefghij").sample(frac=1, random_state=0)
+    table = table.reset_index(drop=True).assign(patch=range(len(table)))
+    whole = split_patches(table, how, 0.2, 3)
+    counts = [1, 2, 4, 7]
+    parts = [with_training_volumes(whole, table, count, 3) for count in counts]
+    assert [len(training(part, table)) for part in parts] == counts
+    for part, larger in itertools.pairwise([*parts, whole]):
+        assert training(part, table) < training(larger, table)
+        assert validating(part) == validating(larger)
+    first, other = training(parts[1], table), with_training_volumes(whole, table, 2, 4)
+    assert first != training(other, table)  # by the seed
+
+
+def test_a_volume_that_trains_trains_with_all_its_patches():
+    table = labels("abcd")
+    whole = split_patches(table, "random", 0.2, 3)
+    part = with_training_volumes(whole, table, 2, 3)
+    own = table["volume"].isin(training(part, table))
+    expected = whole[own.to_numpy() | (whole["part"] == "validation").to_numpy()]
+    assert part.equals(expected.reset_index(drop=True))
+
+
+def test_all_training_volumes_are_the_whole_split():
+    table = labels("abcd")
+    whole = split_patches(table, "tail", 0.1, 3)
+    assert with_training_volumes(whole, table, 4, 3).equals(whole)
+
+
+def test_more_training_volumes_than_there_are_are_refused():
+    table = labels("abcde")
+    whole = split_patches(table, "by-volume", 0.2, 3)
+    with pytest.raises(ValueError, match="training_volumes is 5, but 4 volumes have patches"):
+        with_training_volumes(whole, table, 5, 3)
+
+
+def test_training_volumes_need_volumes():
+    table = labels(["a", ""])
+    with pytest.raises(ValueError, match="training_volumes 1 needs the volume of every patch"):
+        with_training_volumes(split_patches(table, "tail", 0.2, 0), table, 1, 0)

@@ -6,7 +6,7 @@ from numbers import Real
 from typing import Any
 
 from denoising.study.baselines import RESERVED
-from denoising.study.study import Comparison, Dataset, Model, Sweep
+from denoising.study.study import Comparison, Dataset, Model, Simulation, Sweep
 from denoising.study.training import Training
 from denoising.study.validation import StudyError, checked_settings, unknown_key
 
@@ -241,6 +241,24 @@ def _check_patches(model: Model, dataset: Dataset) -> None:
             f"model {model.name}: split is by-volume, but the published npz of {dataset.name} "
             "does not tell the volumes of its patches: use tail or random."
         )
+    _check_training_volumes(model, dataset)
+
+
+def _check_training_volumes(model: Model, dataset: Dataset) -> None:
+    count = model.training.training_volumes
+    if count is not None and dataset.patches.source == "npz":
+        raise StudyError(
+            f"model {model.name}: training_volumes is {count}, but the published npz of "
+            f"{dataset.name} does not tell the volumes of its patches: set it to null, or "
+            f"datasets.{dataset.name}.patches.source to volumes."
+        )
+    if count is not None and isinstance(dataset.source, Simulation):
+        simulated = dataset.source.train_volumes
+        if count > simulated:
+            raise StudyError(
+                f"model {model.name}: training_volumes is {count}, but {dataset.name} has "
+                f"{simulated} training volumes; set it to that number at most."
+            )
 
 
 def check_sweep(sweep: Sweep, models: Mapping[str, Model]) -> None:

@@ -31,6 +31,7 @@ class Training:
     plateau_min_delta: float
     early_stopping_patience: int | None
     split: str
+    training_volumes: int | None
     validation_patches: int | None
     augment: bool
     precision: str
@@ -39,6 +40,13 @@ class Training:
     def patches_seen(self) -> int:
         """Patches that the training sees, repeats counted."""
         return math.prod((self.batch_size, self.steps_per_epoch, self.epochs))
+
+    @property
+    def split_name(self) -> str:
+        """The split as files are called: its kind, and how many volumes train if not all."""
+        if self.training_volumes is None:
+            return self.split
+        return f"{self.split}-{self.training_volumes}-volumes"
 
     @property
     def is_probabilistic(self) -> bool:

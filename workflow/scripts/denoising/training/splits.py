@@ -1,6 +1,7 @@
 """The split of the patches into training and validation.
 
-It is a table with the columns patch and part, where part is `train` or `validation`.
+It is a table with the columns patch and part, where part is `train` or `validation`. A patch of a
+volume that does not train is in neither part and has no row.
 """
 
 from pathlib import Path
@@ -61,16 +62,60 @@ def split_patches(labels: pd.DataFrame, kind: str, fraction: float, seed: int) -
     )
 
 
+def with_training_volumes(
+    split: pd.DataFrame, labels: pd.DataFrame, count: int, seed: int
+) -> pd.DataFrame:
+    """A split of which only the patches of `count` volumes train; the validation patches stay.
+
+    Volumes are taken from one random order, so that a smaller set is part of every larger one.
+
+    Parameters
+    ----------
+    split : DataFrame
+        As `split_patches` gives it.
+    labels : DataFrame
+        Columns patch, condition, volume (patches.csv).
+    count : int
+        At least 1.
+    seed : int
+
+    Returns
+    -------
+    DataFrame
+        The rows of `split` that stay, in their order.
+
+    Raises
+    ------
+    ValueError
+        If the volumes of patches are not known, or fewer than `count` of them train.
+    """
+    _refuse_unknown_volumes(labels, f"training_volumes {count}", "leave training_volumes null")
+    trains = (split["part"] == "train").to_numpy()
+    volumes = np.unique(labels.loc[trains, "volume"])
+    if count > len(volumes):
+        raise ValueError(
+            f"split: training_volumes is {count}, but {len(volumes)} volumes have patches to train"
+            " on; set it to that number at most, or to null for all of them."
+        )
+    chosen = random_stream(seed, "training volumes").permutation(volumes)[:count]
+    stays = ~trains | labels["volume"].isin(chosen).to_numpy()
+    return split[stays].reset_index(drop=True)
+
+
 def _volumes_to_validate(
     labels: pd.DataFrame, fraction: float, rng: np.random.Generator
 ) -> np.ndarray:
     """Whether each patch is of a volume that validates: the first of the shuffled volumes."""
-    if (labels["volume"] == "").any():
-        raise ValueError(
-            "split: by-volume needs the volume of every patch, which published npz patches do not"
-            " tell; use tail or random."
-        )
+    _refuse_unknown_volumes(labels, "by-volume", "use tail or random")
     volumes = rng.permutation(np.unique(labels["volume"]))
     share = labels["volume"].value_counts(normalize=True)[volumes].cumsum()
     needed = int((share < fraction - 1e-9).sum()) + 1
     return labels["volume"].isin(volumes[:needed]).to_numpy()
+
+
+def _refuse_unknown_volumes(labels: pd.DataFrame, setting: str, remedy: str) -> None:
+    if (labels["volume"] == "").any():
+        raise ValueError(
+            f"split: {setting} needs the volume of every patch, which published npz patches do not"
+            f" tell; {remedy}."
+        )
