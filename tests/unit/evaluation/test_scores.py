@@ -16,6 +16,22 @@ def test_mean_and_sample_deviation_over_volumes():
     assert np.isnan(row["sd_seeds"])
 
 
+@pytest.mark.parametrize(
+    ("metric", "values", "low", "high"),
+    [
+        ("ssim", [0.8, 0.99, 0.99], None, 1),
+        ("ssim", [-0.9, 0.1, -0.99], -1, None),
+        ("nrmse", [0.01, 0.2, 0.01], 0, None),
+        ("psnr", [-1.0, 20.0, 90.0], None, None),
+    ],
+)
+def test_an_interval_ends_where_the_metric_does(metric, values, low, high):
+    (row,) = summarise(scores_of(values, metric=metric)).to_dict("records")
+    reach = students(values)
+    assert row["low"] == pytest.approx(np.mean(values) - reach if low is None else low)
+    assert row["high"] == pytest.approx(np.mean(values) + reach if high is None else high)
+
+
 def test_protocols_conditions_and_references_stay_apart():
     parts = [
         scores_of([1.0, 3.0]),

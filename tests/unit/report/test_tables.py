@@ -261,15 +261,18 @@ def test_intervals_are_students_and_the_best_of_ours_is_bold(score_table):
 
 
 @pytest.mark.parametrize("volumes", [(1.0,), (0.9, 1.1)])
-def test_one_volume_has_no_spread_and_two_no_interval(score_table, volumes):
+def test_one_volume_has_no_spread_and_two_show_their_values(score_table, volumes):
     table, text = score_table(once(volumes))
-    assert markdown_cell(text, "NRMSE, cleanest (C1)", "input", "ours") == "0.200"
+    cell = markdown_cell(text, "NRMSE, cleanest (C1)", "input", "ours")
+    assert cell == ("0.200" if len(volumes) == 1 else "0.200 (0.180, 0.220)")
+    assert "95 % interval" not in text
     ours = one(table, protocol="paper", method="input", source="ours")
     if len(volumes) == 1:
         assert "1 test volume: no spread" in text
         assert pd.isna(ours["c1_nrmse_sd"])
     else:
-        assert "Two volumes, or two trainings, have no interval" in text
+        assert "Two test volumes have no interval" in text
+        assert pd.isna(ours["c1_nrmse_low"])
         assert ours["c1_nrmse_sd"] == pytest.approx(0.2 * 0.02**0.5)
 
 
@@ -330,7 +333,9 @@ def test_strata_apart_and_only_where_there_are_any(tmp_path):
     assert (row["c1_nrmse_mean"], row["n"]) == (pytest.approx(0.9 * 0.03), 1)
     assert pd.isna(row["c1_nrmse_low"])
     assert "Test volumes: fixed 1, none 2." in text
-    assert "(Student's t)" in text
+    assert "(Student's t)" not in text
+    cell = markdown_cell(text, "NRMSE, cleanest (C1)", "none", "planaria")
+    assert cell == "0.032 (0.030, 0.033)"
 
 
 def test_calibration_is_explained(tmp_path):
@@ -352,7 +357,7 @@ def test_calibration_is_explained(tmp_path):
     assert rows["intervals"].tolist() == ["predicted", "rescaled"]
     assert "inside 95 %, cleanest (C1)" in text
     assert "ECE: expected calibration error" in text
-    assert "0.100 (-0.148 to 0.348)" in text
+    assert "0.100 (0.000 to 0.348)" in text
 
 
 def ladder(volumes):

@@ -26,8 +26,9 @@ def interval(values: np.ndarray, reference: np.ndarray | None = None) -> tuple[f
     Returns
     -------
     low, high : float
-        In the unit of `values`; they may lie beyond what scores can be. nan for fewer than three
-        volumes, for two trainings, or where a value is not finite (the PSNR of equal images).
+        In the unit of `values`; they may lie beyond what scores can be, and `scores.summarise`
+        ends them there. nan for fewer than three volumes, for two trainings, or where a value is
+        not finite (the PSNR of equal images).
     """
     others = np.zeros((1, values.shape[1])) if reference is None else reference
     levels = [values.mean(axis=0) - others.mean(axis=0)]

@@ -119,6 +119,14 @@ def estimate(value: float, low: float, high: float, form: str) -> str:
     return f"{text} ({_number(low, form)} to {_number(high, form)})"
 
 
+def both_values(mean: float, sd: float, form: str) -> str:
+    """A mean of two values with these, "0.039 (0.034, 0.044)"; `sd` is their sample deviation."""
+    if pd.isna(mean):
+        return ""
+    reach = sd / 2**0.5
+    return f"{mean:{form}} ({mean - reach:{form}}, {mean + reach:{form}})"
+
+
 def _number(value: float, form: str) -> str:
     """A number in this form; a signed one that is rounded to 0 has no sign."""
     text = format(value, form)

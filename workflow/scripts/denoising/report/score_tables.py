@@ -16,7 +16,7 @@ import pandas as pd
 
 from denoising.evaluation.comparisons import relative_difference
 from denoising.evaluation.scores import KEYS, OURS, references, summarise
-from denoising.report.markdown import Section, estimate, plain
+from denoising.report.markdown import Section, both_values, estimate, plain
 from denoising.study.metrics import METRICS, PROTOCOLS, TABULATED
 from denoising.study.names import TWO_TRAININGS
 from denoising.study.study import Dataset, Study
@@ -38,6 +38,10 @@ BETTER = "Mean over test volumes; NRMSE: lower is better, SSIM and PSNR: higher.
 BEST = "Bold: the best of our rows in a column."
 NETWORKS = "Rows with epochs × steps × batch are networks, under the names of their models."
 PUBLISHED_SPREAD = "±: published standard deviation over test volumes."
+TWO_VOLUMES = (
+    "Two test volumes have no interval: brackets with a comma hold the two values of a mean, and a "
+    "difference stands alone."
+)
 COUNTS = (*SETTINGS, "n", "seeds", "seed", "step", "threads", "voxels")
 TRAINING = "epochs × steps × batch"
 
@@ -243,6 +247,11 @@ def _cells(block: pd.DataFrame, start: str, metric: str, shown: Shown) -> list[s
     )
     rows = zip(values, low, high, strict=True)
     cells = [estimate(value, least, most, form) for value, least, most in rows]
+    if shown.statistic == "mean" and "n" in block:
+        pairs = zip(
+            cells, values, block[f"{start}_sd"], (block["n"] == 2).fillna(False), strict=True
+        )
+        cells = [both_values(mean, sd, form) if two else cell for cell, mean, sd, two in pairs]
     if "source" in block:
         spread = block[f"{start}_sd"].where(block["source"] != OURS)
         cells = [
@@ -307,15 +316,17 @@ def legend(study: Study, volumes: Mapping[str, int], over_trainings: bool = True
     lines = [f"Test volumes: {counts}."]
     if 1 in volumes.values():
         lines.append("1 test volume: no spread.")
-    if max(volumes.values(), default=1) > 1:
+    if max(volumes.values(), default=1) > 2:
         over = (
             " and, where a model has several, trainings"
             if max(seeds) > 1 and over_trainings
             else ""
         )
         lines.append(f"In brackets: 95 % interval (Student's t) over test volumes{over}.")
-    if 2 in volumes.values() or 2 in seeds:
-        lines.append("Two volumes, or two trainings, have no interval.")
+    if 2 in volumes.values():
+        lines.append(TWO_VOLUMES)
+    if 2 in seeds:
+        lines.append("Two trainings have no interval.")
     if study.trains_once and over_trainings:
         lines.append(TWO_TRAININGS)
     return lines

@@ -101,7 +101,8 @@ def interval_note(volumes: Iterable[float], study: Study, over_trainings: bool =
     """The note under means with intervals over these numbers of volumes, and over trainings."""
     counts = sorted({int(count) for count in volumes if not math.isnan(count)})
     seeds = max(len(model.seeds) for model in study.models.values())
-    note = "Mean and 95 % interval (Student's t) over "
+    has_intervals = counts[-1] > 2
+    note = "Mean and 95 % interval (Student's t) over " if has_intervals else "Mean over "
     note += " and ".join(map(str, counts)) + " test volumes"
     note += " and over trainings" if seeds > 1 and over_trainings else ""
     note += "; no interval of fewer than three volumes" if counts[0] < 3 else ""

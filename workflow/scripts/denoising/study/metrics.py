@@ -25,12 +25,12 @@ SHARE = (0.0, 1.0)
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric("nrmse", "NRMSE", 3, "low", "NRMSE\n(fraction of range)"),
-        Metric("ssim", "SSIM", 3, "high", "SSIM"),
+        Metric("nrmse", "NRMSE", 3, "low", "NRMSE\n(fraction of range)", (0.0, inf)),
+        Metric("ssim", "SSIM", 3, "high", "SSIM", (-1.0, 1.0)),
         Metric("psnr", "PSNR (dB)", 1, "high"),
-        Metric("ece", "ECE", 3, "low"),
-        Metric("inside", "inside 95 %", 3, 0.95),
-        Metric("ratio", "error / scale", 2, 1.0),
+        Metric("ece", "ECE", 3, "low", limits=SHARE),
+        Metric("inside", "inside 95 %", 3, 0.95, limits=SHARE),
+        Metric("ratio", "error / scale", 2, 1.0, limits=(0.0, inf)),
         Metric("f1", "F1", 2, "high", "F1", SHARE),
         Metric("recall", "recall", 2, "high", "recall (share of\ntrue nuclei found)", SHARE),
         Metric(
