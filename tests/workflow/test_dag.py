@@ -7,7 +7,7 @@ import pytest
 STUDY = {
     "unpack": 2, "patches": 2, "split": 2, "train": 14, "restore": 18, "tune_baseline": 10,
     "baseline": 10, "restore_truth": 1, "evaluate": 30, "conformal": 14, "calibrate": 18,
-    "protocol_ladder": 2, "gather_explanations": 1, "gather_scores": 1, "table": 16,
+    "protocol_ladder": 2, "gather_explanations": 1, "gather_scores": 1, "table": 17,
     "figure": 11, "patch_examples": 2, "restoration_examples": 2, "provenance": 1, "all": 1,
 }  # fmt: skip
 

@@ -276,6 +276,25 @@ def test_one_volume_has_no_spread_and_two_show_their_values(score_table, volumes
         assert ours["c1_nrmse_sd"] == pytest.approx(0.2 * 0.02**0.5)
 
 
+def test_a_table_of_scores_begins_with_a_sentence_per_network(score_table):
+    _, text = score_table(once())
+    said = [line for line in text.splitlines() if line.startswith("- ")]
+    assert [line.split()[1] for line in said] == ["planaria", "planaria-100", "tribolium-100"]
+    assert all(" on planaria: NRMSE" in line for line in said)
+    assert "ahead of the input and every filter in all 6 means" in said[0]
+    assert text.index(said[-1]) < text.index("## Protocol paper")
+
+
+def test_the_table_of_verdicts_is_said_on_the_console_too(tmp_path, caplog):
+    caplog.set_level("INFO", "progress")
+    (scores,) = written(tmp_path, *once())
+    table, text = run_table("verdicts", STUDY, tmp_path, scores=scores)
+    assert table["sentence"].tolist() == caplog.messages[0].splitlines()
+    assert set(table["tested_on"]) == set(BOTH)
+    assert all(f"- {sentence}\n" in text for sentence in table["sentence"])
+    assert markdown_cell(text, "verdict", "planaria", "planaria-100") == "ahead"
+
+
 def test_baselines_have_labels_and_the_order_of_the_config(score_table):
     study = a_study(baselines=["median", "tv", "nlm"])
     extra = [method_scores(name, "", 0.1) for name in ("tv", "median")]

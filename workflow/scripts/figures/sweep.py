@@ -44,7 +44,9 @@ with open_log(snakemake.log[0]):
     published = read_tidy(snakemake.input.published)
     means = compared_means(read_scores(snakemake.input.scores), published, study)
     rows = panels.with_panels(means, study)
-    rows = rows[(rows["source"] == OURS) | rows["method"].isin(sweep.models)]
+    # Published marks stand at the published value of the varied setting, if the records tell it
+    recorded = sweep.models if sweep.varies in published else ()
+    rows = rows[(rows["source"] == OURS) | rows["method"].isin(recorded)]
     places = {name: values.index(setting(name)) for name in study.with_ensembles(sweep.all_models)}
     rows = rows.assign(place=rows["method"].map(places)).sort_values("place")
     rows, titles = panels.by_condition(rows, study)

@@ -4,6 +4,7 @@ import pandas as pd
 
 from denoising.evaluation.published import published_scores
 from denoising.evaluation.scores import read_scores, read_tidy
+from denoising.evaluation.verdicts import READING, sentences, verdicts
 from denoising.report.markdown import Page, write_csv, write_markdown
 from denoising.report.score_tables import (
     BEST,
@@ -24,7 +25,8 @@ with open_log(snakemake.log[0]):
     table_name = snakemake.wildcards.table
     dataset = next(entry for entry in study.datasets.values() if entry.table == table_name)
     published = read_tidy(snakemake.input.published)
-    ours = our_means(read_scores(snakemake.input.scores), study)
+    scores = read_scores(snakemake.input.scores)
+    ours = our_means(scores, study)
     ours = ours[ours["tested_on"] == dataset.name]
     published_rows = published_scores(published, study, dataset.name)
     # A published model of a sweep stands here only if the study has that model
@@ -40,7 +42,8 @@ with open_log(snakemake.log[0]):
         title,
         study.note,
         sections(table, study, tested_on=dataset.name),
-        [BETTER, BEST, NETWORKS, spread] + legend(study, volumes),
+        [BETTER, BEST, NETWORKS, spread] + legend(study, volumes) + [READING],
+        sentences(verdicts(scores, study), [dataset.name]),
     )
     write_csv(table, snakemake.output.csv, title)
     write_markdown(page, snakemake.output.markdown)

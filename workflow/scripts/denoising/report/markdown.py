@@ -42,12 +42,13 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """A Markdown page: title, the study's note, how to read the tables, and the tables."""
+    """A Markdown page: title, the study's note, how to read the tables, remarks, and the tables."""
 
     title: str
     note: str
     sections: Sequence[Section]
     legend: Sequence[str] = ()
+    remarks: Sequence[str] = ()
 
 
 def write_csv(table: pd.DataFrame, path: str | Path, title: str) -> None:
@@ -62,6 +63,7 @@ def write_markdown(page: Page, path: str | Path) -> None:
         f"# {page.title}",
         f"> {page.note}" if page.note else "",
         " ".join(line for line in page.legend if line),
+        "\n".join(f"- {remark}" for remark in page.remarks),
     ]
     for section in page.sections:
         heading = f"## {section.heading}" if section.heading else ""

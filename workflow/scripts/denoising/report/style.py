@@ -29,7 +29,7 @@ SMALL = 6.0  # points
 GREY = "#7F7F7F"
 GRID = "0.92"
 # seaborn's "colorblind" without its yellow and light pink, which are faint on paper; then Tol's
-COLOURS = [*sns.color_palette("colorblind"), "#332288", "#661100", "#44AA99"]
+COLOURS = [*sns.color_palette("colorblind"), "#332288", "#661100", "#999933"]
 COLOURS = [colour for i, colour in enumerate(COLOURS) if i not in (6, 8)]
 MARKERS = ("o", "s", "^", "P")
 ENSEMBLE_MARKER = "X"

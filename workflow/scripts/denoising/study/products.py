@@ -176,6 +176,7 @@ TABLES = (
         RUNTIMES,
         when=_is_compared,
     ),
+    Product("verdicts", "Networks beside input and filters", "Scores", _all_scores),
     Product("comparisons", "Paired differences between methods", "Scores", _all_scores),
     Product("restoration_runtimes", "Restoration times", "Restoration", _runtimes),
     Product(

@@ -1,0 +1,31 @@
+"""What the scores say of each network: one sentence per model and test set, on the console too."""
+
+import logging
+
+from denoising.evaluation.scores import read_tidy, references
+from denoising.evaluation.verdicts import READING, sentences, verdicts
+from denoising.report.markdown import Page, Section, write_csv, write_markdown
+from denoising.running.logs import open_log
+from denoising.study.names import TWO_TRAININGS
+
+with open_log(snakemake.log[0]):
+    study = snakemake.params.study
+    table = verdicts(read_tidy(snakemake.input.scores), study)
+    said = sentences(table, study.tested_datasets)
+    logging.getLogger("progress").info("\n".join(said))
+
+    cells = table.drop(columns=["sentence"])
+    cells = cells.assign(
+        tested_on=table["tested_on"].map(lambda name: study.datasets[name].label),
+        best_filter=table["best_filter"].map(references(study)).fillna(""),
+    )
+    legend = [
+        READING,
+        f"Protocol {study.protocols[0]}. Lead: over the best filter in NRMSE, with its 95 % "
+        "interval (Student's t) over test volumes.",
+        TWO_TRAININGS if study.trains_once else "",
+    ]
+    title = f"{study.title}: networks beside input and filters"
+    page = Page(title, study.note, [Section(cells)], legend, said)
+    write_csv(table, snakemake.output.csv, title)
+    write_markdown(page, snakemake.output.markdown)
