@@ -24,12 +24,18 @@ datasets:
   planaria:
     published: planaria
     archive: {path: planaria.tar.gz}
-    conditions: [{name: "1", source: a}, {name: "2", source: b}, {name: "3", source: c}]
+    conditions:
+      - {name: "1", source: a, exposure: 0.03}
+      - {name: "2", source: b, exposure: 0.02}
+      - {name: "3", source: c, exposure: 0.01}
     patches: {shape: [8, 16, 16]}
   tribolium:
     published: tribolium
     archive: {path: tribolium.tar.gz}
-    conditions: [{name: "3", source: a}, {name: "2", source: b}, {name: "1", source: c}]
+    conditions:
+      - {name: "3", source: a, exposure: 0.1}
+      - {name: "2", source: b, exposure: 0.01}
+      - {name: "1", source: c, exposure: 0.001}
     patches: {shape: [8, 16, 16]}
 training: {epochs: 20, steps_per_epoch: 64, batch_size: 4}
 """

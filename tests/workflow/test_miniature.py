@@ -423,3 +423,4 @@ def test_report_works_offline(miniature):
     report = (miniature.root / "report.html").read_text()
     assert "fig4_batch_size.png" in report
     assert "table1_planaria.csv" in report
+    assert "<li>planaria-100 on planaria: NRMSE" in report  # on the first page

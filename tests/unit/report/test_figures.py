@@ -12,6 +12,7 @@ from matplotlib.colors import same_color, to_hex
 from matplotlib.container import ErrorbarContainer
 from matplotlib.text import Text
 
+from denoising.evaluation.leads import leads, over_filters, smallest_leads
 from denoising.evaluation.protocol_ladder import LABELS
 from denoising.evaluation.runtimes import MEASURED
 from denoising.evaluation.scores import read_tidy, summarise
@@ -55,6 +56,7 @@ SCRIPTS = {
     "published_curves": "published_curves",
     "curves_beside_published": "published_curves",
     "published_times": "published_times",
+    "exposure": "exposure",
 }
 PLOTS = list(SCRIPTS)[2:]
 FINE = style.FILES["savefig.dpi"]
@@ -329,6 +331,23 @@ def test_error_bars_are_the_intervals(draw, name, shown, colour):
     assert np.allclose(ends, rows[["low", "high"]].to_numpy(float))
     means = box.lines[0].get_ydata().astype(float)[drawn_order]
     assert np.allclose(means, rows["mean"].to_numpy(float))
+
+
+def test_the_lead_at_each_exposure_is_that_over_the_strongest_filter(draw):
+    drawn = draw("exposure")
+    scores = read_tidy(drawn.inputs["scores"][0])
+    leading = smallest_leads(over_filters(leads(scores, STUDY, ["planaria-100"])))
+    rows = leading.query("tested_on == 'planaria' and metric == 'nrmse'").sort_values("condition")
+    (box,) = bars(drawn.figure.axes[2])  # below the scores of planaria and of tribolium
+    assert box.lines[0].get_ydata().tolist() == pytest.approx(rows["lead"].tolist()[::-1])
+    ends = np.array([segment[:, 1] for segment in box.lines[2][0].get_segments()])
+    assert np.allclose(ends[::-1], rows[["low", "high"]].to_numpy(float))
+    is_open = (rows["low"] <= 0) & (rows["high"] >= 0)
+    opened = drawn.figure.axes[2].lines[-1]
+    assert same_color(opened.get_markerfacecolor(), "white")
+    assert len(opened.get_ydata()) == is_open.sum()
+    ticks = [text.get_text() for text in drawn.figure.axes[-1].get_xticklabels()]
+    assert ticks == ["10\n(C3)", "1\n(C2)", "0.1\n(C1)"]
 
 
 def test_png_files_are_fine_enough_for_print():

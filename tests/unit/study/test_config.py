@@ -12,6 +12,7 @@ import yaml
 
 from denoising.study.config import resolve
 from denoising.study.datasets import SOURCES
+from denoising.study.exposures import exposed_datasets, own_models
 from denoising.study.products import PUBLISHED_STUDY, figures, tables
 from denoising.study.study import Run
 from denoising.study.training import Compute
@@ -153,6 +154,18 @@ def test_strata_and_calibration_are_reported_where_there_are_any(published, conf
     study = resolve(change(config, {"training.loss": "mae"}), schema)
     assert not wanted & names(tables(study) + figures(study))
     assert {"comparisons", "restoration_runtimes"} <= names(tables(study))
+
+
+def test_scores_are_drawn_against_known_exposures(default, published, config, schema):
+    assert exposed_datasets(default) == ["planaria", "tribolium"]
+    assert "exposure" in names(figures(default))
+    assert "exposure" not in names(figures(published))
+    conditions = [{"name": n, "source": n, "exposure": x} for n, x in (("a", 0.2), ("b", 0.1))]
+    config["datasets"]["worms"]["conditions"] = conditions
+    study = resolve(config, schema)
+    assert exposed_datasets(study) == ["worms"]
+    assert own_models(study, "worms") == ["worms"]  # not those of the sweep
+    assert "exposure" not in names(figures(resolve(config | {"baselines": []}, schema)))
 
 
 def test_a_study_beside_nothing_published_has_no_ladder(published, config, schema):
@@ -921,6 +934,15 @@ REFUSED = {
     "identity without a residual": (
         {"training.initial_weights": "identity", "training.residual": False},
         ["initial_weights", "residual is false", "csbdeep"],
+    ),
+    "exposures of some conditions": (
+        {
+            "datasets.worms.conditions": [
+                {"name": "1", "source": "a", "exposure": 0.1},
+                {"name": "2", "source": "b"},
+            ]
+        },
+        ["datasets.worms.conditions", "2 has no exposure", "or for none"],
     ),
     "by-volume of published patches": (
         {"studies.main.models.flies.split": "by-volume"},

@@ -64,6 +64,7 @@ def resolve_dataset(name: str, config: dict[str, Any]) -> Dataset:
         patches=PatchSettings(**_with_tuples(config["patches"])),
     )
     _check_conditions(key, dataset)
+    _check_exposures(key, dataset)
     _check_lengths(key, dataset)
     _check_stratum(key, dataset.stratum)
     _check_nuclei(key, dataset)
@@ -161,6 +162,15 @@ def _check_conditions(key: str, dataset: Dataset) -> None:
         raise StudyError(
             f"{key}.conditions are named {', '.join(names)}: names must differ, and not be "
             f"{' or '.join(taken)}."
+        )
+
+
+def _check_exposures(key: str, dataset: Dataset) -> None:
+    missing = [c.name for c in dataset.conditions if c.exposure is None]
+    if 0 < len(missing) < len(dataset.conditions):
+        raise StudyError(
+            f"{key}.conditions: {', '.join(missing)} has no exposure; give it for every condition, "
+            "or for none."
         )
 
 

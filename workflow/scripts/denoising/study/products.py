@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from denoising.study.exposures import exposed_datasets, own_models
 from denoising.study.names import INPUT
 from denoising.study.study import Study
 
@@ -81,6 +82,16 @@ def _sweep_scores(sweep: str, study: Study) -> Files:
     tested = [set(study.models[model].tested_on) for model in models]
     common = [name for name in study.datasets if all(name in names for names in tested)]
     return {"scores": score_files(study, models, common)}
+
+
+def _exposure_scores(study: Study) -> Files:
+    """Scores of every dataset's own networks where the exposures are known."""
+    files = [
+        file
+        for name in exposed_datasets(study)
+        for file in score_files(study, own_models(study, name), [name])
+    ]
+    return {"scores": files}
 
 
 def _all_scores(study: Study) -> Files:
@@ -289,6 +300,13 @@ FIGURES = (
         "Calibration",
         _calibrations,
         when=lambda study: study.probabilistic_methods,
+    ),
+    Product(
+        "exposure",
+        "Scores against exposure",
+        "Scores",
+        _exposure_scores,
+        when=lambda study: exposed_datasets(study) and study.baselines,
     ),
     Product(
         "fig3_generalization",

@@ -15,10 +15,14 @@ from denoising.study.training import Compute, Training
 
 @dataclass(frozen=True)
 class Condition:
-    """One low-SNR condition of a dataset, and the archive's folder or channel that holds it."""
+    """One low-SNR condition of a dataset, and the archive's folder or channel that holds it.
+
+    `exposure` is a share of the ground truth's, or None where it is not known.
+    """
 
     name: str
     source: str | int
+    exposure: float | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,12 @@ class Dataset:
     def condition_names(self) -> list[str]:
         """Names of the low-SNR conditions, the cleanest first."""
         return [condition.name for condition in self.conditions]
+
+    @property
+    def exposures(self) -> dict[str, float]:
+        """The exposure of each condition as a share of the ground truth's; empty if not known."""
+        known = {c.name: c.exposure for c in self.conditions if c.exposure is not None}
+        return known if len(known) == len(self.conditions) else {}
 
     def condition_label(self, name: str) -> str:
         """A condition named by its quality, such as "cleanest (C1)"."""
