@@ -177,9 +177,10 @@ def _label(reference: str) -> str:
 
 def main(results: Path) -> int:
     wrong = problems(results)
-    if (results / "scores.csv").exists() and (results / "config.yaml").exists():
+    if (results / "config.yaml").exists():
         study, scores = _read(results)
-        print("\n".join(lead_lines(replication_leads(scores, study))))
+        if scores is not None and not incomplete(scores, study):
+            print("\n".join(lead_lines(replication_leads(scores, study))))
     lead = "the replication models lead the input and every baseline"
     print("\n".join(wrong) or f"{results}: complete, and {lead}.")
     return int(bool(wrong))

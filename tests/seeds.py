@@ -2,10 +2,11 @@
 
 Usage: python tests/seeds.py FOLDER [--seeds 100 101 ...] [--configfile CONFIG] [--cores N]
 
-Each seed draws specimens, patches, splits and initial weights of its own, in a folder of its own:
-FOLDER/SEED. A seed that is finished is not run again, and one that was interrupted goes on. A mean
-is won if the network leads the input and every baseline there. FOLDER/seeds.csv has a row per seed:
-its wins, and the smallest lead over the best baseline with the 95 % interval over test volumes. The
+Each seed draws specimens, patches, splits and, unless the config gives `seeds` to a model, initial
+weights of its own, in a folder of its own: FOLDER/SEED. A seed that is finished is not run again,
+and one that was interrupted goes on. A mean is won if the network leads the input and every
+baseline there. FOLDER/seeds.csv has a row per seed: its wins, how many trainings collapsed to their
+input, and the smallest lead over the best baseline with the 95 % interval over test volumes. The
 console has the same as a Markdown table. Exits with 1 unless nine of ten seeds win every mean.
 """
 
@@ -27,9 +28,11 @@ from denoising.evaluation.leads import (  # noqa: E402
     smallest_leads,
 )
 from denoising.evaluation.scores import read_scores  # noqa: E402
+from denoising.evaluation.verdicts import IS_INPUT, NEARLY_INPUT, verdicts  # noqa: E402
 from denoising.report.markdown import estimate, pipe_table  # noqa: E402
 from denoising.study.config import resolve  # noqa: E402
 from denoising.study.metrics import METRICS, SHOWN  # noqa: E402
+from denoising.study.names import INPUT  # noqa: E402
 from denoising.study.products import score_files  # noqa: E402
 from denoising.study.study import Study  # noqa: E402
 
@@ -70,9 +73,12 @@ def row_of(folder: Path, study: Study) -> dict:
     means = len(SHOWN) * sum(map(len, conditions))
     files = [folder / name for name in targets(study)]
     row = {"seed": study.seed, "wins": 0, "means": means, "restarts": restarts(folder, models)}
+    row["collapsed"] = None
     if not all(file.exists() for file in files):
         return row | {"note": "not finished"}
-    leads = replication_leads(read_scores(files), study)
+    scores = read_scores(files)
+    row["collapsed"] = collapsed(scores, study)
+    leads = replication_leads(scores, study)
     closest = smallest_leads(leads)
     for metric in SHOWN:
         rows = smallest_leads(over_filters(leads[leads["metric"] == metric]))
@@ -93,6 +99,16 @@ def restarts(folder: Path, models: list) -> int | None:
     counts = [json.loads(file.read_text()).get("restarts") for file in files if file.exists()]
     known = [count for count in counts if count is not None]
     return sum(known) if known else None
+
+
+def collapsed(scores: pd.DataFrame, study: Study) -> int:
+    """How many trainings return their input, or nearly."""
+    count = 0
+    for run in study.runs.values():
+        is_run = (scores["model"] == run.model) & (scores["seed"] == str(run.seed))
+        table = verdicts(scores[is_run | (scores["output"] == INPUT)], study)
+        count += int(table["verdict"].isin([IS_INPUT, NEARLY_INPUT]).sum())
+    return count
 
 
 def for_reader(table: pd.DataFrame) -> str:
@@ -124,7 +140,7 @@ def main() -> int:
         is_whole = run(arguments.folder / str(seed), study, arguments)
         row = row_of(arguments.folder / str(seed), study)
         rows.append(row if is_whole else row | {"wins": 0, "note": "a job failed"})
-        table = pd.DataFrame(rows).astype({"restarts": "Int64"})
+        table = pd.DataFrame(rows).astype({"restarts": "Int64", "collapsed": "Int64"})
         table.to_csv(arguments.folder / "seeds.csv", index=False)
         print(for_reader(table), flush=True)
     won = int((table["wins"] == table["means"]).sum())
