@@ -7,6 +7,7 @@ import pytest
 from denoising.report.markdown import (
     Page,
     Section,
+    both_values,
     duration,
     estimate,
     in_brackets,
@@ -44,6 +45,12 @@ def test_remarks_are_a_list_before_the_tables(tmp_path):
     page = Page("T", "", [Section(pd.DataFrame({"a": [1]}))], ["Legend."], ["First.", "Second."])
     write_markdown(page, tmp_path / "t.md")
     assert "Legend.\n\n- First.\n- Second.\n\n| a" in (tmp_path / "t.md").read_text()
+
+
+def test_a_mean_of_two_values_shows_both():
+    assert both_values(0.039, 0.005 * 2**0.5, ".3f") == "0.039 (0.034, 0.044)"
+    assert both_values(np.inf, np.nan, ".1f") == "inf"
+    assert both_values(np.nan, np.nan, ".1f") == ""
 
 
 def test_a_table_without_rows_can_be_written(tmp_path):

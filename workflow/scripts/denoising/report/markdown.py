@@ -122,9 +122,12 @@ def estimate(value: float, low: float, high: float, form: str) -> str:
 
 
 def both_values(mean: float, sd: float, form: str) -> str:
-    """A mean of two values with these, "0.039 (0.034, 0.044)"; `sd` is their sample deviation."""
-    if pd.isna(mean):
-        return ""
+    """A mean of two values with these, "0.039 (0.034, 0.044)"; `sd` is their sample deviation.
+
+    The mean alone where that is nan, as for the PSNR of equal images.
+    """
+    if pd.isna(mean) or pd.isna(sd):
+        return estimate(mean, np.nan, np.nan, form)
     reach = sd / 2**0.5
     return f"{mean:{form}} ({mean - reach:{form}}, {mean + reach:{form}})"
 
