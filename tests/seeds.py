@@ -84,10 +84,10 @@ def row_of(folder: Path, study: Study) -> dict:
         rows = smallest_leads(over_filters(leads[leads["metric"] == metric]))
         least = rows.loc[rows["lead"].idxmin()]
         row |= {f"{metric}_{name}": least[name] for name in ("lead", "low", "high")}
-        row[f"{metric}_at"] = f"{least['tested_on']} C{least['condition']}"
+        row[f"{metric}_at"] = f"{least['tested_on']} {least['condition']}"
     lost = closest[~(closest["lead"] > 0)]
     note = "; ".join(
-        f"{name.method} C{name.condition} {METRICS[name.metric].label} behind {name.reference}"
+        f"{name.method} {name.condition} {METRICS[name.metric].label} behind {name.reference}"
         for name in lost.itertuples()
     )
     return row | {"wins": int((closest["lead"] > 0).sum()), "note": note}

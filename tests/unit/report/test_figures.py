@@ -347,7 +347,7 @@ def test_the_lead_at_each_exposure_is_that_over_the_strongest_filter(draw):
     assert same_color(opened.get_markerfacecolor(), "white")
     assert len(opened.get_ydata()) == is_open.sum()
     ticks = [text.get_text() for text in drawn.figure.axes[-1].get_xticklabels()]
-    assert ticks == ["10\n(C3)", "1\n(C2)", "0.1\n(C1)"]
+    assert ticks == ["10\ncleanest (C3)", "1\nC2", "0.1\nnoisiest (C1)"]
 
 
 def test_png_files_are_fine_enough_for_print():

@@ -12,7 +12,7 @@ from denoising.study.baselines import BASELINES
 from denoising.study.exposures import exposed_datasets, own_models
 from denoising.study.metrics import METRICS, SHOWN
 
-OPEN = {"linestyle": "", "markersize": 3.5, "markerfacecolor": "white", "zorder": 5}
+OPEN = {"linestyle": "", "markerfacecolor": "white", "zorder": 5}
 NUDGE = 1.02  # factor of an exposure, so that methods do not hide one another
 PANELS = {
     ("nrmse", "score"): METRICS["nrmse"].axis,
@@ -36,8 +36,7 @@ def draw_strongest(ax, rows):
     rows = rows.drop_duplicates("condition").sort_values("x")
     ax.plot(rows["x"], rows["reference_value"], color=style.GREY, linestyle=":")
     for name, places in rows.groupby("reference", sort=False):
-        look = {"color": BASELINES[name].colour, "marker": BASELINES[name].marker, "zorder": 4}
-        ax.plot(places["x"], places["reference_value"], linestyle="", markersize=4, **look)
+        ax.plot(places["x"], places["reference_value"], linestyle="", zorder=4, **looks[name])
 
 
 def draw_networks(ax, rows, names):
@@ -45,12 +44,10 @@ def draw_networks(ax, rows, names):
     for i, name in enumerate(names):
         own = rows[rows["method"] == name].sort_values("x")
         own = own.assign(x=own["x"] * NUDGE ** (2 * i - len(names) + 1))
-        look = {"color": colours[name], "marker": shapes[name]}
-        ax.plot(own["x"], own["mean"], color=colours[name])
-        panels.draw_means(ax, own["x"], own, **look)
+        panels.draw_means(ax, own["x"], own, **looks[name] | {"linestyle": "-"})
         is_open = (own["kind"] == "lead") & (own["low"] <= 0) & (own["high"] >= 0)
         undecided = own[is_open]
-        ax.plot(undecided["x"], undecided["mean"], **look, **OPEN)
+        ax.plot(undecided["x"], undecided["mean"], **looks[name], **OPEN)
 
 
 def draw_panel(ax, data, panel, dataset):
@@ -64,14 +61,14 @@ def draw_panel(ax, data, panel, dataset):
         is_here = (smallest["tested_on"] == dataset.name) & (smallest["metric"] == metric)
         draw_strongest(ax, smallest[is_here])
     draw_networks(ax, data, names)
-    ax.grid(axis="y", color=style.GRID)
     ax.yaxis.set_major_locator(MaxNLocator(4))
 
 
 def finish_exposures(ax, dataset):
     """A logarithmic axis with a tick at every condition, in percent of the ground truth."""
     values = list(dataset.exposures.values())
-    labels = [f"{100 * x:.2g}\n(C{name})" for name, x in dataset.exposures.items()]
+    places = dataset.exposures.items()
+    labels = [f"{100 * x:.2g}\n{dataset.condition_label(name)}" for name, x in places]
     room = (max(values) / min(values)) ** 0.12
     ax.set_xscale("log")
     ax.set_xlim(min(values) / room, max(values) * room)
@@ -105,8 +102,7 @@ with open_log(snakemake.log[0]):
     scores = scores[scores["tested_on"].isin(datasets)]
     networks = {name: study.with_ensembles(own_models(study, name)) for name in datasets}
     shown = [name for names in networks.values() for name in names]
-    colours = style.palette(study)
-    shapes = style.markers(study)
+    looks = style.looks(study)
 
     means = summarise(scores)
     means = means.assign(method=method_of(means), kind="score")
@@ -127,15 +123,16 @@ with open_log(snakemake.log[0]):
     for (metric, kind), axes in zip(PANELS, grid.axes, strict=True):
         finish_row(axes, metric, kind)
 
-    filters = [BASELINES[name] for name in BASELINES if name in set(smallest["reference"])]
-    looks = [{"color": b.colour, "marker": b.marker, "linestyle": ":"} for b in filters]
+    filters = [name for name in BASELINES if name in set(smallest["reference"])]
     legend = [
-        style.entry(f"strongest filter: {baseline.label}", **look)
-        for baseline, look in zip(filters, looks, strict=True)
+        style.entry(
+            f"strongest filter: {BASELINES[name].label}", **looks[name] | {"linestyle": ":"}
+        )
+        for name in filters
     ]
     for name in shown:
-        look = {"color": colours[name], "marker": shapes[name], "linestyle": "-"}
-        legend.append(style.entry(style.model_label(name, study), **look))
+        line = looks[name] | {"linestyle": "-"}
+        legend.append(style.entry(style.model_label(name, study), **line))
     note = style.interval_note(means["n"], study)
     note += " Grey: the strongest filter leads. Open: the interval of the lead holds 0."
     style.finish(grid.figure, snakemake, note, legend)
