@@ -134,23 +134,26 @@ def _sentence(row: dict, study: Study) -> str:
 def _finding(row: dict, study: Study) -> str:
     means = row["means"]
     if row["verdict"] in (IS_INPUT, NEARLY_INPUT):
-        return f"the restorations are {row['verdict']}; {_remedy(row, study)}, or with another seed"
+        remedy = _remedy(row, study, "train it longer, or with another seed")
+        return f"the restorations are {row['verdict']}; {remedy}"
     if row["verdict"] == AHEAD:
         ahead = "the input and every filter" if row["best_filter"] else "the input"
         lead = f"{row['lead']:.4f}"
         if not np.isnan(row["low"]):
             lead += f" (95 % interval {row['low']:.4f} to {row['high']:.4f})"
         return f"the network is ahead of {ahead} in all {means} means, in NRMSE by {lead}"
+    remedy = _remedy(row, study, "train it longer")
     failings = []
     if row["verdict"] == BEHIND_INPUT:
         failings.append(f"no better than its input in {means - row['ahead_of_input']}")
     if row["best_filter"] and row["ahead_of_filters"] < means:
         failings.append(f"behind a filter in {means - row['ahead_of_filters']}")
-    return f"the network is {' and '.join(failings)} of {means} means; {_remedy(row, study)}"
+    return f"the network is {' and '.join(failings)} of {means} means; {remedy}"
 
 
-def _remedy(row: dict, study: Study) -> str:
+def _remedy(row: dict, study: Study, own: str) -> str:
+    """What to do: `own` for a network that was trained on the organism that it is tested on."""
     trained_on = study.training_of(row["method"]).trained_on
     if trained_on == row["tested_on"]:
-        return "train it longer"
+        return own
     return f"it was trained on {study.datasets[trained_on].label}"
