@@ -25,8 +25,8 @@ from denoising.report.markdown import estimate  # noqa: E402
 from denoising.study.baselines import BASELINES  # noqa: E402
 from denoising.study.config import resolve  # noqa: E402
 from denoising.study.metrics import METRICS as NAMED  # noqa: E402
-from denoising.study.metrics import OBJECT_METRICS  # noqa: E402
-from denoising.study.products import figures, tables  # noqa: E402
+from denoising.study.metrics import OBJECT_METRICS, RESOLUTION  # noqa: E402
+from denoising.study.products import figures, resolution_files, tables  # noqa: E402
 from denoising.study.study import Study  # noqa: E402
 
 KEYS = ["model", "seed", "tested_on", "condition", "volume", "output", "protocol", "metric"]
@@ -46,6 +46,7 @@ def problems(results: Path) -> list[str]:
     ]
     if scores is not None:
         found += incomplete(scores, study) or not_ahead(replication_leads(scores, study))
+        found += without_resolution(scores, study)
     found += [
         f"{path} does not carry the study's note."
         for path in sorted((results / "tables").glob("*.md"))
@@ -102,7 +103,8 @@ def incomplete(scores: pd.DataFrame, study: Study) -> list[str]:
     found = [f"scores.csv: {twice} values stand twice."] if twice else []
     if not scores["value"].map(lambda value: abs(value) < float("inf")).all():
         found.append("scores.csv: some values are not finite.")
-    for tested_on, rows in scores.groupby("tested_on"):
+    images = scores[scores["protocol"] != RESOLUTION]
+    for tested_on, rows in images.groupby("tested_on"):
         volumes = rows["volume"].nunique()
         dataset = study.datasets[tested_on]
         simulated = dataset.source.test_volumes if dataset.is_simulated else volumes
@@ -126,6 +128,23 @@ def incomplete(scores: pd.DataFrame, study: Study) -> list[str]:
         f"scores.csv: {_named(model, seed)} on {dataset} is missing."
         for model, seed, dataset in missing
     ]
+
+
+def without_resolution(scores: pd.DataFrame, study: Study) -> list[str]:
+    """Test sets whose resolution was not measured for every compared method and test volume."""
+    found = []
+    for tested_on, rows in scores.groupby("tested_on"):
+        dataset = study.datasets[tested_on]
+        files = resolution_files(study, RESOLUTION)
+        methods = sum(Path(file).stem == tested_on for file in files)
+        directions = 2 if "Z" in dataset.axes else 1
+        expected = rows["volume"].nunique() * len(dataset.conditions) * methods * 2 * directions
+        count = int((rows["protocol"] == RESOLUTION).sum())
+        if count != expected:
+            found.append(
+                f"scores.csv: {tested_on} has {count} values of resolution, expected {expected}."
+            )
+    return found
 
 
 def expected_scores(study: Study) -> list[tuple[str, str, str]]:

@@ -164,3 +164,17 @@ def test_matched_models_and_every_file_of_a_run_are_expected(tmp_path):
 
 def test_an_unfinished_run_is_named(tmp_path):
     assert "config.yaml is missing" in check_results.problems(tmp_path)[0]
+
+
+def test_resolution_that_was_not_measured_is_named(scores):
+    """Four numbers of input, two baselines, three runs and an ensemble, in 2 x 2 images."""
+    names = ["resolution_xy", "resolution_z", "detail_xy", "detail_z"]
+    once = scores.query("protocol == 'paper' and metric == 'nrmse'")
+    measured = pd.concat([once.assign(protocol="resolution", metric=name) for name in names])
+    whole = pd.concat([scores, measured], ignore_index=True)
+    assert check_results.without_resolution(whole, STUDY) == []
+    assert said(whole) == ""
+    assert check_results.without_resolution(whole.iloc[:-1], STUDY) == [
+        "scores.csv: worms has 111 values of resolution, expected 112."
+    ]
+    assert len(check_results.without_resolution(scores, STUDY)) == 1

@@ -6,14 +6,15 @@ import pytest
 
 STUDY = {
     "unpack": 2, "patches": 2, "split": 2, "train": 14, "restore": 18, "tune_baseline": 10,
-    "baseline": 10, "restore_truth": 1, "evaluate": 30, "conformal": 14, "calibrate": 18,
-    "protocol_ladder": 2, "gather_explanations": 1, "gather_scores": 1, "table": 17,
-    "figure": 11, "patch_examples": 2, "restoration_examples": 2, "provenance": 1, "all": 1,
+    "baseline": 10, "restore_truth": 1, "evaluate": 30, "resolution": 20, "conformal": 14,
+    "calibrate": 18, "protocol_ladder": 2, "gather_explanations": 1, "gather_scores": 1,
+    "table": 18, "figure": 12, "patch_examples": 2, "restoration_examples": 2, "provenance": 1,
+    "all": 1,
 }  # fmt: skip
 
 # With three models on fewer training volumes, which have splits of their own; with the figure of
 # that sweep and one of scores against exposure
-MORE = {"split": 6, "train": 17, "restore": 21, "evaluate": 33, "calibrate": 21, "figure": 13}
+MORE = {"split": 6, "train": 17, "restore": 21, "evaluate": 33, "calibrate": 21, "figure": 14}
 
 
 def test_default_study_simulates_its_specimens(workflow):
@@ -345,6 +346,29 @@ def test_the_published_study_needs_no_training_and_no_data(workflow, miniature_c
     config = workflow.write_config(miniature_config)
     done = workflow.run("-n", "published", "--configfile", config, check=False)
     assert "MissingRuleException" in done.said
+
+
+def test_resolution_is_measured_of_what_is_compared(workflow, miniature_config):
+    """Of input, baselines and compared models on both test sets: no model of the sweep but its
+    base, which a comparison lists.
+    """
+    arguments = ["--configfile", workflow.write_config(miniature_config), "--"]
+    rules = ("train", "resolution", "evaluate", "table", "figure")
+    jobs = workflow.jobs(*arguments, "results/tables/resolution.csv")
+    assert [jobs[rule] for rule in rules] == [3, 16, 0, 1, 0]
+    jobs = workflow.jobs(*arguments, "results/figures/resolution.pdf")
+    # the figure needs scores of input and baselines, to know the best
+    assert [jobs[rule] for rule in rules] == [3, 16, 8, 0, 1]
+    assert workflow.jobs(*arguments, "results/scores.csv")["resolution"] == 16
+    del miniature_config["studies"]["generalization"]
+    sweep = miniature_config["studies"]["batch_size"]
+    sweep |= {"base": None, "tested_on": ["planaria"], "sample_matched": False}
+    sweep["models"] = {
+        name: {"trained_on": "planaria", "batch_size": n} for name, n in (("a", 1), ("b", 2))
+    }
+    jobs = workflow.jobs("--configfile", workflow.write_config(miniature_config))
+    # where nothing is compared, of every model
+    assert jobs["resolution"] == 4 + 2
 
 
 def test_only_networks_that_predict_a_scale_are_calibrated(workflow, miniature_config):

@@ -9,7 +9,8 @@ from conftest import ROOT, copy_workflow
 PROFILE = ROOT / "profiles" / "slurm" / "config.yaml"
 ON_GPU = {"train", "restore", "restore_truth", "restore_slab", "conformal"}
 # Long, or what lets go of large files, or no job of the cluster's
-SCORING = {"evaluate", "objects", "calibrate", "protocol_ladder", "restoration_examples"}
+SCORING = {"evaluate", "objects", "resolution", "calibrate", "protocol_ladder"}
+SCORING |= {"restoration_examples"}
 ALONE = ON_GPU | SCORING | {"gather_slabs", "ensemble", "download", "all"}
 
 

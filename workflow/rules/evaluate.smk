@@ -63,11 +63,40 @@ rule objects:
         "../scripts/objects.py"
 
 
+rule resolution:
+    """Measure how fine the details are that one method shows rightly, and how much of them."""
+    input:
+        volumes="results/volumes/{dataset}",
+        restored=restored_volumes,
+    output:
+        curves="results/resolution/{method}/{dataset}.csv",
+        scores="results/resolution_scores/{method}/{dataset}.csv",
+    log:
+        "logs/resolution/{method}/{dataset}.log",
+    benchmark:
+        "benchmarks/resolution/{method}/{dataset}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        # Volumes are read block by block: 330 MB measured with 95 x 1024 x 1024
+        mem_mb=growing(1000),
+    params:
+        conditions=condition_names,
+        voxel_size=voxel_size,
+        stratum=lambda wildcards: dataset_of(wildcards).stratum,
+        scored=scored_as,
+        code=code_version("resolution.py"),
+    script:
+        "../scripts/resolution.py"
+
+
 rule gather_scores:
     """Gather all scores in one tidy table."""
     input:
         products.score_files(STUDY, STUDY.models, STUDY.tested_datasets),
         products.nuclei_files(STUDY, STUDY.models),
+        products.resolution_files(STUDY, "resolution_scores"),
     output:
         scores="results/scores.csv",
     log:

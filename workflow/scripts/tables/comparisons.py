@@ -21,7 +21,7 @@ from denoising.running.logs import open_log
 with open_log(snakemake.log[0]):
     study = snakemake.params.study
     scores = read_tidy(snakemake.input.scores)
-    scores = scores[scores["protocol"].isin(study.protocols)]  # of images, not of their nuclei
+    scores = scores[scores["protocol"].isin(study.protocols)]  # of images alone
     rows = paired_differences(scores, comparison_pairs(study), study.ensembles).assign(note="")
     rows = rows.replace({"reference": references(study)})
     names = ["protocol", "tested_on", "method", "reference", "n"]

@@ -7,6 +7,8 @@ SCORES = (
 )  # fmt: skip
 # The curve of precision against recall: nuclei found right, all found, and true ones
 NUCLEI = (*SCORES[:8], "threshold", "right", "found", "true")
+# Fourier ring correlation and transfer at each frequency; `direction` is xy or z
+RESOLUTION = (*SCORES[:8], "direction", "frequency", "correlation", "transfer", "count")
 CALIBRATION = (
     "intervals", "kind", "condition", "volume", "level", "expected", "observed", "count",
 )  # fmt: skip

@@ -32,6 +32,7 @@ NUMBERS: tuple[str, ...] = (
 )
 NUMBERS += ("level", "expected", "observed", "count", "step")
 NUMBERS += ("epoch", "loss", "val_loss", "seconds")
+NUMBERS += ("frequency", "correlation", "transfer")
 OURS = "ours"  # the source of this study's rows, beside published ones
 
 

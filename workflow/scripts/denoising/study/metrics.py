@@ -40,6 +40,10 @@ METRICS = {
         Metric("count_error", "error of the count", 2, 0.0, limits=(-1.0, inf)),
         Metric("intensity_error", "error of intensity", 3, "low", limits=(0.0, inf)),
         Metric("intensity_correlation", "correlation of intensity", 3, "high", limits=(-1.0, 1.0)),
+        Metric("resolution_xy", "resolution XY", 2, "low", limits=(0.0, inf)),
+        Metric("resolution_z", "resolution Z", 2, "low", limits=(0.0, inf)),
+        Metric("detail_xy", "half transfer XY", 2, "low", limits=(0.0, inf)),
+        Metric("detail_z", "half transfer Z", 2, "low", limits=(0.0, inf)),
     )
 }
 # What figures of restorations show, and what tables do: PSNR is a volume's NRMSE in decibels
@@ -52,6 +56,9 @@ OBJECT_METRICS = (
 )  # fmt: skip
 # The protocol of scores of nuclei, which are no scores of images
 OBJECTS = "nuclei"
+# What the table of resolution shows, in the unit of the voxel size; the protocol of these scores
+RESOLUTION_METRICS = ("resolution_xy", "resolution_z", "detail_xy", "detail_z")
+RESOLUTION = "resolution"
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,12 @@ def _exposure_scores(study: Study) -> Files:
     return {"scores": files}
 
 
+def resolution_files(study: Study, folder: str) -> list[str]:
+    """Resolution of the compared models, the input and baselines; of all models if none is."""
+    tests = _tests(study, study.compared_models or study.models, study.tested_datasets)
+    return [f"results/{folder}/{method}/{dataset}.csv" for method, dataset in tests]
+
+
 def _all_scores(study: Study) -> Files:
     return {"scores": "results/scores.csv"}
 
@@ -108,6 +114,16 @@ def _compared_nuclei(study: Study) -> Files:
         "scores": nuclei_files(study, models),
         "curves": nuclei_files(study, models, "nuclei_curves"),
     }
+
+
+def _resolution_scores(study: Study) -> Files:
+    return {"scores": resolution_files(study, "resolution_scores")}
+
+
+def _resolution_curves(study: Study) -> Files:
+    """Curves, and the scores by which the best baseline is known."""
+    scores = score_files(study, [], study.tested_datasets)
+    return {"curves": resolution_files(study, "resolution"), "scores": scores}
 
 
 def _histories(study: Study) -> Files:
@@ -197,6 +213,7 @@ TABLES = (
         _ladder,
         when=_is_compared,
     ),
+    Product("resolution", "Resolution of restorations", "Resolution", _resolution_scores),
     Product(
         "nuclei",
         "Nuclei found, missed and invented",
@@ -301,6 +318,7 @@ FIGURES = (
         _calibrations,
         when=lambda study: study.probabilistic_methods,
     ),
+    Product("resolution", "Resolution of restorations", "Resolution", _resolution_curves),
     Product(
         "exposure",
         "Scores against exposure",

@@ -1,0 +1,106 @@
+"""Resolution: how true and how complete details are, from coarse to fine ones, in XY and in Z."""
+
+import pandas as pd
+
+from denoising.evaluation.comparisons import best_baseline
+from denoising.evaluation.resolution import LEAST_CORRELATION, LEAST_TRANSFER
+from denoising.evaluation.resolution_summary import curve_means
+from denoising.evaluation.scores import method_of, read_scores, read_tidy
+from denoising.report import style
+from denoising.report.score_panels import condition_titles, filter_entries
+from denoising.running.logs import open_log
+from denoising.study.baselines import BASELINES
+from denoising.study.names import INPUT
+
+# Direction and metric to the label of a row
+ROWS = {
+    ("xy", "correlation"): "correlation\nwith truth, XY",
+    ("xy", "transfer"): "transfer\nof truth, XY",
+    ("z", "correlation"): "correlation\nwith truth, Z",
+    ("z", "transfer"): "transfer\nof truth, Z",
+}
+LEVELS = {"correlation": LEAST_CORRELATION, "transfer": LEAST_TRANSFER}
+TOPS = {"correlation": 1.02, "transfer": 1.6}
+PERIODS = (20, 10, 5, 3, 2, 1.5, 1, 0.7, 0.5, 0.4, 0.3, 0.2, 0.15, 0.1)
+APART = 0.12  # of an axis, at least, between two labels
+
+
+def draw_panel(ax, data, row):
+    """A line with its band per method, and the level below which details are counted as lost."""
+    metric = row[1]
+    ax.axhline(LEVELS[metric], color="0.3", linestyle=":", linewidth=0.8)
+    for name, rows in data.groupby("method", sort=False):
+        ax.plot(rows["frequency"], rows["mean"], **looks[name])
+        band = {"color": looks[name]["color"], "alpha": 0.12, "linewidth": 0}
+        ax.fill_between(rows["frequency"], rows["low"], rows["high"], **band)
+    ax.set(ylim=(-0.1, TOPS[metric]), xlim=(0, data["frequency"].max()))
+    ax.grid(axis="y", color=style.GRID)
+
+
+def label_periods(ax, unit):
+    """The periods of details along the upper edge."""
+    upper = ax.secondary_xaxis("top")
+    last = ax.get_xlim()[1]
+    ticks = {}
+    for period in (period for period in PERIODS if 1 / period <= last):
+        if 1 / period - max(ticks, default=0) >= APART * last:
+            ticks[1 / period] = f"{period:g}"
+    upper.set_xticks(list(ticks), list(ticks.values()))
+    upper.tick_params(length=2, pad=1, labelsize=style.SMALL)
+    upper.set_xlabel(f"period ({unit})", size=style.SMALL, labelpad=2)
+
+
+with open_log(snakemake.log[0]):
+    style.use_theme()
+    study = snakemake.params.study
+    curves = pd.concat([read_tidy(path) for path in snakemake.input.curves])
+    scores = read_scores(snakemake.input.scores)
+    datasets = [study.datasets[name] for name in study.tested_datasets]
+    units = {each.name: "µm" if each.voxel_size else "voxels" for each in datasets}
+    titles = condition_titles(study, study.tested_datasets, ends_only=True)
+    filters = {name: best_baseline(scores, name) for name in study.tested_datasets}
+
+    curves = curves.assign(method=method_of(curves))
+    is_other = curves["method"].isin(BASELINES) & (
+        curves["method"] != curves["tested_on"].map(filters)
+    )
+    places = zip(curves["tested_on"], curves["condition"], strict=True)
+    curves = curves.assign(title=list(map(titles.get, places)))[~is_other].dropna(subset="title")
+    means = curve_means(curves)
+    places = zip(means["tested_on"], means["condition"], strict=True)
+    means = means.assign(title=list(map(titles.get, places)))
+    means = means.assign(row=list(zip(means["direction"], means["metric"], strict=True)))
+
+    colours = style.palette(study)
+    networks = [name for name in study.with_ensembles(study.models) if name in set(means["method"])]
+    looks = {name: {"color": colours[name]} for name in networks}
+    looks |= {name: {"color": BASELINES[name].colour} for name in filters.values() if name}
+    # On top, as the curve of a blurred image hides that of the image
+    looks[INPUT] = {"color": "0.3", "linestyle": "--", "zorder": 3}
+
+    rows = [row for row in ROWS if row in set(means["row"])]
+    facets = {"row": "row", "row_order": rows, "col": "title", "col_order": list(titles.values())}
+    grid = style.grid_of(means, 32.0, sharex=False, sharey="row", **facets)
+    for (i, j, _), data in grid.facet_data():
+        draw_panel(grid.axes[i, j], data, rows[i])
+    for j, (dataset, condition) in enumerate(titles):
+        unit = units[dataset]
+        grid.axes[0, j].set_title(titles[dataset, condition])
+        for i, (_, metric) in enumerate(rows):
+            ax = grid.axes[i, j]
+            ax.set_ylabel(ROWS[rows[i]] if j == 0 else "")
+            if metric == "correlation":
+                label_periods(ax, unit)
+                ax.tick_params(labelbottom=False)
+                ax.set_xlabel("")
+            else:
+                ax.set_xlabel(f"frequency (cycles per {unit.removesuffix('s')})")
+    legend = [style.entry(INPUT, **looks[INPUT])]
+    legend += filter_entries(filters.values(), line="-")
+    legend += [
+        style.entry(style.model_label(name, study), linestyle="-", **looks[name])
+        for name in networks
+    ]
+    note = style.interval_note(means["n"], study, over_trainings=False)
+    note += " Dotted: 1/7 and 1/2."
+    style.finish(grid.figure, snakemake, note, legend)

@@ -1,0 +1,33 @@
+"""Measure the resolution of one method's restorations of one test set: curves, and scores."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from denoising.evaluation import columns
+from denoising.evaluation.protocols import names_of
+from denoising.evaluation.resolution import resolution_of_pair
+from denoising.images.volumes import paired
+from denoising.running.logs import open_log
+from denoising.study.metrics import RESOLUTION
+
+with open_log(snakemake.log[0]):
+    params = snakemake.params
+    method = params.scored | {"tested_on": snakemake.wildcards.dataset}
+    restored = Path(snakemake.input.restored) if snakemake.input.get("restored") else None
+    scratch = Path(snakemake.output.curves).parent
+    tables = []
+    scores = []
+    for pair in paired(Path(snakemake.input.volumes), "test", params.conditions):
+        names = method | names_of(pair.condition, pair.volume, params.stratum)
+        for curve in resolution_of_pair(pair, restored, params.voxel_size, scratch):
+            tables.append(pd.DataFrame(vars(curve)).assign(**names))
+            values = {"resolution": curve.resolution, "detail": curve.detail}
+            scores += [
+                names
+                | {"protocol": RESOLUTION, "metric": f"{name}_{curve.direction}", "value": value}
+                for name, value in values.items()
+            ]
+    table = pd.concat(tables)[list(columns.RESOLUTION)]
+    table.to_csv(snakemake.output.curves, index=False, float_format="%.6g")
+    pd.DataFrame(scores, columns=columns.SCORES).to_csv(snakemake.output.scores, index=False)

@@ -1,0 +1,60 @@
+"""Resolution of restorations, and the details that they keep: every method on every test set."""
+
+from denoising.evaluation.scores import read_scores
+from denoising.report.markdown import Page, Section, write_csv, write_markdown
+from denoising.report.score_tables import (
+    MEAN,
+    all_conditions,
+    for_reader,
+    in_order,
+    legend,
+    our_means,
+    volume_counts,
+    wide,
+)
+from denoising.running.logs import open_log
+from denoising.study.metrics import RESOLUTION_METRICS
+
+NAMES = ["tested_on", "unit", "method", "n", "seeds"]
+
+
+def condition_section(dataset, condition):
+    """The methods on one test set in one condition."""
+    shown = rows[(rows["tested_on"] == dataset.name) & (rows["condition"] == condition)]
+    metrics = [name for name in RESOLUTION_METRICS if name in set(shown["metric"])]
+    block = in_order(wide(shown, NAMES, [condition], metrics), study)
+    cells = for_reader(block.drop(columns="unit"), dataset, metrics, MEAN)
+    place = dataset.condition_label(condition)
+    cells = cells.rename(columns=lambda name: name.removesuffix(f", {place}"))
+    return Section(cells, f"Test volumes of {dataset.label}, {place}, in {units[dataset.name]}")
+
+
+with open_log(snakemake.log[0]):
+    study = snakemake.params.study
+    datasets = [study.datasets[name] for name in study.tested_datasets]
+    units = {each.name: "micrometres" if each.voxel_size else "voxels" for each in datasets}
+    rows = our_means(read_scores(snakemake.input.scores), study)
+    rows = rows.assign(unit=rows["tested_on"].map(units))
+
+    table = in_order(wide(rows, NAMES, all_conditions(study), RESOLUTION_METRICS), study)
+    title = f"{study.title}: resolution"
+    page = Page(
+        title,
+        study.note,
+        [
+            condition_section(dataset, condition)
+            for dataset in datasets
+            for condition in dataset.condition_names
+        ],
+        [
+            "Periods of details; lower is finer. Resolution: where the Fourier ring correlation "
+            "with the ground truth falls below 1/7, so finer details are not the truth's. A blur "
+            "does not change it: a Gaussian filter has the resolution of its input.",
+            "Half transfer: where the amplitude of the truth's details falls to half of that of "
+            "all details. A blur shows here; noise does not, so the input keeps most.",
+            "A curve that never falls gives two voxels, the finest period that voxels can hold.",
+        ]
+        + legend(study, volume_counts(rows, study)),
+    )
+    write_csv(table, snakemake.output.csv, title)
+    write_markdown(page, snakemake.output.markdown)
