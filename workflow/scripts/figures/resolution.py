@@ -7,7 +7,7 @@ from denoising.evaluation.resolution import LEAST_CORRELATION, LEAST_TRANSFER
 from denoising.evaluation.resolution_summary import curve_means
 from denoising.evaluation.scores import method_of, read_scores, read_tidy
 from denoising.report import style
-from denoising.report.score_panels import condition_titles, filter_entries
+from denoising.report.score_panels import by_condition, filter_entries
 from denoising.running.logs import open_log
 from denoising.study.baselines import BASELINES
 from denoising.study.names import INPUT
@@ -28,13 +28,12 @@ APART = 0.12  # of an axis, at least, between two labels
 def draw_panel(ax, data, row):
     """A line with its band per method, and the level below which details are counted as lost."""
     metric = row[1]
-    ax.axhline(LEVELS[metric], color="0.3", linestyle=":", linewidth=0.8)
+    ax.axhline(LEVELS[metric], color="0.3", linestyle=":")
     for name, rows in data.groupby("method", sort=False):
         ax.plot(rows["frequency"], rows["mean"], **looks[name])
         band = {"color": looks[name]["color"], "alpha": 0.12, "linewidth": 0}
         ax.fill_between(rows["frequency"], rows["low"], rows["high"], **band)
     ax.set(ylim=(-0.1, TOPS[metric]), xlim=(0, data["frequency"].max()))
-    ax.grid(axis="y", color=style.GRID)
 
 
 def label_periods(ax, unit):
@@ -47,60 +46,44 @@ def label_periods(ax, unit):
             ticks[1 / period] = f"{period:g}"
     upper.set_xticks(list(ticks), list(ticks.values()))
     upper.tick_params(length=2, pad=1, labelsize=style.SMALL)
+    ax.tick_params(labelbottom=False)
     upper.set_xlabel(f"period ({unit})", size=style.SMALL, labelpad=2)
 
 
 with open_log(snakemake.log[0]):
     style.use_theme()
     study = snakemake.params.study
-    curves = pd.concat([read_tidy(path) for path in snakemake.input.curves])
     scores = read_scores(snakemake.input.scores)
-    datasets = [study.datasets[name] for name in study.tested_datasets]
-    units = {each.name: "µm" if each.voxel_size else "voxels" for each in datasets}
-    titles = condition_titles(study, study.tested_datasets, ends_only=True)
-    filters = {name: best_baseline(scores, name) for name in study.tested_datasets}
-
+    curves = pd.concat([read_tidy(path) for path in snakemake.input.curves])
     curves = curves.assign(method=method_of(curves))
-    is_other = curves["method"].isin(BASELINES) & (
-        curves["method"] != curves["tested_on"].map(filters)
-    )
-    places = zip(curves["tested_on"], curves["condition"], strict=True)
-    curves = curves.assign(title=list(map(titles.get, places)))[~is_other].dropna(subset="title")
-    means = curve_means(curves)
-    places = zip(means["tested_on"], means["condition"], strict=True)
-    means = means.assign(title=list(map(titles.get, places)))
+    best = {name: best_baseline(scores, name) for name in study.tested_datasets}
+    is_best = curves["method"] == curves["tested_on"].map(best)
+    curves = curves[is_best | ~curves["method"].isin(BASELINES)]
+    curves, titles = by_condition(curves, study, ends_only=True)
+    means, _ = by_condition(curve_means(curves), study, ends_only=True)
     means = means.assign(row=list(zip(means["direction"], means["metric"], strict=True)))
-
-    colours = style.palette(study)
     networks = [name for name in study.with_ensembles(study.models) if name in set(means["method"])]
-    looks = {name: {"color": colours[name]} for name in networks}
-    looks |= {name: {"color": BASELINES[name].colour} for name in filters.values() if name}
+    looks = {name: {"color": colour, "linestyle": "-"} for name, colour in style.palette(study).items()}
+    looks |= {name: looks[name] | {"linestyle": "-."} for name in study.ensembles}
     # On top, as the curve of a blurred image hides that of the image
     looks[INPUT] = {"color": "0.3", "linestyle": "--", "zorder": 3}
 
     rows = [row for row in ROWS if row in set(means["row"])]
-    facets = {"row": "row", "row_order": rows, "col": "title", "col_order": list(titles.values())}
+    facets = {"row": "row", "row_order": rows, "col": "title", "col_order": titles}
     grid = style.grid_of(means, 32.0, sharex=False, sharey="row", **facets)
     for (i, j, _), data in grid.facet_data():
-        draw_panel(grid.axes[i, j], data, rows[i])
-    for j, (dataset, condition) in enumerate(titles):
-        unit = units[dataset]
-        grid.axes[0, j].set_title(titles[dataset, condition])
-        for i, (_, metric) in enumerate(rows):
-            ax = grid.axes[i, j]
-            ax.set_ylabel(ROWS[rows[i]] if j == 0 else "")
-            if metric == "correlation":
-                label_periods(ax, unit)
-                ax.tick_params(labelbottom=False)
-                ax.set_xlabel("")
-            else:
-                ax.set_xlabel(f"frequency (cycles per {unit.removesuffix('s')})")
+        ax = grid.axes[i, j]
+        draw_panel(ax, data, rows[i])
+        dataset = study.datasets[data["tested_on"].iloc[0]]
+        unit = "µm" if dataset.voxel_size else "voxel"
+        if rows[i][1] == "correlation":
+            label_periods(ax, unit)
+        else:
+            ax.set_xlabel(f"frequency (cycles per {unit})")
+        ax.set_ylabel("" if j else ROWS[rows[i]])
+        grid.axes[0, j].set_title(titles[j])
     legend = [style.entry(INPUT, **looks[INPUT])]
-    legend += filter_entries(filters.values(), line="-")
-    legend += [
-        style.entry(style.model_label(name, study), linestyle="-", **looks[name])
-        for name in networks
-    ]
-    note = style.interval_note(means["n"], study, over_trainings=False)
-    note += " Dotted: 1/7 and 1/2."
+    legend += filter_entries(means, study, linestyle="-", marker="")
+    legend += [style.entry(style.model_label(name, study), **looks[name]) for name in networks]
+    note = style.interval_note(means["n"], study, over_trainings=False) + " Dotted: 1/7 and 1/2."
     style.finish(grid.figure, snakemake, note, legend)
