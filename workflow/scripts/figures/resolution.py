@@ -63,7 +63,9 @@ with open_log(snakemake.log[0]):
     means, _ = by_condition(curve_means(curves), study, ends_only=True)
     means = means.assign(row=list(zip(means["direction"], means["metric"], strict=True)))
     networks = [name for name in study.with_ensembles(study.models) if name in set(means["method"])]
-    looks = {name: {"color": colour, "linestyle": "-"} for name, colour in style.palette(study).items()}
+    looks = {
+        name: {"color": colour, "linestyle": "-"} for name, colour in style.palette(study).items()
+    }
     looks |= {name: looks[name] | {"linestyle": "-."} for name in study.ensembles}
     # On top, as the curve of a blurred image hides that of the image
     looks[INPUT] = {"color": "0.3", "linestyle": "--", "zorder": 3}
