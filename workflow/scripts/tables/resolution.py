@@ -49,8 +49,8 @@ with open_log(snakemake.log[0]):
         [
             "Periods of details; lower is finer. Resolution: where the Fourier ring correlation "
             "with the ground truth falls below 1/7, so finer details are not the truth's. A blur "
-            "does not change it: a Gaussian filter has the resolution of its input (nearly so in Z, if "
-            "sections are few).",
+            "does not change it: a Gaussian filter has the resolution of its input (nearly so in "
+            "Z, if sections are few).",
             "Half transfer: where the amplitude of the truth's details falls to half of that of "
             "all details. A blur shows here; noise does not, so the input keeps most.",
             "A curve that never falls gives two voxels, the finest period that voxels can hold.",
