@@ -38,7 +38,8 @@ SETTINGS = {
     "trained_on": "noise", "width": WIDTH, "depth": 2, "kernel": 3, "residual": True,
     "last_activation": "linear", "initial_weights": "csbdeep", "loss": "laplace",
     "epochs": EPOCHS, "steps_per_epoch": STEPS,
-    "batch_size": BATCH, "learning_rate": 4e-4, "schedule": "plateau", "plateau_factor": 0.5,
+    "batch_size": BATCH, "learning_rate": 4e-4, "warmup_steps": 0, "schedule": "plateau",
+    "plateau_factor": 0.5,
     "plateau_patience": 10, "plateau_min_delta": 0, "early_stopping_patience": None,
     "split": "tail", "validation_patches": None, "augment": False, "precision": "auto",
 }  # fmt: skip

@@ -116,6 +116,24 @@ def test_learning_rate_falls_on_a_plateau(patches, models, untraced):
     )
 
 
+def test_the_first_steps_warm_up_across_epochs(patches, models, monkeypatch, untraced):
+    """On top of the schedule, whose rate the history tells."""
+    rates = []
+    apply = keras.optimizers.Adam.apply
+
+    def recorded(self, *arguments):
+        rates.append(float(self.learning_rate))
+        return apply(self, *arguments)
+
+    monkeypatch.setattr(keras.optimizers.Adam, "apply", recorded)
+    changes = {"warmup_steps": 4, "schedule": "cosine", "epochs": 3, "steps_per_epoch": 3}
+    history = train_model(patches, models / "warm-up", **changes)
+    scheduled = np.repeat(history["learning_rate"].to_numpy(), 3)
+    shares = [0.25, 0.5, 0.75, 1, 1, 1, 1, 1, 1]
+    np.testing.assert_allclose(rates, scheduled * shares, rtol=1e-6)
+    assert history["learning_rate"][0] == pytest.approx(0.004)
+
+
 def test_training_stops_early_if_asked(tmp_path, untraced):
     X, Y = write_patches(tmp_path / "patches")
     Y[:TRAIN], Y[TRAIN:] = X[:TRAIN] - 0.4, X[TRAIN:] + 0.4  # the first epoch is the best
@@ -317,7 +335,7 @@ def test_it_ends_within_seconds_of_being_asked(patches, tmp_path):
 
 EVERY_OTHER = {
     "precision": "bfloat16", "schedule": "cosine", "early_stopping_patience": 4,
-    "validation_patches": 3,
+    "validation_patches": 3, "warmup_steps": 8,
 }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from made_up import training_settings
 
-from denoising.training.schedules import best_epoch, ended, learning_rate
+from denoising.training.schedules import best_epoch, ended, learning_rate, warmed_up
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 SETTINGS = training_settings(
@@ -58,6 +58,17 @@ def test_cosine_falls_from_the_learning_rate_to_nothing():
     assert rates == sorted(rates, reverse=True)
     assert (rates[0], rates[20], rates[40]) == pytest.approx((1, 0.5, 0))
     assert rates[10] == pytest.approx(0.853553, abs=1e-6)  # (1 + cos 45 degrees) / 2
+
+
+def test_the_rate_rises_in_even_steps_to_that_of_the_schedule():
+    settings = replace(SETTINGS, warmup_steps=4)
+    rates = [warmed_up(settings, 0.5, number) for number in range(6)]
+    assert rates == [0.125, 0.25, 0.375, 0.5, 0.5, 0.5]
+    assert warmed_up(settings, 0.1, 0) == np.float32(0.025)
+
+
+def test_without_warm_up_the_rate_is_the_schedules():
+    assert [warmed_up(SETTINGS, 0.1, number) for number in (0, 7)] == [0.1, 0.1]
 
 
 def test_the_best_epoch_is_the_first_of_the_least_loss():

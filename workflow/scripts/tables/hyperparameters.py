@@ -18,6 +18,7 @@ from denoising.running.logs import open_log
 # CARE paper, supplementary table 3; 2019 study, section 4.3; csbdeep's defaults. The same for all.
 PUBLISHED = {
     "learning_rate": 4e-4,
+    "warmup_steps": 0,
     "schedule": "plateau",
     "plateau_factor": 0.5,
     "plateau_patience": 10,

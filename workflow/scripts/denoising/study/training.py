@@ -25,6 +25,7 @@ class Training:
     steps_per_epoch: int
     batch_size: int
     learning_rate: float
+    warmup_steps: int
     schedule: str
     plateau_factor: float
     plateau_patience: int

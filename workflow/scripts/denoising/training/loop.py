@@ -33,7 +33,7 @@ from denoising.training.progress import (
     report_epoch,
     write_scalars,
 )
-from denoising.training.schedules import best_epoch, ended, learning_rate
+from denoising.training.schedules import best_epoch, ended, learning_rate, warmed_up
 from denoising.training.signals import stop_process, stop_requests
 from denoising.training.steps import LOSSES, Execution, TrainingSteps, choose_execution
 
@@ -199,7 +199,7 @@ class Trainer:
         energy_before = self.gpu.energy()
         seconds_before = self.state.seconds
         training_start = time.perf_counter() - seconds_before
-        self._train_epoch(training_start)
+        self._train_epoch(training_start, rate)
         training_seconds = time.perf_counter() - training_start
         after_batch = partial(self._stop_if_asked, training_seconds)
         val_losses = self.steps.mean_losses(self.validating, after_batch)
@@ -218,13 +218,15 @@ class Trainer:
         )
         return history_row(epoch, self.state.history, self.steps)
 
-    def _train_epoch(self, start: float) -> None:
+    def _train_epoch(self, start: float, rate: float) -> None:
         """Take the epoch's steps that are not yet taken; the state gets the losses of each."""
         first = len(self.state.history) * self.settings.steps_per_epoch
         end = first + self.settings.steps_per_epoch
         numbers = range(first + len(self.state.losses), end)
         in_flight: list[tf.Tensor] = []
         for number, batch, symmetries in read_ahead(self.steps.read_training_batch, numbers):
+            if number < self.settings.warmup_steps:
+                self.steps.optimizer.learning_rate = warmed_up(self.settings, rate, number)
             in_flight.append(self.steps.train(batch, symmetries))
             is_full = len(in_flight) == STEPS_IN_FLIGHT[self.steps.device.kind]
             # The first step of all is waited for, because it includes compiling

@@ -1,4 +1,4 @@
-"""Learning rate and end of a training, as functions of the validation losses so far.
+"""Learning rate and end of a training, as functions of steps and validation losses so far.
 
 They depend on nothing else, so a training that is resumed from its history continues exactly.
 """
@@ -46,6 +46,18 @@ def learning_rate(settings: Training, val_losses: Sequence[float]) -> float:
             rate = _float32(rate * settings.plateau_factor)
             epochs_waited = 0
     return rate
+
+
+def warmed_up(settings: Training, rate: float, number: int) -> float:
+    """Learning rate of step `number` (from 0), in an epoch for which the schedule gives `rate`.
+
+    The linear warm-up of Goyal et al., Accurate, Large Minibatch SGD, 2017: step n of warmup_steps
+    uses (n + 1) / warmup_steps of the rate, which keeps the first steps small, whose gradients
+    Adam's averages do not know yet.
+    """
+    if number >= settings.warmup_steps:
+        return rate
+    return _float32(rate * (number + 1) / settings.warmup_steps)
 
 
 def _float32(number: float) -> float:
