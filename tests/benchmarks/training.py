@@ -41,6 +41,7 @@ SETTINGS = {
     "batch_size": BATCH, "learning_rate": 4e-4, "warmup_steps": 0, "schedule": "plateau",
     "plateau_factor": 0.5,
     "plateau_patience": 10, "plateau_min_delta": 0, "early_stopping_patience": None,
+    "restarts": 0, "collapse_steps": 200,
     "split": "tail", "validation_patches": None, "augment": False, "precision": "auto",
 }  # fmt: skip
 LARGE = (16, 64, 64)  # a published patch: 9 GB are 17,166 pairs of them

@@ -15,6 +15,7 @@ ENTROPY = {
     ("batch order", 12): [4, 12],
     ("symmetries", 12): [5, 12],
     ("training volumes",): [8],
+    ("restarts", 2): [6, 2],
     ("validation subset",): [],
 }
 

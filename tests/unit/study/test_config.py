@@ -210,9 +210,9 @@ def test_published_models_have_the_rest_in_common(published):
         "width": 32, "depth": 2, "kernel": 3, "residual": True, "last_activation": "linear",
         "initial_weights": "csbdeep",
         "loss": "laplace", "learning_rate": 4e-4, "warmup_steps": 0, "schedule": "plateau",
-        "plateau_factor": 0.5,
-        "plateau_patience": 10, "plateau_min_delta": 0, "early_stopping_patience": None,
-        "split": "tail", "training_volumes": None, "validation_patches": None, "augment": False,
+        "plateau_factor": 0.5, "plateau_patience": 10, "plateau_min_delta": 0,
+        "early_stopping_patience": None, "restarts": 0, "collapse_steps": 200, "split": "tail",
+        "training_volumes": None, "validation_patches": None, "augment": False,
         "precision": "auto",
     }  # fmt: skip
     patience = {

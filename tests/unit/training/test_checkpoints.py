@@ -1,9 +1,11 @@
 """Checkpoints: exact, whole or not there, and of one training alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from denoising.training.checkpoints import State, key, load, save
+from denoising.training.checkpoints import METADATA, State, key, load, save
 
 
 def state(epochs, steps=0):
@@ -29,7 +31,7 @@ def assert_same(a, b):
         for x, y in zip(getattr(a, kind), getattr(b, kind), strict=True):
             assert x.dtype == y.dtype
             np.testing.assert_array_equal(x, y)
-    assert (a.history, a.losses, a.seconds, a.device) == (b.history, b.losses, b.seconds, b.device)
+    assert [getattr(a, name) for name in METADATA] == [getattr(b, name) for name in METADATA]
 
 
 def names(folder):
@@ -57,6 +59,14 @@ def test_the_newest_counts_and_two_are_kept(tmp_path):
         save(state(epochs, steps), tmp_path)
         assert_same(load(tmp_path), state(epochs, steps))
     assert names(tmp_path) == ["epoch-00002-step-00007.npz", "epoch-00003.npz"]
+
+
+def test_those_of_a_restart_are_newer(tmp_path):
+    for restarts, epochs, steps in ((0, 3, 0), (1, 0, 5), (1, 1, 0), (2, 1, 0)):
+        saved = replace(state(epochs, steps), restarts=restarts)
+        save(saved, tmp_path)
+        assert_same(load(tmp_path), saved)
+    assert names(tmp_path) == ["restart-1-epoch-00001.npz", "restart-2-epoch-00001.npz"]
 
 
 def test_what_was_never_finished_does_not_count(tmp_path):

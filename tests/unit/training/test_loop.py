@@ -39,7 +39,7 @@ from made_up_training import (
 )
 from numpy.lib.format import open_memmap
 
-from denoising.training import checkpoints, loop
+from denoising.training import checkpoints, collapse, loop
 from denoising.training.batches import PatchPairs
 from denoising.training.loop import Folders, Trainer, train
 from denoising.training.network import Device, care_config, use_device
@@ -210,6 +210,8 @@ def process(patches, folder, signal_at=None, number=signal.SIGKILL, changes=LONG
 
 def _train_in_process(patches, folder, signal_at, number, changes):
     use_device("cpu", 2)
+    changes = dict(changes)
+    collapse.CONSTANT = changes.pop("constant", collapse.CONSTANT)
     if signal_at:
         when, name, calls = signal_at
         owner, attribute = {
@@ -355,6 +357,29 @@ def test_every_other_choice_goes_on_exactly_too(patches, tmp_path):
     )
     assert these["validation"] == those["validation"]
     assert these["validation"]["patches"] == VALIDATION
+
+
+# What counts as constant is raised such that the network collapses three times
+COLLAPSING = LONG | {"warmup_steps": 3, "collapse_steps": 3, "mean_first": 0.3, "constant": 0.2}
+
+
+def test_restarts_go_on_exactly_too(patches, tmp_path):
+    """Killed at the checkpoint of a collapsed network, within an epoch of a restart, and later."""
+    assert process(patches, tmp_path / "unstopped", changes=COLLAPSING) == 0
+    for place, number in [
+        (("after", "save", 2), signal.SIGKILL),
+        (("before", "step", 2), signal.SIGTERM),
+        (("after", "save", 3), signal.SIGKILL),
+    ]:
+        assert process(patches, tmp_path / "worm", place, number, COLLAPSING) != 0
+    assert process(patches, tmp_path / "worm", changes=COLLAPSING) == 0
+    assert_same_training(tmp_path / "unstopped", tmp_path / "worm")
+    these, those = (
+        json.loads((tmp_path / name / "training.json").read_text())
+        for name in ("unstopped", "worm")
+    )
+    assert these["restarts"] == those["restarts"] > 1
+    assert those["resumed_from"].startswith("restart-")
 
 
 def test_loss_scaling_goes_on_exactly_too(patches, tmp_path):

@@ -31,6 +31,7 @@ PUBLISHED = {
     "last_activation": "linear",
     "initial_weights": "csbdeep",
     "loss": "laplace",
+    "restarts": 0,
     "split": "tail",
 }
 # Settings that studies vary or scale to their size stand first

@@ -17,6 +17,7 @@ STREAMS = {
     "batch order": 4,  # with the number of the pass
     "symmetries": 5,  # with the number of the batch
     "training volumes": 8,
+    "restarts": 6,  # with the number of the restart
     "validation subset": 0,  # of a seed of its own, which is the same for every model
 }
 

@@ -31,6 +31,8 @@ class Training:
     plateau_patience: int
     plateau_min_delta: float
     early_stopping_patience: int | None
+    restarts: int
+    collapse_steps: int
     split: str
     training_volumes: int | None
     validation_patches: int | None

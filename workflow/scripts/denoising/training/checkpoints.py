@@ -5,12 +5,14 @@ it lie
 
     epoch-00012.npz               after 12 epochs
     epoch-00012-step-00007.npz    7 steps into epoch 13, where the training was asked to stop
+    restart-1-epoch-00003.npz     3 epochs after its network collapsed and it started again
     finished                      empty; it exists once the model folder is written
 
-and no more than the newest two of the first kinds. Each npz holds the network's weights, the
-optimizer's variables and the best epoch's weights (weights_0, ...; optimizer_0, ...; best_0, ...),
-and a JSON text: the history, a row per epoch, and the losses of the steps since. Learning rate,
-best epoch and order of patches follow from these exactly.
+and no more than the newest two of the first kinds; those of a restart are newer than all before it.
+Each npz holds the network's weights, the optimizer's variables and the best epoch's weights
+(weights_0, ...; optimizer_0, ...; best_0, ...), and a JSON text: the history, a row per epoch, and
+the losses of the steps since. Learning rate, best epoch and order of patches follow from these
+exactly.
 """
 
 import hashlib
@@ -27,6 +29,7 @@ import numpy as np
 
 log = logging.getLogger(__name__)
 ARRAYS = ("weights", "optimizer", "best")
+METADATA = ("history", "losses", "seconds", "restarts", "device")
 KEPT = 2
 
 
@@ -45,6 +48,9 @@ class State:
         Losses of each step since.
     seconds : float
         Time that those steps took.
+    restarts : int
+        How often the training has started again with other initial weights; the rest is of the
+        last start.
     device : str
         What it ran on.
     """
@@ -55,6 +61,7 @@ class State:
     history: list[dict[str, Any]] = field(default_factory=list)
     losses: list[list[float]] = field(default_factory=list)
     seconds: float = 0.0
+    restarts: int = 0
     device: str = ""
 
     @property
@@ -64,8 +71,10 @@ class State:
 
     @property
     def name(self) -> str:
-        epoch = f"epoch-{len(self.history):05d}"
-        return f"{epoch}-step-{len(self.losses):05d}" if self.losses else epoch
+        name = f"epoch-{len(self.history):05d}"
+        if self.losses:
+            name += f"-step-{len(self.losses):05d}"
+        return f"restart-{self.restarts}-{name}" if self.restarts else name
 
 
 def key(**defined_by: Any) -> str:
@@ -85,7 +94,7 @@ def save(state: State, folder: Path) -> None:
     arrays = {
         f"{kind}_{i}": array for kind in ARRAYS for i, array in enumerate(getattr(state, kind))
     }
-    metadata = {name: getattr(state, name) for name in ("history", "losses", "seconds", "device")}
+    metadata = {name: getattr(state, name) for name in METADATA}
     text = json.dumps(metadata | {"arrays": len(arrays)})
     path = folder / f"{state.name}.npz"
     partial = path.with_suffix(".partial")
@@ -127,8 +136,8 @@ def finish(folder: Path) -> None:
 
 def _newest_first(folder: Path) -> list[Path]:
     # By stem: `-` sorts before `.`, so steps into the next epoch would otherwise stand before the
-    # epoch itself
-    return sorted(folder.glob("epoch-*.npz"), key=lambda path: path.stem, reverse=True)
+    # epoch itself; `r` of a restart sorts after `e`
+    return sorted(folder.glob("*.npz"), key=lambda path: path.stem, reverse=True)
 
 
 def _read(path: Path) -> State:

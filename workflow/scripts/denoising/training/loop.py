@@ -19,7 +19,7 @@ import pandas as pd
 import tensorflow as tf
 
 from denoising.study.training import Compute, TrainingRun
-from denoising.training import checkpoints, costs
+from denoising.training import checkpoints, collapse, costs
 from denoising.training.batches import PatchPairs, read_ahead, validation_subset
 from denoising.training.checkpoints import State
 from denoising.training.failures import describe_not_finite
@@ -134,6 +134,9 @@ class Trainer:
         self.settings = steps.run.settings
         self.validation = steps.patches.validation
         self.validating = validation_subset(self.validation, self.settings.validation_patches)
+        self.input_losses = collapse.input_losses(
+            steps.patches.X, steps.patches.Y, self.validating, self.settings.loss
+        )
         self.gpu = costs.Gpu(steps.device.on_gpu)
         self.state = State(device=steps.device.name)
         self.resumed_from: str | None = None
@@ -159,6 +162,7 @@ class Trainer:
         """Train until all epochs are done, or the validation loss has not improved for long."""
         writer = tf.summary.create_file_writer(str(tensorboard)) if tensorboard else None
         start = time.perf_counter()
+        self._restart_if_collapsed()  # a checkpoint may be that of a collapsed network
         while not ended(self.settings, self.state.val_losses):
             row = self._run_epoch(start)
             start = time.perf_counter()  # before the checkpoint, whose time the next epoch includes
@@ -171,6 +175,7 @@ class Trainer:
             report_epoch(self.run, self.state.history)
             if writer:
                 write_scalars(writer, row)
+            self._restart_if_collapsed()
 
     def evaluate_best_weights(self) -> None:
         """Evaluate the best weights on the whole validation set, if only a subset validated."""
@@ -191,6 +196,19 @@ class Trainer:
         validation = {"patches": len(patches), **dict(zip(LOSSES, losses, strict=True))}
         origin = Origin(self.folder.name, self.resumed_from, validation)
         write_model_folder(folder, self.steps, self.state, origin)
+        self._warn_if_useless(row)
+
+    def _warn_if_useless(self, row: dict[str, Any]) -> None:
+        """Say that the network, with the best weights of `row`, is no better than its input."""
+        if self.steps.returns_input():
+            found = collapse.describe(row)
+            console.warning("model %s: %s. %s", self.run.name, found, collapse.REMEDIES)
+        elif row["val_mae"] >= row["input_mae"]:
+            console.warning(
+                "model %s: the trained network is no better than its input: its mean absolute error"
+                " on the validation patches is %.4g, the input's own %.4g",
+                self.run.name, row["val_mae"], row["input_mae"],
+            )  # fmt: skip
 
     def _run_epoch(self, start: float) -> dict[str, Any]:
         """Train and validate for one epoch, or the rest of it; returns its row of the history."""
@@ -210,6 +228,7 @@ class Trainer:
         epoch = Epoch(
             losses=np.mean(self.state.losses, axis=0).tolist(),
             val_losses=val_losses,
+            input_losses=self.input_losses,
             learning_rate=rate,
             seconds=seconds,
             training_seconds=training_seconds,
@@ -217,6 +236,26 @@ class Trainer:
             validation_count=len(self.validating),
         )
         return history_row(epoch, self.state.history, self.steps)
+
+    def _restart_if_collapsed(self) -> None:
+        """Start again, if the network returns its input when it is judged."""
+        if self.state.losses or not collapse.is_due(self.settings, len(self.state.history)):
+            return
+        if not self.steps.returns_input():
+            return
+        number = self.state.restarts + 1
+        found = f"model {self.run.name}: {collapse.describe(self.state.history[-1])}"
+        if self.settings.restarts == 0:
+            console.warning("%s; it trains on, because restarts is 0", found)
+            return
+        if number > self.settings.restarts:
+            raise collapse.Collapsed(f"{found}, for the last of its restarts. {collapse.REMEDIES}")
+        console.warning(
+            "%s; training starts again with other initial weights, restart %d of at most %d",
+            found, number, self.settings.restarts,
+        )  # fmt: skip
+        self.steps.start_again(number)
+        self.state = State(restarts=number, device=self.state.device)
 
     def _train_epoch(self, start: float, rate: float) -> None:
         """Take the epoch's steps that are not yet taken; the state gets the losses of each."""

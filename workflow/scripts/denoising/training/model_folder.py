@@ -3,8 +3,9 @@
     config.json        csbdeep's configuration
     weights_best.h5    weights of the epoch with the least validation loss
     history.csv        one row per epoch (see `progress`)
-    training.json      device, precision, epochs, the best weights' losses on the whole validation
-                       set, arithmetic per voxel and the device's rate
+    training.json      device, precision, epochs, restarts, whether the network has collapsed to
+                       the identity, the best weights' losses on the whole validation set,
+                       arithmetic per voxel and the device's rate
 
 Stock csbdeep loads it. `network.load_model` is its reader here.
 """
@@ -51,13 +52,16 @@ def write_model_folder(folder: Path, steps: TrainingSteps, state: State, origin:
     steps.network.save_weights(str(partial))
     os.replace(partial, folder / "weights_best.h5")
     pd.DataFrame(state.history, columns=COLUMNS).to_csv(folder / "history.csv", index=False)
+    best = best_epoch(state.val_losses)
     description = {
         "device": steps.device.name,
         **vars(steps.execution),
         "checkpoint": origin.checkpoint,
         "resumed_from": origin.resumed_from,
         "epochs": len(state.history),
-        "best_epoch": best_epoch(state.val_losses),
+        "best_epoch": best,
+        "restarts": state.restarts,
+        "collapsed": steps.returns_input(),
         "validation": origin.validation,
         "parameters": steps.network.count_params(),
         "flop_per_voxel_forward": steps.flop_per_voxel,

@@ -1,11 +1,12 @@
 """The progress of a training: rows of its history, lines on the console, TensorBoard's scalars.
 
 history.csv has one row per epoch, with the columns `COLUMNS`. Losses are as csbdeep defines them
-(for `laplace` a negative log-likelihood in nats per voxel). seconds include validation,
-training_seconds do not; samples_per_second and voxels_per_second are of training alone. teraflop is
-the estimate of an epoch's arithmetic, validation included; matmul_share is that per second, as a
-share of the rate at which the device multiplies matrices. host_memory_mb is the most anonymous
-resident memory at the end of an epoch so far, device_memory_mb the peak so far.
+(for `laplace` a negative log-likelihood in nats per voxel). input_loss and input_mae are those of a
+network that returns its input (see `collapse`), on the patches that validate. seconds include
+validation, training_seconds do not; samples_per_second and voxels_per_second are of training alone.
+teraflop is the estimate of an epoch's arithmetic, validation included; matmul_share is that per
+second, as a share of the rate at which the device multiplies matrices. host_memory_mb is the most
+anonymous resident memory at the end of an epoch so far, device_memory_mb the peak so far.
 """
 
 import logging
@@ -25,9 +26,10 @@ log = logging.getLogger(__name__)
 console = logging.getLogger("progress")  # it writes to the console too
 
 COLUMNS = [
-    "epoch", "loss", "mse", "mae", "val_loss", "val_mse", "val_mae", "learning_rate", "seconds",
-    "samples_seen", "training_seconds", "samples_per_second", "voxels_per_second", "teraflop",
-    "matmul_share", "host_memory_mb", "device_memory_mb", "gpu_energy_kj",
+    "epoch", "loss", "mse", "mae", "val_loss", "val_mse", "val_mae", "input_loss", "input_mae",
+    "learning_rate", "seconds", "samples_seen", "training_seconds", "samples_per_second",
+    "voxels_per_second", "teraflop", "matmul_share", "host_memory_mb", "device_memory_mb",
+    "gpu_energy_kj",
 ]  # fmt: skip
 FORECAST_AFTER = 60  # seconds of steps
 
@@ -40,6 +42,8 @@ class Epoch:
     ----------
     losses, val_losses : list of float
         Means of loss, mse and mae over the training steps, and over the validation patches.
+    input_losses : dict
+        Of the input itself, by column.
     learning_rate : float
     seconds, training_seconds : float
     energy : float or None
@@ -50,6 +54,7 @@ class Epoch:
 
     losses: list[float]
     val_losses: list[float]
+    input_losses: dict[str, float]
     learning_rate: float
     seconds: float
     training_seconds: float
@@ -74,6 +79,7 @@ def history_row(
         "epoch": number,
         **dict(zip(LOSSES, epoch.losses, strict=True)),
         **{f"val_{name}": loss for name, loss in zip(LOSSES, epoch.val_losses, strict=True)},
+        **epoch.input_losses,
         "learning_rate": epoch.learning_rate,
         "seconds": round(epoch.seconds, 4),
         "samples_seen": number * samples,

@@ -16,6 +16,7 @@ import tensorflow as tf
 from csbdeep.internals import losses as csbdeep_losses
 from csbdeep.models import CARE
 
+from denoising.running.random_streams import random_stream
 from denoising.study.training import Compute, Training, TrainingRun
 from denoising.training import costs
 from denoising.training.batches import (
@@ -27,6 +28,7 @@ from denoising.training.batches import (
     oriented,
     read_ahead,
 )
+from denoising.training.collapse import is_constant
 from denoising.training.initial_weights import begin_as_identity
 from denoising.training.network import Device, care_config, chosen_precision, set_precision
 
@@ -90,10 +92,7 @@ class TrainingSteps:
         self.device = device
         self.execution = execution
         self.config = care_config(run.settings, patches.axes)
-        keras.utils.set_random_seed(run.seed)
-        self.network = CARE(self.config, name=run.name, basedir=None).keras_model
-        if run.settings.initial_weights == "identity":
-            begin_as_identity(self.network, patches.input_error)
+        self.network = self._new_network(run.seed)
         set_precision(self.network, execution.precision)
         self.flop_per_voxel = costs.flop_per_voxel(self.network)
         self.optimizer = self._build_optimizer()
@@ -154,10 +153,31 @@ class TrainingSteps:
         for variable, value in zip(self.optimizer.variables, variables, strict=True):
             variable.assign(value)
 
+    def returns_input(self) -> bool:
+        """Whether the network has collapsed, by what it adds to a batch of validation patches."""
+        patches = self.patches.validation[: self.run.settings.batch_size]
+        x = self.patches.X[patches]
+        added = self.network(x[..., None], training=False).numpy()[..., 0] - x
+        return is_constant(added, self.patches.input_error)
+
+    def start_again(self, number: int) -> None:
+        """Give the network its initial weights of restart `number`, and forget all steps."""
+        rng = random_stream(self.run.seed, "restarts", number)
+        network = self._new_network(int(rng.integers(2**32)))
+        variables = [variable.numpy() for variable in self._build_optimizer().variables]
+        self.set_state(network.get_weights(), variables)
+
     @cached_property
     def matmul_rate(self) -> float:
         """FLOP per second at which the device multiplies matrices in the network's precision."""
         return costs.matmul_rate(self.execution.precision, self.device.on_gpu)
+
+    def _new_network(self, seed: int) -> keras.Model:
+        keras.utils.set_random_seed(seed)
+        network = CARE(self.config, name=self.run.name, basedir=None).keras_model
+        if self.run.settings.initial_weights == "identity":
+            begin_as_identity(network, self.patches.input_error)
+        return network
 
     def _build_optimizer(self) -> keras.optimizers.Optimizer:
         optimizer = keras.optimizers.Adam(self.run.settings.learning_rate)
