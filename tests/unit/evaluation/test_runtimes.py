@@ -14,7 +14,9 @@ from denoising.evaluation.runtimes import (
     implied_for_paper,
     implied_steps,
     line_groups,
+    mixed_sweeps,
     our_runtimes,
+    read_executions,
     restoration_runtimes,
 )
 
@@ -135,6 +137,40 @@ def test_our_runtimes_sum_hours_and_leave_start_up_out_of_an_epoch(history, tmp_
     assert (row["seconds_per_epoch"], row["epochs"], row["source"]) == (12.0, 3, "ours")
     with pytest.raises(ValueError, match="do not name"):
         our_runtimes({"other": tmp_path / "history.csv"}, STUDY)
+
+
+def test_energy_is_unknown_if_an_epochs_was_not_read(history, tmp_path):
+    history.assign(gpu_energy_kj=[1.0, np.nan, 4.0]).to_csv(tmp_path / "gpu.csv")
+    (row,) = our_runtimes({"one": tmp_path / "gpu.csv"}, STUDY).to_dict("records")
+    assert np.isnan(row["gpu_energy_kj"])
+
+
+SWEEP = {"base": "one", "varies": "batch_size", "models": {"small": {"batch_size": 2}}}
+SWEPT = study_of({"a": {"models": {"one": MODELS["one"]}}, "b": SWEEP})
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "kinds"),
+    [
+        ("CPU, 8 threads", "float32", None),
+        ("GPU, A100", "bfloat16", "CPU in float32; GPU, A100 in bfloat16."),
+        ("CPU, 1 threads", "bfloat16", "CPU in bfloat16; CPU in float32."),
+    ],
+)
+def test_a_sweep_on_several_devices_or_in_several_precisions_is_warned_of(
+    tmp_path, device, precision, kinds
+):
+    records = {
+        "one": {"device": "CPU, 1 threads", "precision": "float32", "restarts": 0},
+        "small": {"device": device, "precision": precision, "restarts": 1},
+    }
+    for run, record in records.items():
+        (tmp_path / f"{run}.json").write_text(json.dumps(record | {"epochs": 3}))
+    executions = read_executions({run: tmp_path / f"{run}.json" for run in records})
+    assert executions.to_dict("index") == records
+    sentences = mixed_sweeps(executions, SWEPT)
+    assert len(sentences) == (kinds is not None)
+    assert kinds is None or f"The models of b were not trained alike: {kinds}" in sentences[0]
 
 
 def test_speed_is_a_median_work_and_energy_are_sums_memory_is_a_peak(history, tmp_path):

@@ -514,9 +514,21 @@ def histories_of(study, folder, seconds):
     return paths
 
 
+def trainings_of(study, folder, **changes):
+    """What each run's training records of itself; `changes` are other precisions, by run."""
+    paths = []
+    for run in study.runs:
+        precision = changes.get(run.replace("-", "_"), "float32")
+        record = {"device": "CPU, 1 threads", "precision": precision, "restarts": 0, "xla": False}
+        paths.append(folder / f"{run}.json")
+        paths[-1].write_text(json.dumps(record))
+    return paths
+
+
 def test_runtimes_ours_and_published(tmp_path):
     seconds = [{"seconds": 34.0}] * 4
     files = {"histories": histories_of(STUDY, tmp_path, seconds), "published": RUNTIMES}
+    files |= {"trainings": trainings_of(STUDY, tmp_path)}
     table, text = run_table("runtimes", STUDY, tmp_path, **files)
     assert one(table, model="planaria-100", source="ours")["hours"] == pytest.approx(34 * 20 / 3600)
     assert one(table, model="planaria-100", source="2019 study")["seconds_per_epoch"] == 144
@@ -533,6 +545,7 @@ def test_runtimes_have_a_row_per_run(tmp_path):
         for i in range(6)
     ]
     files = {"histories": histories_of(SEEDED, tmp_path, measured), "published": RUNTIMES}
+    files |= {"trainings": trainings_of(SEEDED, tmp_path, planaria_100_seed2="bfloat16")}
     table, text = run_table("runtimes", SEEDED, tmp_path, **files)
     ours = table[table["source"] == "ours"]
     assert ours["model"].tolist()[:3] == ["planaria", "planaria-100", "planaria-100"]
@@ -544,6 +557,10 @@ def test_runtimes_have_a_row_per_run(tmp_path):
     assert "device memory (MB)" not in text  # not measured: in the CSV alone
     assert "GPU energy" not in text
     assert {"device_memory_mb", "gpu_energy_kj"} <= set(table.columns)
+    assert ours["precision"].tolist()[:3] == ["float32", "float32", "bfloat16"]
+    assert ours["restarts"].tolist() == [0] * 6
+    assert set(ours["device"]) == {"CPU, 1 threads"}
+    assert "CPU, 1 threads" in text
 
 
 def test_runtime_lines_run_through_every_training_of_a_setting(tmp_path):

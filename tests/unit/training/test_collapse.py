@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 from made_up import training_settings
-from made_up_training import IGNORED_WARNINGS, TRAIN, best_weights, train_model
+from made_up_training import IGNORED_WARNINGS, TRAIN, best_weights, split, train_model
 
-from denoising.training.collapse import Collapsed, input_losses, is_constant, is_due
+from denoising.training.batches import PatchPairs, input_losses
+from denoising.training.collapse import Collapsed, is_constant, is_due
 from denoising.training.steps import TrainingSteps
 
 pytestmark = IGNORED_WARNINGS
@@ -37,9 +38,9 @@ def test_the_inputs_own_loss_stands_in_every_row(patches, tmp_path, untraced, lo
 
 
 def test_the_best_constant_scale_is_the_mean_absolute_error(patches):
-    X, Y = (np.load(patches / f"{name}.npy") for name in "XY")
-    found = input_losses(X, Y, np.arange(TRAIN, len(X)), "laplace")
-    difference = np.abs(X[TRAIN:] - Y[TRAIN:])
+    pairs = PatchPairs.open(patches, split())
+    found = input_losses(pairs, pairs.validation, "laplace")
+    difference = np.abs(pairs.X[TRAIN:] - pairs.Y[TRAIN:])
     scales = np.linspace(0.5, 2, 301) * found["input_mae"]
     losses = [(difference / scale + np.log(scale) + np.log(2)).mean() for scale in scales]
     assert min(losses) == pytest.approx(found["input_loss"], abs=1e-4)

@@ -39,7 +39,7 @@ from made_up_training import (
 )
 from numpy.lib.format import open_memmap
 
-from denoising.training import checkpoints, collapse, loop
+from denoising.training import checkpoints, collapse, costs, loop
 from denoising.training.batches import PatchPairs
 from denoising.training.loop import Folders, Trainer, train
 from denoising.training.network import Device, care_config, use_device
@@ -394,24 +394,55 @@ def test_loss_scaling_goes_on_exactly_too(patches, tmp_path):
         trainer.run_epochs()
         return trainer
 
-    class AfterSteps(list):
-        """Falsy until it has been looked at so often."""
-
-        looks = 3
-
-        def __bool__(self):
-            self.looks -= 1
-            return self.looks < 0
-
     unstopped = trained(tmp_path / "unstopped", [])
     with pytest.raises(Stopped):
-        trained(tmp_path / "stopped", AfterSteps([signal.SIGTERM]))
+        trained(tmp_path / "stopped", AfterSteps([signal.SIGTERM], 3))
     (kept,) = (tmp_path / "stopped").glob("*.npz")
     resumed = trained(tmp_path / "stopped", [])
     assert resumed.resumed_from == kept.stem
     for values, expected in zip(resumed.steps.state(), unstopped.steps.state(), strict=True):
         assert_same(values, expected)
     assert np.isfinite(resumed.state.val_losses).all()
+
+
+class AfterSteps(list):
+    """Signals that are seen only after so many looks."""
+
+    def __init__(self, signals, looks):
+        super().__init__(signals)
+        self.looks = looks
+
+    def __bool__(self):
+        self.looks -= 1
+        return self.looks < 0
+
+
+def test_energy_of_an_interrupted_epoch_is_whole(patches, tmp_path, monkeypatch, untraced):
+    """With a counter that shows 1 kJ more at each reading: two epochs, of which a process each."""
+    readings = iter(range(0, 100_000, 1000))
+    monkeypatch.setattr(costs.Gpu, "energy", lambda self: next(readings))
+    pairs = PatchPairs.open(patches, split())
+    execution = Execution(precision="float32", xla=False, resident=False)
+
+    def trained(signals):
+        trainer = Trainer(TrainingSteps(run_of("worm", epochs=1), pairs, CPU, execution), tmp_path)
+        trainer.restore()
+        trainer.stop_signals = signals
+        trainer.run_epochs()
+        return trainer.state.history[0]["gpu_energy_kj"]
+
+    with pytest.raises(Stopped):
+        trained(AfterSteps([signal.SIGTERM], 1))
+    assert trained([]) == 2
+
+
+def test_a_counter_that_refuses_once_ends_no_training(patches, tmp_path, monkeypatch, untraced):
+    """At the end of the first of three epochs."""
+    readings = iter([0, None, 2000, 3000, 4000, 6000])
+    monkeypatch.setattr(costs.Gpu, "energy", lambda self: next(readings))
+    history = train_model(patches, tmp_path / "worm")
+    assert history["gpu_energy_kj"].isna().tolist() == [True, False, False]
+    assert history["gpu_energy_kj"].tolist()[1:] == [1, 2]
 
 
 def test_going_on_with_other_threads_is_said(patches, models, caplog, untraced):

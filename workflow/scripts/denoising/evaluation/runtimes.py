@@ -3,6 +3,7 @@
 Formats read here:
 
 - `history.csv` of a run: a row per epoch, with `seconds` (of that epoch alone) and `MEASURED`.
+- `training.json` of a run: `EXECUTION` among others.
 - The runtime of a method's restorations of a test set, JSON: method (a run or a baseline), dataset,
   seconds, voxels, threads, device. A tuned baseline adds strength and its unit (voxels, or noise:
   standard deviations of the estimated noise).
@@ -41,6 +42,8 @@ MEASURED = {
     "device_memory_mb": "max",
     "gpu_energy_kj": "sum",
 }
+# What `training.json` says of how a training was carried out
+EXECUTION = ("device", "precision", "restarts")
 RESTORATION_COLUMNS = (
     "tested_on",
     "method",
@@ -110,6 +113,8 @@ def _our_runtime(run: str, study: Study, path: str | Path) -> dict[str, Any]:
         )
     model = study.models[study.runs[run].model]
     measured = {column: history[column].dropna() for column in MEASURED}
+    if history["gpu_energy_kj"].isna().any():  # a sum without an epoch would be too small
+        measured["gpu_energy_kj"] = history["gpu_energy_kj"].iloc[:0]
     return {
         "source": OURS,
         "model": model.name,
@@ -126,6 +131,51 @@ def _our_runtime(run: str, study: Study, path: str | Path) -> dict[str, Any]:
             for name, values in measured.items()
         },
     }
+
+
+def read_executions(records: Mapping[str, str | Path]) -> pd.DataFrame:
+    """How trainings were carried out: what each `auto` of the config came to.
+
+    Parameters
+    ----------
+    records : mapping
+        Run to the path of its `training.json`.
+
+    Returns
+    -------
+    DataFrame
+        `EXECUTION`, indexed by run.
+    """
+    rows = {}
+    for run, path in records.items():
+        record = json.loads(Path(path).read_text(encoding="utf-8"))
+        rows[run] = {name: record[name] for name in EXECUTION}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=list(EXECUTION))
+
+
+def mixed_sweeps(executions: pd.DataFrame, study: Study) -> list[str]:
+    """A sentence per sweep whose models were trained on several devices or in several precisions.
+
+    Such a sweep compares these, too. Numbers of CPU threads, which change rounding alone, do not
+    count.
+
+    Parameters
+    ----------
+    executions : DataFrame
+        As `read_executions` returns it.
+    study : Study
+    """
+    devices = executions["device"].str.replace(r"^CPU, \d+ threads$", "CPU", regex=True)
+    sentences = []
+    for sweep in study.sweeps.values():
+        runs = [run for model in sweep.all_models for run in study.models[model].run_seeds]
+        kinds = sorted(set(devices[runs] + " in " + executions.loc[runs, "precision"]))
+        if len(kinds) > 1:
+            sentences.append(
+                f"The models of {sweep.name} were not trained alike: {'; '.join(kinds)}. Their "
+                "differences may be those of the devices."
+            )
+    return sentences
 
 
 def _shown_seed(run: str, study: Study) -> float:

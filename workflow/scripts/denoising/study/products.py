@@ -130,6 +130,12 @@ def _histories(study: Study) -> Files:
     return {"histories": [f"results/models/{run}/history.csv" for run in study.runs]}
 
 
+def _trainings(study: Study) -> Files:
+    """Histories, and what each training records of itself."""
+    records = [f"results/models/{run}/training.json" for run in study.runs]
+    return _histories(study) | {"trainings": records}
+
+
 def _runtimes(study: Study) -> Files:
     """Runtimes of restoration: of every run, and of every baseline."""
     tests = [
@@ -194,7 +200,7 @@ PROTOCOLS = {"protocols": "published_protocols.csv"}
 PUBLISHED_STUDY = "The published study"
 TABLES = (
     Product("hyperparameters", "Hyperparameters", "Training", _nothing, SCORES),
-    Product("runtimes", "Training times", "Training", _histories, RUNTIMES),
+    Product("runtimes", "Training times", "Training", _trainings, RUNTIMES),
     Product(
         "runtime_lines",
         "Training time against steps per epoch",

@@ -4,6 +4,7 @@ The order of patches and their orientations are functions of the seed and of a b
 that a training continues after any batch as if it had never stopped.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -75,6 +76,37 @@ class PatchPairs:
 
     def _indices(self, part: str) -> np.ndarray:
         return self.split.loc[self.split["part"] == part, "patch"].to_numpy()
+
+
+def input_losses(pairs: PatchPairs, patches: np.ndarray, loss: str) -> dict[str, float]:
+    """Losses of the input itself, as if a network returned it.
+
+    Parameters
+    ----------
+    pairs : PatchPairs
+    patches : ndarray of int
+        Those that count.
+    loss : {"laplace", "mae", "mse"}
+        For `laplace`, csbdeep's |difference| / scale + log(scale) + log(2) has its least mean,
+        log(2 MAE) + 1, where the scale is MAE everywhere.
+
+    Returns
+    -------
+    dict
+        `input_loss`, and `input_mae`, the mean absolute error, which compares under every loss.
+    """
+    absolute = []
+    squared = []
+    for patch in patches:
+        difference = pairs.X[patch] - pairs.Y[patch]
+        absolute.append(np.abs(difference).mean(dtype=float))
+        squared.append(np.square(difference).mean(dtype=float))
+    mae = float(np.mean(absolute))
+    if loss == "laplace":
+        input_loss = math.log(2 * mae) + 1 if mae else -math.inf
+    else:
+        input_loss = mae if loss == "mae" else float(np.mean(squared))
+    return {"input_loss": input_loss, "input_mae": mae}
 
 
 def batch_indices(count: int, batch_size: int, number: int, seed: int) -> np.ndarray:

@@ -21,15 +21,17 @@ import logging
 import os
 import zipfile
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from denoising.training.schedules import best_epoch
+
 log = logging.getLogger(__name__)
 ARRAYS = ("weights", "optimizer", "best")
-METADATA = ("history", "losses", "seconds", "restarts", "device")
+METADATA = ("history", "losses", "seconds", "energy", "restarts", "device")
 KEPT = 2
 
 
@@ -48,6 +50,8 @@ class State:
         Losses of each step since.
     seconds : float
         Time that those steps took.
+    energy : float or None
+        That a GPU used for them, in joules; None if it does not tell.
     restarts : int
         How often the training has started again with other initial weights; the rest is of the
         last start.
@@ -61,6 +65,7 @@ class State:
     history: list[dict[str, Any]] = field(default_factory=list)
     losses: list[list[float]] = field(default_factory=list)
     seconds: float = 0.0
+    energy: float | None = 0.0
     restarts: int = 0
     device: str = ""
 
@@ -68,6 +73,19 @@ class State:
     def val_losses(self) -> list[float]:
         """Validation loss of each finished epoch."""
         return [row["val_loss"] for row in self.history]
+
+    def with_arrays(self, weights: list[np.ndarray], optimizer: list[np.ndarray]) -> "State":
+        """The state with the network's weights and the optimizer's variables, to be saved."""
+        return replace(self, weights=weights, optimizer=optimizer)
+
+    def end_epoch(self, row: dict[str, Any], weights: list[np.ndarray]) -> None:
+        """Add an epoch's row to the history, keep its weights if they are the best so far."""
+        self.history.append(row)
+        if best_epoch(self.val_losses) == len(self.history):
+            self.best = weights
+        self.losses = []
+        self.seconds = 0.0
+        self.energy = 0.0
 
     @property
     def name(self) -> str:

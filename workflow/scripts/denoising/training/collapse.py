@@ -5,17 +5,20 @@ and no gradient revives them. Its losses may then be a few per cent below the in
 constant corrects; what it adds tells: its standard deviation is that of rounding.
 """
 
+import logging
 import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from denoising.study.training import Training
+from denoising.study.training import Training, TrainingRun
+
+console = logging.getLogger("progress")  # it writes to the console too
 
 # Standard deviation of what a network adds, by the input's mean absolute error, below which it
-# counts as constant. Of networks like the default study's, collapsed ones had 5e-8 to 8e-8 after 128
-# steps, all others more than 0.2.
+# counts as constant. After 128 steps, collapsed networks like the default study's had 5e-8 to 8e-8,
+# all others more than 0.2.
 CONSTANT = 0.001
 REMEDIES = (
     "Give the training a warm-up (warmup_steps: 200), a smaller learning_rate or "
@@ -25,38 +28,6 @@ REMEDIES = (
 
 class Collapsed(RuntimeError):
     """A training whose network returns its input, after the last of its restarts."""
-
-
-def input_losses(X: np.ndarray, Y: np.ndarray, patches: np.ndarray, loss: str) -> dict[str, float]:
-    """Losses of the input itself, as if a network returned it.
-
-    Parameters
-    ----------
-    X, Y : ndarray, (n, ...)
-        Input and ground truth of all patches.
-    patches : ndarray of int
-        Those that count.
-    loss : {"laplace", "mae", "mse"}
-        For `laplace`, csbdeep's |difference| / scale + log(scale) + log(2) has its least mean,
-        log(2 MAE) + 1, where the scale is MAE everywhere.
-
-    Returns
-    -------
-    dict
-        `input_loss`, and `input_mae`, the mean absolute error, which compares under every loss.
-    """
-    absolute = []
-    squared = []
-    for patch in patches:
-        difference = X[patch] - Y[patch]
-        absolute.append(np.abs(difference).mean(dtype=float))
-        squared.append(np.square(difference).mean(dtype=float))
-    mae = float(np.mean(absolute))
-    if loss == "laplace":
-        input_loss = math.log(2 * mae) + 1 if mae else -math.inf
-    else:
-        input_loss = mae if loss == "mae" else float(np.mean(squared))
-    return {"input_loss": input_loss, "input_mae": mae}
 
 
 def is_due(settings: Training, epochs: int) -> bool:
@@ -81,6 +52,49 @@ def is_constant(added: np.ndarray, input_mae: float) -> bool:
     return float(added.std(dtype=float)) <= CONSTANT * input_mae
 
 
-def describe(row: Mapping[str, Any]) -> str:
-    """The finding on an epoch whose network has collapsed, for a sentence."""
-    return f"the network returns its input and has learned nothing after epoch {row['epoch']}"
+def next_restart(run: TrainingRun, epochs: int, restarts: int) -> int | None:
+    """Say that a network has collapsed, and what follows.
+
+    Parameters
+    ----------
+    run : TrainingRun
+    epochs : int
+        After which it was judged.
+    restarts : int
+        How often the training has started again so far.
+
+    Returns
+    -------
+    int or None
+        Number of the restart to make; None where the settings allow none, and training goes on.
+
+    Raises
+    ------
+    Collapsed
+        After the last restart.
+    """
+    most = run.settings.restarts
+    found = f"model {run.name}: the network returns its input and has learned nothing"
+    found += f" after epoch {epochs}"
+    if most == 0:
+        console.warning("%s; it trains on, because restarts is 0", found)
+        return None
+    if restarts == most:
+        raise Collapsed(f"{found}, for the last of its restarts. {REMEDIES}")
+    console.warning(
+        "%s; training starts again with other initial weights, restart %d of at most %d",
+        found, restarts + 1, most,
+    )  # fmt: skip
+    return restarts + 1
+
+
+def warn_if_useless(name: str, row: Mapping[str, Any], returns_input: bool) -> None:
+    """Say that a model, whose best epoch has the `row` of the history, is of no use."""
+    if returns_input:
+        console.warning("model %s: the trained network returns its input. %s", name, REMEDIES)
+    elif row["val_mae"] >= row["input_mae"]:
+        console.warning(
+            "model %s: the trained network is no better than its input: its mean absolute error on "
+            "the validation patches is %.4g, the input's own %.4g",
+            name, row["val_mae"], row["input_mae"],
+        )  # fmt: skip

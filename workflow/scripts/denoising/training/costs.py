@@ -73,15 +73,21 @@ class Gpu:
 
     def __init__(self, on_gpu: bool):
         self._handle = _handle() if on_gpu else None
+        self._origin: float | None = None  # reading of the counter at which nothing was used
 
     def energy(self) -> float | None:
         """Energy used since the driver was loaded, by all its processes, in joules."""
         return self._query(lambda handle: pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1000)
 
-    def energy_since(self, before: float | None) -> float | None:
-        """Energy used since `energy` gave `before`, in joules."""
+    def start(self, earlier: float | None = 0.0) -> None:
+        """Count energy from here on, and add what was used `earlier`, in joules."""
         now = self.energy()
-        return None if now is None or before is None else now - before
+        self._origin = None if now is None or earlier is None else now - earlier
+
+    def used(self) -> float | None:
+        """Energy used since `start`, with that of earlier, in joules."""
+        now = self.energy()
+        return None if now is None or self._origin is None else now - self._origin
 
     def free_memory(self) -> int | None:
         """Bytes that no process has taken."""

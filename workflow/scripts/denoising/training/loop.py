@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from denoising.study.training import Compute, TrainingRun
 from denoising.training import checkpoints, collapse, costs
-from denoising.training.batches import PatchPairs, read_ahead, validation_subset
+from denoising.training.batches import PatchPairs, input_losses, read_ahead, validation_subset
 from denoising.training.checkpoints import State
 from denoising.training.failures import describe_not_finite
 from denoising.training.model_folder import Origin, write_model_folder
@@ -134,9 +134,7 @@ class Trainer:
         self.settings = steps.run.settings
         self.validation = steps.patches.validation
         self.validating = validation_subset(self.validation, self.settings.validation_patches)
-        self.input_losses = collapse.input_losses(
-            steps.patches.X, steps.patches.Y, self.validating, self.settings.loss
-        )
+        self.input_losses = input_losses(steps.patches, self.validating, self.settings.loss)
         self.gpu = costs.Gpu(steps.device.on_gpu)
         self.state = State(device=steps.device.name)
         self.resumed_from: str | None = None
@@ -162,20 +160,15 @@ class Trainer:
         """Train until all epochs are done, or the validation loss has not improved for long."""
         writer = tf.summary.create_file_writer(str(tensorboard)) if tensorboard else None
         start = time.perf_counter()
-        self._restart_if_collapsed()  # a checkpoint may be that of a collapsed network
+        restart_if_collapsed(self)  # a checkpoint may be that of a collapsed network
         while not ended(self.settings, self.state.val_losses):
             row = self._run_epoch(start)
             start = time.perf_counter()  # before the checkpoint, whose time the next epoch includes
-            self.state.history.append(row)
-            if best_epoch(self.state.val_losses) == row["epoch"]:
-                self.state.best = self.steps.network.get_weights()
-            self.state.losses = []
-            self.state.seconds = 0.0
+            self.state.end_epoch(row, self.steps.network.get_weights())
             self._save()
             report_epoch(self.run, self.state.history)
-            if writer:
-                write_scalars(writer, row)
-            self._restart_if_collapsed()
+            write_scalars(writer, row)
+            restart_if_collapsed(self)
 
     def evaluate_best_weights(self) -> None:
         """Evaluate the best weights on the whole validation set, if only a subset validated."""
@@ -184,8 +177,9 @@ class Trainer:
         self.steps.network.set_weights(self.state.best)  # a checkpoint holds the last epoch's
         losses = self.steps.mean_losses(self.validation, after_batch=self._end_if_asked)
         if not np.isfinite(losses).all():
-            failure = "the loss on the whole validation set is not finite"
-            self._fail_not_finite(failure, self.validation)
+            self._fail_not_finite(
+                "the loss on the whole validation set is not finite", self.validation
+            )
         self.best_losses = losses
 
     def write(self, folder: Path) -> None:
@@ -196,32 +190,18 @@ class Trainer:
         validation = {"patches": len(patches), **dict(zip(LOSSES, losses, strict=True))}
         origin = Origin(self.folder.name, self.resumed_from, validation)
         write_model_folder(folder, self.steps, self.state, origin)
-        self._warn_if_useless(row)
-
-    def _warn_if_useless(self, row: dict[str, Any]) -> None:
-        """Say that the network, with the best weights of `row`, is no better than its input."""
-        if self.steps.returns_input():
-            found = collapse.describe(row)
-            console.warning("model %s: %s. %s", self.run.name, found, collapse.REMEDIES)
-        elif row["val_mae"] >= row["input_mae"]:
-            console.warning(
-                "model %s: the trained network is no better than its input: its mean absolute error"
-                " on the validation patches is %.4g, the input's own %.4g",
-                self.run.name, row["val_mae"], row["input_mae"],
-            )  # fmt: skip
+        collapse.warn_if_useless(self.run.name, row, self.steps.returns_input())
 
     def _run_epoch(self, start: float) -> dict[str, Any]:
         """Train and validate for one epoch, or the rest of it; returns its row of the history."""
         rate = learning_rate(self.settings, self.state.val_losses)
         self.steps.optimizer.learning_rate = rate
-        energy_before = self.gpu.energy()
-        seconds_before = self.state.seconds
-        training_start = time.perf_counter() - seconds_before
+        self.gpu.start(self.state.energy)
+        training_start = time.perf_counter() - self.state.seconds
         self._train_epoch(training_start, rate)
         training_seconds = time.perf_counter() - training_start
-        after_batch = partial(self._stop_if_asked, training_seconds)
-        val_losses = self.steps.mean_losses(self.validating, after_batch)
-        seconds = time.perf_counter() - start + seconds_before
+        stop_if_asked = partial(self._stop_if_asked, training_seconds)
+        val_losses = self.steps.mean_losses(self.validating, stop_if_asked)
         if not np.isfinite(val_losses).all():
             failure = f"the validation loss is not finite in epoch {len(self.state.history) + 1}"
             self._fail_not_finite(failure, self.validating)
@@ -230,32 +210,12 @@ class Trainer:
             val_losses=val_losses,
             input_losses=self.input_losses,
             learning_rate=rate,
-            seconds=seconds,
+            seconds=time.perf_counter() - start + self.state.seconds,
             training_seconds=training_seconds,
-            energy=self.gpu.energy_since(energy_before),
+            energy=self.gpu.used(),
             validation_count=len(self.validating),
         )
         return history_row(epoch, self.state.history, self.steps)
-
-    def _restart_if_collapsed(self) -> None:
-        """Start again, if the network returns its input when it is judged."""
-        if self.state.losses or not collapse.is_due(self.settings, len(self.state.history)):
-            return
-        if not self.steps.returns_input():
-            return
-        number = self.state.restarts + 1
-        found = f"model {self.run.name}: {collapse.describe(self.state.history[-1])}"
-        if self.settings.restarts == 0:
-            console.warning("%s; it trains on, because restarts is 0", found)
-            return
-        if number > self.settings.restarts:
-            raise collapse.Collapsed(f"{found}, for the last of its restarts. {collapse.REMEDIES}")
-        console.warning(
-            "%s; training starts again with other initial weights, restart %d of at most %d",
-            found, number, self.settings.restarts,
-        )  # fmt: skip
-        self.steps.start_again(number)
-        self.state = State(restarts=number, device=self.state.device)
 
     def _train_epoch(self, start: float, rate: float) -> None:
         """Take the epoch's steps that are not yet taken; the state gets the losses of each."""
@@ -288,14 +248,13 @@ class Trainer:
 
     def _save(self) -> None:
         """Write a checkpoint."""
-        weights, variables = self.steps.state()
-        state = replace(self.state, weights=weights, optimizer=variables)
-        checkpoints.save(state, self.folder)
+        checkpoints.save(self.state.with_arrays(*self.steps.state()), self.folder)
 
     def _stop_if_asked(self, seconds: float) -> None:
         """Save the state within an epoch, whose steps have taken `seconds`, and end the process."""
         if self.stop_signals:
             self.state.seconds = seconds
+            self.state.energy = self.gpu.used()
             self._save()
             self._end_if_asked()
 
@@ -305,13 +264,25 @@ class Trainer:
 
     def _fail_not_finite(self, failure: str, patches: np.ndarray) -> NoReturn:
         """End the training with a message on the patches at fault; the best weights are kept."""
-        rate = float(self.steps.optimizer.learning_rate)
         kept = "No epoch was finished."
         if self.state.best:
             self.write(self.folder)
             best = best_epoch(self.state.val_losses)
             kept = f"The weights of the best epoch, {best}, are kept in {self.folder}."
         raise FloatingPointError(
-            f"model {self.run.name}: {failure}, at learning rate {rate:g},"
+            f"model {self.run.name}: {failure}, at learning rate"
+            f" {float(self.steps.optimizer.learning_rate):g},"
             f" {describe_not_finite(self.steps.patches, patches)} {kept}"
         )
+
+
+def restart_if_collapsed(trainer: Trainer) -> None:
+    """Start a training again, if its network returns its input when it is judged."""
+    state = trainer.state
+    is_due = collapse.is_due(trainer.settings, len(state.history)) and not state.losses
+    if not is_due or not trainer.steps.returns_input():
+        return
+    number = collapse.next_restart(trainer.run, len(state.history), state.restarts)
+    if number:
+        trainer.steps.start_again(number)
+        trainer.state = State(restarts=number, device=state.device)

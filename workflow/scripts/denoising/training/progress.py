@@ -122,8 +122,10 @@ def report_epoch(run: TrainingRun, history: list[dict[str, Any]]) -> None:
     )  # fmt: skip
 
 
-def write_scalars(writer: tf.summary.SummaryWriter, row: dict[str, Any]) -> None:
-    """Write an epoch's losses and learning rate for TensorBoard."""
+def write_scalars(writer: tf.summary.SummaryWriter | None, row: dict[str, Any]) -> None:
+    """Write an epoch's losses and learning rate for TensorBoard, if it is asked for."""
+    if writer is None:
+        return
     with writer.as_default(row["epoch"]):
         for name in ("loss", "val_loss", "learning_rate"):
             tf.summary.scalar(name, row[name])
