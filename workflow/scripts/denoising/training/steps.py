@@ -76,7 +76,7 @@ def objective(losses: Sequence[tf.Tensor], share: tf.Tensor) -> tf.Tensor:
     larger from a share of 0.05 on, so the mean is alone for no more than the first twentieth of the
     passage. The scale itself learns from the first steps on, because Adam divides each gradient by
     its own size. MAE in units of the input's own, whose gradient would be as large as Laplace's all
-    along, came to higher validation losses in four of six pairs of trainings (docs/training.md).
+    along, came to higher validation losses in five of eight pairs of trainings (docs/training.md).
     """
     return (1 - share) * losses[LOSSES.index("mae")] + share * losses[0]
 
