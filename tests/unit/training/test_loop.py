@@ -360,7 +360,7 @@ def test_every_other_choice_goes_on_exactly_too(patches, tmp_path):
 
 
 # What counts as constant is raised such that the network collapses three times
-COLLAPSING = LONG | {"warmup_steps": 3, "collapse_steps": 3, "mean_first": 0.3, "constant": 0.2}
+COLLAPSING = LONG | {"warmup_steps": 3, "collapse_steps": 3, "constant": 0.2}
 
 
 def test_restarts_go_on_exactly_too(patches, tmp_path):

@@ -5,7 +5,7 @@ Patches are streamed from disk to the device, batch by batch, or resident in the
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -66,19 +66,6 @@ def choose_execution(
     )
     log.info("precision %s, XLA %s, patches resident on the device: %s", *vars(execution).values())
     return execution
-
-
-def objective(losses: Sequence[tf.Tensor], share: tf.Tensor) -> tf.Tensor:
-    """The loss that a step lowers on its way from the mean absolute error to Laplace.
-
-    It is (1 - share) MAE + share Laplace. Per voxel, the gradient to the mean has the size
-    (1 - share) + share / scale. Where the scale is learned, at some 0.05, Laplace's part is the
-    larger from a share of 0.05 on, so the mean is alone for no more than the first twentieth of the
-    passage. The scale itself learns from the first steps on, because Adam divides each gradient by
-    its own size. MAE in units of the input's own, whose gradient would be as large as Laplace's all
-    along, came to higher validation losses in five of eight pairs of trainings (docs/training.md).
-    """
-    return (1 - share) * losses[LOSSES.index("mae")] + share * losses[0]
 
 
 class TrainingSteps:
