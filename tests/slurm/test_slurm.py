@@ -79,7 +79,7 @@ def test_small_jobs_share_a_place_in_the_queue(cluster, on_slurm):
     assert Counter(job["Comment"].split("_")[1] for job in jobs) == {
         "data": 2, "train": 5, "restore": 9, "ensemble": 2, "baselines": 2, "evaluate": 14,
         "objects": 14, "conformal": 6, "calibrate": 10, "protocol": 2, "restoration": 2,
-        "report": 1,
+        "resolution": 12, "report": 1,
     }  # fmt: skip
     assert {job["JobState"] for job in jobs} == {"COMPLETED"}
 
