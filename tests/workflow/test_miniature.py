@@ -107,8 +107,10 @@ def test_figures_are_there(miniature, name):
 def test_steps_lead_from_the_2019_scores_to_the_papers(miniature):
     miniature.run(*miniature.arguments, "--", "results/explanation.csv")
     steps = pd.read_csv(miniature.root / "results/explanation.csv", dtype=str)
-    # 2 volumes, 3 conditions, 2 outputs, 2 metrics; planaria's roles were never swapped
-    assert list(steps.groupby(["dataset", "step"]).size()) == [24] * (4 + 5)
+    # 2 volumes, 3 conditions, 2 outputs, 2 metrics; planaria's roles were never swapped. The CARE
+    # paper's protocol and ZeroCostDL4Mic's have a third metric
+    last = [36, 36, 24]
+    assert list(steps.groupby(["dataset", "step"]).size()) == [24] * 3 + last + [24] * 4 + last
     assert dict(zip(steps["dataset"], steps["model"], strict=True)) == {
         "planaria": "planaria-100",
         "tribolium": "tribolium-100",
@@ -121,9 +123,10 @@ def test_steps_lead_from_the_2019_scores_to_the_papers(miniature):
             )
             ours = steps[(steps["dataset"] == dataset) & (steps["output"] == output)]
             for step, protocol in (("1", "study2019"), ("4", "paper")):
-                theirs = scores[(scores["protocol"] == protocol) & (scores["metric"] != "psnr")]
+                theirs = scores[scores["protocol"] == protocol]
                 taken = ours[ours["step"] == step]
-                assert taken[columns].to_numpy().tolist() == theirs[columns].to_numpy().tolist()
+                rows = [sorted(each[columns].to_numpy().tolist()) for each in (taken, theirs)]
+                assert rows[0] == rows[1]
     assert not list((miniature.root / "results/restored_truth").rglob("*.tif"))
 
 
@@ -156,14 +159,9 @@ def test_seeds_make_models_that_differ(miniature):
     assert not (miniature.root / "results/models/tribolium-100").exists()
 
 
-def test_logs_name_the_device_and_its_reservation(miniature):
+def test_logs_name_the_device(miniature):
     for job in ("train/planaria-100.log", "restore/planaria-100/tribolium.log"):
-        said = (miniature.root / "logs" / job).read_text()
-        assert (
-            said.index(": reserved CPU after")
-            < said.index("device: CPU")
-            < said.index(": released CPU")
-        )
+        assert "device: CPU, " in (miniature.root / "logs" / job).read_text()
 
 
 def test_provenance_stands_beside_the_results(miniature):
