@@ -145,7 +145,7 @@ def prepared(new_study):
     """
     config = yaml.safe_load(MINIATURE.read_text())
     del config["datasets"]["tribolium"]
-    config["training"] |= {"epochs": 20, "steps_per_epoch": 60}
+    config["training"] |= {"epochs": 20, "steps_per_epoch": 60, "restarts": 0}
     models = {
         model: {"trained_on": "planaria", "batch_size": 2 + number}
         for number, model in enumerate(MODELS)
