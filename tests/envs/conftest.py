@@ -183,6 +183,8 @@ def cut_down():
     config["baselines"] = ["nlm"]
     config["training"] |= {"epochs": 1, "steps_per_epoch": 2}
     config["datasets"]["tribolium"]["stratum"] = "(.)"
+    for number, condition in enumerate(config["datasets"]["tribolium"]["conditions"], 1):
+        condition["exposure"] = 1 / number
     config["studies"]["batch_size"]["sample_matched"] = False
     for each in config["studies"].values():
         each["tested_on"] = ["tribolium"]
