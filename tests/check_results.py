@@ -1,5 +1,5 @@
 """Check the results of a study: all there, complete, and the replication models ahead of the input
-in NRMSE and SSIM, and of every baseline but in `MOST_BEHIND` of their means.
+and of every baseline in NRMSE and SSIM.
 
 Usage: python tests/check_results.py RESULTS
 
@@ -26,7 +26,6 @@ from denoising.study.baselines import BASELINES  # noqa: E402
 from denoising.study.config import resolve  # noqa: E402
 from denoising.study.metrics import METRICS as NAMED  # noqa: E402
 from denoising.study.metrics import OBJECT_METRICS, RESOLUTION  # noqa: E402
-from denoising.study.names import INPUT  # noqa: E402
 from denoising.study.products import (  # noqa: E402
     PUBLISHED_STUDY,
     figures,
@@ -35,9 +34,6 @@ from denoising.study.products import (  # noqa: E402
 )
 from denoising.study.study import Study  # noqa: E402
 
-# Means in which a baseline may lead: a training has other last bits, and so another end, on another
-# processor, and the closest lead of the default study is half a per cent
-MOST_BEHIND = 2
 KEYS = ["model", "seed", "tested_on", "condition", "volume", "output", "protocol", "metric"]
 MODEL_FILES = ("config.json", "weights_best.h5", "history.csv", "training.json")
 METRICS = {"paper": {"nrmse", "psnr", "ssim"}, "study2019": {"nrmse", "ssim"}}
@@ -54,7 +50,7 @@ def problems(results: Path) -> list[str]:
         if not _filled(path)
     ]
     if scores is not None:
-        found += incomplete(scores, study) or too_far_behind(replication_leads(scores, study))
+        found += incomplete(scores, study) or not_ahead(replication_leads(scores, study))
         found += without_resolution(scores, study)
     of_this_study = [table for table in tables(study) if table.category != PUBLISHED_STUDY]
     found += [
@@ -175,15 +171,6 @@ def _named(model: str, seed: str) -> str:
     return f"{model}, seed {seed}," if seed else model
 
 
-def too_far_behind(leads: pd.DataFrame) -> list[str]:
-    """All sentences of `not_ahead`, if the input leads anywhere or baselines in too many means."""
-    behind = leads[~(leads["lead"] > 0)]
-    means = behind.drop_duplicates(["method", "tested_on", "condition", "metric"])
-    if (behind["reference"] == INPUT).any() or len(means) > MOST_BEHIND:
-        return not_ahead(leads)
-    return []
-
-
 def not_ahead(leads: pd.DataFrame) -> list[str]:
     """Where a replication model does not lead the input and every baseline on its own organism."""
     behind = leads[~(leads["lead"] > 0)]
@@ -218,8 +205,7 @@ def main(results: Path) -> int:
     if (results / "config.yaml").exists():
         study, scores = _read(results)
         if scores is not None and not incomplete(scores, study):
-            leads = replication_leads(scores, study)
-            print("\n".join(lead_lines(leads) + not_ahead(leads)))
+            print("\n".join(lead_lines(replication_leads(scores, study))))
     print("\n".join(wrong) or f"{results}: complete, and the replication models lead.")
     return int(bool(wrong))
 
