@@ -36,7 +36,7 @@ SUBSET = 340
 SEED = 0
 SETTINGS = {
     "trained_on": "noise", "width": WIDTH, "depth": 2, "kernel": 3, "residual": True,
-    "last_activation": "linear", "initial_weights": "csbdeep", "loss": "laplace",
+    "last_activation": "linear", "initial_weights": "csbdeep", "loss": "laplace", "scale_weight": 0,
     "epochs": EPOCHS, "steps_per_epoch": STEPS,
     "batch_size": BATCH, "learning_rate": 4e-4, "warmup_steps": 0, "schedule": "plateau",
     "plateau_factor": 0.5,

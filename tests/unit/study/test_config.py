@@ -218,9 +218,9 @@ def test_published_models_have_the_rest_in_common(published):
     common = {
         "width": 32, "depth": 2, "kernel": 3, "residual": True, "last_activation": "linear",
         "initial_weights": "csbdeep",
-        "loss": "laplace", "learning_rate": 4e-4, "warmup_steps": 0, "schedule": "plateau",
-        "plateau_factor": 0.5, "plateau_patience": 10, "plateau_min_delta": 0,
-        "early_stopping_patience": None, "restarts": 0, "collapse_steps": 200, "split": "tail",
+        "loss": "laplace", "scale_weight": 0, "learning_rate": 4e-4, "warmup_steps": 0,
+        "schedule": "plateau", "plateau_factor": 0.5, "plateau_patience": 10,
+        "plateau_min_delta": 0, "early_stopping_patience": None, "restarts": 0, "collapse_steps": 200, "split": "tail",
         "training_volumes": None, "validation_patches": None, "augment": False,
         "precision": "auto",
     }  # fmt: skip
@@ -934,6 +934,10 @@ REFUSED = {
     "conditions of pairs": (
         {"datasets.own.conditions": [{"name": "1", "source": "a"}]},
         ["datasets.own.conditions", "pairs"],
+    ),
+    "weight without a scale": (
+        {"training.loss": "mae", "training.scale_weight": 1},
+        ["scale_weight is 1", "loss is mae", "set scale_weight to 0"],
     ),
     "identity without a residual": (
         {"training.initial_weights": "identity", "training.residual": False},

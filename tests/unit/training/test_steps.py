@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
+from csbdeep.internals import losses as csbdeep_losses
 from made_up import training_settings
 from made_up_training import (
     COMPUTE,
@@ -19,7 +21,7 @@ from made_up_training import (
 
 from denoising.training import costs
 from denoising.training.network import Device
-from denoising.training.steps import choose_execution
+from denoising.training.steps import choose_execution, weighed_by_scale
 
 pytestmark = IGNORED_WARNINGS
 
@@ -71,6 +73,49 @@ def test_xla_is_for_gpus():
     assert not choose_execution(settings, COMPUTE, CPU, X).xla
     assert choose_execution(settings, COMPUTE, GPU, X).xla
     assert not choose_execution(settings, replace(COMPUTE, xla=False), GPU, X).xla
+
+
+# Weights of voxels
+
+
+def gradients_of(power, y, restored):
+    """Gradients of the weighed loss to the mean and to the scale."""
+    restored = tf.constant(restored)
+    with tf.GradientTape() as tape:
+        tape.watch(restored)
+        loss = weighed_by_scale(csbdeep_losses.loss_laplace(), tf.constant(y), restored, power)
+    return np.moveaxis(tape.gradient(loss, restored).numpy(), -1, 0)
+
+
+@pytest.fixture
+def batch():
+    """Ground truth, and a mean and scale for it."""
+    rng = np.random.default_rng(0)
+    y = rng.random((2, 8, 8), np.float32)
+    return y, rng.uniform(0.02, 1, (2, 8, 8, 2)).astype(np.float32)
+
+
+def test_weighed_by_its_scale_the_mean_learns_as_with_the_mean_absolute_error(batch):
+    y, restored = batch
+    to_mean, _ = gradients_of(1, y, restored)
+    np.testing.assert_allclose(to_mean, np.sign(restored[..., 0] - y) / y.size, rtol=1e-5)
+
+
+@pytest.mark.parametrize("power", [0.5, 1])
+def test_the_weight_is_a_power_of_the_scale_and_moves_no_minimum(batch, power):
+    y, restored = batch
+    weights = restored[..., 1] ** power
+    gradients = zip(gradients_of(power, y, restored), gradients_of(0, y, restored), strict=True)
+    for weighed, plain in gradients:
+        np.testing.assert_allclose(weighed, weights * plain, rtol=1e-4, atol=1e-9)
+
+
+def test_the_history_has_csbdeeps_loss_whatever_the_weights(patches, tmp_path, untraced):
+    changes = {"epochs": 1, "steps_per_epoch": 1}
+    plain = train_model(patches, tmp_path / "plain", **changes)
+    weighed = train_model(patches, tmp_path / "weighed", scale_weight=1, **changes)
+    assert weighed["loss"][0] == plain["loss"][0]  # before the first step
+    assert weighed["val_loss"][0] != plain["val_loss"][0]
 
 
 # Orientation

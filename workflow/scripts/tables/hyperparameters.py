@@ -31,6 +31,7 @@ PUBLISHED = {
     "last_activation": "linear",
     "initial_weights": "csbdeep",
     "loss": "laplace",
+    "scale_weight": 0,
     "restarts": 0,
     "split": "tail",
 }

@@ -231,6 +231,12 @@ def _check_patches(model: Model, dataset: Dataset) -> None:
             f"{model.name} of depth {model.training.depth} needs every edge divisible by "
             f"{multiple}."
         )
+    if model.training.scale_weight and not model.training.is_probabilistic:
+        raise StudyError(
+            f"model {model.name}: scale_weight is {model.training.scale_weight}, but loss is "
+            f"{model.training.loss}, whose networks predict no scale: set scale_weight to 0, or "
+            "loss to laplace."
+        )
     if model.training.initial_weights == "identity" and not model.training.residual:
         raise StudyError(
             f"model {model.name}: initial_weights is identity, but residual is false, so that "

@@ -21,6 +21,7 @@ class Training:
     last_activation: str
     initial_weights: str
     loss: str
+    scale_weight: float
     epochs: int
     steps_per_epoch: int
     batch_size: int
