@@ -220,9 +220,9 @@ def test_published_models_have_the_rest_in_common(published):
         "initial_weights": "csbdeep",
         "loss": "laplace", "scale_weight": 0, "learning_rate": 4e-4, "warmup_steps": 0,
         "schedule": "plateau", "plateau_factor": 0.5, "plateau_patience": 10,
-        "plateau_min_delta": 0, "early_stopping_patience": None, "restarts": 0, "collapse_steps": 200, "split": "tail",
-        "training_volumes": None, "validation_patches": None, "augment": False,
-        "precision": "auto",
+        "plateau_min_delta": 0, "early_stopping_patience": None, "restarts": 0,
+        "collapse_steps": 200, "split": "tail", "training_volumes": None,
+        "validation_patches": None, "augment": False, "precision": "auto",
     }  # fmt: skip
     patience = {
         "planaria-steps25-matched": 160,
