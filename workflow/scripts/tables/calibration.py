@@ -14,8 +14,7 @@ from denoising.report.score_tables import (
     wide,
 )
 from denoising.running.logs import open_log
-
-METRICS = ("ece", "inside", "ratio")
+from denoising.study.metrics import CALIBRATION_METRICS
 
 with open_log(snakemake.log[0]):
     study = snakemake.params.study
@@ -23,12 +22,12 @@ with open_log(snakemake.log[0]):
     rows = calibration_scores(read_calibration(paths, study))
     rows = our_means(rows, study, [*KEYS, "intervals"])
     names = ["tested_on", "method", "trained_on", "intervals", "n", "seeds"]
-    table = in_order(wide(rows, names, all_conditions(study), METRICS), study)
+    table = in_order(wide(rows, names, all_conditions(study), CALIBRATION_METRICS), study)
     title = f"{study.title}: calibration"
     page = Page(
         title,
         study.note,
-        sections(table, study, METRICS),
+        sections(table, study, CALIBRATION_METRICS),
         [
             "Mean over test volumes. ECE: expected calibration error, the mean of |observed - "
             "nominal| coverage over nominal coverages; 0 is best. Inside 95 %: share of true "

@@ -44,7 +44,6 @@ with open_log(snakemake.log[0]):
             BETTER,
             BEST,
             NETWORKS,
-            PUBLISHED_SPREAD,
             PUBLISHED_SPREAD if study.published_datasets else "",
             "In square brackets: difference from the reference, the network that was trained on "
             "the tested organism with as many epochs, in percent of it.",

@@ -72,7 +72,6 @@ with open_log(snakemake.log[0]):
     constant = [name for name in names if cells[name].nunique() == 1 and len(cells) > 1]
     shared = [f"{heading(name)} {cells[name].iloc[0]}" for name in constant]
     shared = [text for text in shared if not text.endswith(" ")]
-    brackets = "In brackets: the published value, where it differs."
     title = f"{study.title}: hyperparameters"
     page = Page(
         title,

@@ -6,7 +6,7 @@ from denoising.report.score_tables import (
     BEST,
     MEAN_AND_BEST,
     all_conditions,
-    for_reader,
+    condition_cells,
     in_order,
     legend,
     our_means,
@@ -22,28 +22,25 @@ HOW_TRUE = {
     SIMULATED: "True nuclei are those that were simulated.",
     FOUND: "True nuclei are those found in the ground truth: nobody knows those that it hides.",
 }
-NAMES = ["tested_on", "truth", "method", "n", "seeds"]
 
 
 def condition_section(dataset, condition):
     """The methods on one test set in one condition."""
-    chosen = (rows["tested_on"] == dataset.name) & (rows["condition"] == condition)
-    block = in_order(wide(rows[chosen], NAMES, [condition], OBJECT_METRICS), study)
-    cells = for_reader(block.drop(columns="truth"), dataset, OBJECT_METRICS, MEAN_AND_BEST)
-    place = dataset.condition_label(condition)
-    cells = cells.rename(columns=lambda name: name.removesuffix(f", {place}"))
-    title = f"Test volumes of {dataset.label}, {place}"
-    return Section(cells, title, HOW_TRUE[block["truth"].iloc[0]])
+    place = (dataset.name, condition)
+    cells = condition_cells(rows, study, place, OBJECT_METRICS, MEAN_AND_BEST)
+    title = f"Test volumes of {dataset.label}, {dataset.condition_label(condition)}"
+    return Section(cells, title, HOW_TRUE[truths[dataset.name]])
 
 
 with open_log(snakemake.log[0]):
     study = snakemake.params.study
     datasets = [study.datasets[name] for name in study.datasets_with_nuclei]
-    truths = {each.name: SIMULATED if each.is_simulated else FOUND for each in datasets}
+    truths = {dataset.name: SIMULATED if dataset.is_simulated else FOUND for dataset in datasets}
     rows = our_means(read_scores(snakemake.input.scores), study)
     rows = rows.assign(truth=rows["tested_on"].map(truths))
 
-    table = in_order(wide(rows, NAMES, all_conditions(study), OBJECT_METRICS), study)
+    names = ["tested_on", "truth", "method", "n", "seeds"]
+    table = in_order(wide(rows, names, all_conditions(study), OBJECT_METRICS), study)
     title = f"{study.title}: nuclei"
     page = Page(
         title,

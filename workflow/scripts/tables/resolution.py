@@ -5,7 +5,7 @@ from denoising.report.markdown import Page, Section, write_csv, write_markdown
 from denoising.report.score_tables import (
     MEAN,
     all_conditions,
-    for_reader,
+    condition_cells,
     in_order,
     legend,
     our_means,
@@ -15,28 +15,25 @@ from denoising.report.score_tables import (
 from denoising.running.logs import open_log
 from denoising.study.metrics import RESOLUTION_METRICS
 
-NAMES = ["tested_on", "unit", "method", "n", "seeds"]
-
 
 def condition_section(dataset, condition):
     """The methods on one test set in one condition."""
-    shown = rows[(rows["tested_on"] == dataset.name) & (rows["condition"] == condition)]
-    metrics = [name for name in RESOLUTION_METRICS if name in set(shown["metric"])]
-    block = in_order(wide(shown, NAMES, [condition], metrics), study)
-    cells = for_reader(block.drop(columns="unit"), dataset, metrics, MEAN)
-    place = dataset.condition_label(condition)
-    cells = cells.rename(columns=lambda name: name.removesuffix(f", {place}"))
-    return Section(cells, f"Test volumes of {dataset.label}, {place}, in {units[dataset.name]}")
+    cells = condition_cells(rows, study, (dataset.name, condition), RESOLUTION_METRICS, MEAN)
+    label = dataset.condition_label(condition)
+    return Section(cells, f"Test volumes of {dataset.label}, {label}, in {units[dataset.name]}")
 
 
 with open_log(snakemake.log[0]):
     study = snakemake.params.study
     datasets = [study.datasets[name] for name in study.tested_datasets]
-    units = {each.name: "micrometres" if each.voxel_size else "voxels" for each in datasets}
+    units = {
+        dataset.name: "micrometres" if dataset.voxel_size else "voxels" for dataset in datasets
+    }
     rows = our_means(read_scores(snakemake.input.scores), study)
     rows = rows.assign(unit=rows["tested_on"].map(units))
 
-    table = in_order(wide(rows, NAMES, all_conditions(study), RESOLUTION_METRICS), study)
+    names = ["tested_on", "unit", "method", "n", "seeds"]
+    table = in_order(wide(rows, names, all_conditions(study), RESOLUTION_METRICS), study)
     title = f"{study.title}: resolution"
     page = Page(
         title,

@@ -236,6 +236,20 @@ def for_reader(
     return pd.DataFrame(columns | {"note": block["note"]})
 
 
+def condition_cells(
+    rows: pd.DataFrame, study: Study, place: tuple[str, str], metrics: Sequence[str], shown: Shown
+) -> pd.DataFrame:
+    """`our_means` on one test set in one condition, the `place`, as text: a column per metric."""
+    tested_on, condition = place
+    chosen = rows[(rows["tested_on"] == tested_on) & (rows["condition"] == condition)]
+    names = ["tested_on", "method", "n", "seeds"]
+    block = in_order(wide(chosen, names, [condition], metrics), study)
+    dataset = study.datasets[tested_on]
+    cells = for_reader(block, dataset, metrics, shown)
+    ending = f", {dataset.condition_label(condition)}"
+    return cells.rename(columns=lambda name: name.removesuffix(ending))
+
+
 def _cells(block: pd.DataFrame, start: str, metric: str, shown: Shown) -> list[str]:
     """One metric on one condition, each value with its interval; the best mean of ours is bold."""
     form = f"{shown.sign}.{METRICS[metric].decimals + shown.decimals}f"

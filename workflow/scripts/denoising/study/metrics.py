@@ -46,19 +46,21 @@ METRICS = {
         Metric("detail_z", "half transfer Z", 2, "low", limits=(0.0, inf)),
     )
 }
-# What figures of restorations show, and what tables do: PSNR is a volume's NRMSE in decibels
+# Metrics that figures of restorations show; tables add PSNR, a volume's NRMSE in decibels
 SHOWN = ("nrmse", "ssim")
 TABULATED = (*SHOWN, "psnr")
-# What the table of nuclei shows
+# Metrics of the table of nuclei
 OBJECT_METRICS = (
     "f1", "recall", "precision", "count_error", "average_precision", "intensity_error",
     "intensity_correlation",
 )  # fmt: skip
 # The protocol of scores of nuclei, which are no scores of images
 OBJECTS = "nuclei"
-# What the table of resolution shows, in the unit of the voxel size; the protocol of these scores
+# Metrics of the table of resolution, in the unit of the voxel size; the protocol of these scores
 RESOLUTION_METRICS = ("resolution_xy", "resolution_z", "detail_xy", "detail_z")
 RESOLUTION = "resolution"
+# Metrics of the table of calibration
+CALIBRATION_METRICS = ("ece", "inside", "ratio")
 
 
 @dataclass(frozen=True)

@@ -196,8 +196,15 @@ TIMES = RECORDS | RUNTIMES | {"sizes": "published_volumes.csv"}
 CONCLUSIONS = RECORDS | SCORES | {"volumes": "published_volume_scores.csv"}
 CONCLUSIONS |= {"conclusions": "published_conclusions.csv"}
 PROTOCOLS = {"protocols": "published_protocols.csv"}
-# What `snakemake published` makes: products of this category that read no results
+# `snakemake published` makes the products of this category that read no results
 PUBLISHED_STUDY = "The published study"
+
+
+def _of_records(name: str, title: str, records: Mapping[str, str]) -> Product:
+    """A product that reads nothing but records of the published study."""
+    return Product(name, title, PUBLISHED_STUDY, _nothing, records, when=_is_compared)
+
+
 TABLES = (
     Product("hyperparameters", "Hyperparameters", "Training", _nothing, SCORES),
     Product("runtimes", "Training times", "Training", _trainings, RUNTIMES),
@@ -249,46 +256,15 @@ TABLES = (
         SCORES,
         when=lambda study: study.is_cross_tested,
     ),
-    Product(
-        "published_curves",
-        "The 2019 study's trainings",
-        PUBLISHED_STUDY,
-        _nothing,
-        RECORDS,
-        when=_is_compared,
+    _of_records("published_curves", "The 2019 study's trainings", RECORDS),
+    _of_records(
+        "published_conclusions", "Which conclusions of the 2019 study survive", CONCLUSIONS
     ),
-    Product(
-        "published_conclusions",
-        "Which conclusions of the 2019 study survive",
-        PUBLISHED_STUDY,
-        _nothing,
-        CONCLUSIONS,
-        when=_is_compared,
+    _of_records("published_times", "What the 2019 study's epochs cost", TIMES),
+    _of_records(
+        "published_time_lines", "The 2019 study's overhead, and the CARE paper's steps", TIMES
     ),
-    Product(
-        "published_times",
-        "What the 2019 study's epochs cost",
-        PUBLISHED_STUDY,
-        _nothing,
-        TIMES,
-        when=_is_compared,
-    ),
-    Product(
-        "published_time_lines",
-        "The 2019 study's overhead, and the CARE paper's steps",
-        PUBLISHED_STUDY,
-        _nothing,
-        TIMES,
-        when=_is_compared,
-    ),
-    Product(
-        "comparable_numbers",
-        "Which published numbers may stand beside which",
-        PUBLISHED_STUDY,
-        _nothing,
-        PROTOCOLS,
-        when=_is_compared,
-    ),
+    _of_records("comparable_numbers", "Which published numbers may stand beside which", PROTOCOLS),
 )
 FIGURES = (
     Product(
@@ -340,14 +316,7 @@ FIGURES = (
         SCORES,
         when=lambda study: study.is_cross_tested,
     ),
-    Product(
-        "published_curves",
-        "The 2019 study's trainings",
-        PUBLISHED_STUDY,
-        _nothing,
-        RECORDS,
-        when=_is_compared,
-    ),
+    _of_records("published_curves", "The 2019 study's trainings", RECORDS),
     Product(
         "curves_beside_published",
         "Our trainings beside the 2019 study's",
@@ -357,14 +326,7 @@ FIGURES = (
         when=_beside_published,
         script="published_curves",
     ),
-    Product(
-        "published_times",
-        "What the 2019 study's epochs cost",
-        PUBLISHED_STUDY,
-        _nothing,
-        TIMES,
-        when=_is_compared,
-    ),
+    _of_records("published_times", "What the 2019 study's epochs cost", TIMES),
 )
 
 
