@@ -9,14 +9,14 @@ from denoising.evaluation.object_scores import (
     object_scores,
     precision_recall,
 )
-from denoising.evaluation.objects import OUTSIDE, RIGHT, WRONG, Found
+from denoising.evaluation.objects import OUTSIDE, RIGHT, WRONG, Matches
 
 
 def found(labels, contrasts=None, count=4, volume="v", intensities=None):
     """A volume whose nuclei are found with falling contrast."""
     contrasts = np.linspace(0.9, 0.1, len(labels)) if contrasts is None else np.array(contrasts)
     values = np.tile(np.arange(1.0, count + 1), (2, 1)) if intensities is None else intensities
-    return Found(volume, contrasts, np.array(labels, int), count, values)
+    return Matches(volume, contrasts, np.array(labels, int), count, values)
 
 
 def scores_of(*volumes):

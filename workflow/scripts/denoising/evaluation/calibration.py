@@ -38,6 +38,7 @@ from pathlib import Path
 
 import numpy as np
 
+from denoising.evaluation.compared_images import errors_naming
 from denoising.evaluation.conformal import LEVELS, Factors, nominal_score
 from denoising.evaluation.laplace import Block, Mixture, Predicted
 from denoising.evaluation.moments import least_squares_fit, moments_of
@@ -107,10 +108,8 @@ def calibrate_pair(
         open_volume(file, pair.axes, scratch) for file in (pair.truth, *paths, *scales)
     )
     predicted = Predicted(images[: len(paths)], images[len(paths) :])
-    try:
+    with errors_naming(pair, *paths):
         rows = calibrate_volume(truth, predicted, factors, threads)
-    except ValueError as error:
-        raise ValueError(f"{', '.join(map(str, paths))} against {pair.truth}: {error}") from None
     return [{"condition": pair.condition, "volume": pair.volume} | row for row in rows]
 
 
@@ -124,7 +123,7 @@ def calibrate_volume(
     truth : ndarray
         Ground truth as acquired, any shape, arbitrary units.
     predicted : Predicted
-        Of the truth's shape.
+        Means and scales have the truth's shape.
     factors : Factors
     threads : int
         Blocks computed at a time; the rows are the same for any number.

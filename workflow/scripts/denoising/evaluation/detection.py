@@ -19,7 +19,7 @@ SLAB_BYTES = 1 << 26
 
 @dataclass(frozen=True)
 class Blobs:
-    """What was found in an image, the strongest first.
+    """The blobs of an image, the strongest first.
 
     Attributes
     ----------

@@ -13,12 +13,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from denoising.evaluation.objects import OUTSIDE, RIGHT, THRESHOLDS, Found
+from denoising.evaluation.objects import OUTSIDE, RIGHT, THRESHOLDS, Matches
 
 FEWEST = 3  # nuclei whose intensities are compared: a line goes through any two
 
 
-def object_scores(volumes: Sequence[Found]) -> Iterator[tuple[str, str, float]]:
+def object_scores(volumes: Sequence[Matches]) -> Iterator[tuple[str, str, float]]:
     """Scores of one method in one condition: volume, metric and value.
 
     `precision`, `recall` and `f1` are shares; one without found nuclei is 0. `count_error` is the
@@ -31,39 +31,39 @@ def object_scores(volumes: Sequence[Found]) -> Iterator[tuple[str, str, float]]:
     the means first, as the fit over voxels shrinks noisy images. A volume without true nuclei has
     no scores, one with fewer than three none of intensities.
     """
-    volumes = [found for found in volumes if found.count]
-    counts = np.array([_counts(found) for found in volumes]).reshape(-1, 3, len(THRESHOLDS))
+    volumes = [matches for matches in volumes if matches.count]
+    counts = np.array([_counts(matches) for matches in volumes]).reshape(-1, 3, len(THRESHOLDS))
     f1 = _f1(*counts.swapaxes(0, 1))
-    for i, found in enumerate(volumes):
+    for i, matches in enumerate(volumes):
         others = np.delete(f1, i, axis=0) if len(volumes) > 1 else f1
         chosen = int(np.argmax(others.mean(axis=0)))
         right, shown, true = counts[i, :, chosen]
-        yield found.volume, "precision", float(right / max(shown, 1))
-        yield found.volume, "recall", float(right / true)
-        yield found.volume, "f1", float(f1[i, chosen])
-        yield found.volume, "count_error", float((shown - true) / true)
-        yield found.volume, "average_precision", average_precision(found)
-        if found.count >= FEWEST:
-            error, correlation = intensity_scores(found.intensities)
-            yield found.volume, "intensity_error", error
-            yield found.volume, "intensity_correlation", correlation
+        yield matches.volume, "precision", float(right / max(shown, 1))
+        yield matches.volume, "recall", float(right / true)
+        yield matches.volume, "f1", float(f1[i, chosen])
+        yield matches.volume, "count_error", float((shown - true) / true)
+        yield matches.volume, "average_precision", average_precision(matches)
+        if matches.count >= FEWEST:
+            error, correlation = intensity_scores(matches.intensities)
+            yield matches.volume, "intensity_error", error
+            yield matches.volume, "intensity_correlation", correlation
 
 
-def precision_recall(found: Found) -> pd.DataFrame:
+def precision_recall(matches: Matches) -> pd.DataFrame:
     """The curve of one volume: threshold, and nuclei found right, all found and true ones."""
-    right, shown, true = _counts(found)
+    right, shown, true = _counts(matches)
     curve = {"threshold": THRESHOLDS, "right": right, "found": shown, "true": true}
     return pd.DataFrame(curve)
 
 
-def average_precision(found: Found) -> float:
+def average_precision(matches: Matches) -> float:
     """Mean over the true nuclei of the precision at which each is found, 0 for those that are not.
 
     Found nuclei of the same contrast count in the order in which they are listed.
     """
-    is_right = found.labels[found.labels != OUTSIDE] == RIGHT
+    is_right = matches.labels[matches.labels != OUTSIDE] == RIGHT
     precision = np.cumsum(is_right) / np.arange(1, len(is_right) + 1)
-    return float(precision[is_right].sum() / found.count)
+    return float(precision[is_right].sum() / matches.count)
 
 
 def intensity_scores(intensities: np.ndarray) -> tuple[float, float]:
@@ -84,14 +84,14 @@ def intensity_scores(intensities: np.ndarray) -> tuple[float, float]:
     return float(error), float(products[0, 1] / scale) if scale > 0 else 0.0
 
 
-def _counts(found: Found) -> np.ndarray:
+def _counts(matches: Matches) -> np.ndarray:
     """Nuclei found right, all found, and true ones, at every threshold (3, thresholds)."""
-    is_counted = found.labels != OUTSIDE
-    is_right = found.labels == RIGHT
-    above = found.contrasts >= THRESHOLDS[:, None]
+    is_counted = matches.labels != OUTSIDE
+    is_right = matches.labels == RIGHT
+    above = matches.contrasts >= THRESHOLDS[:, None]
     right = (above & is_right).sum(axis=1)
     shown = (above & is_counted).sum(axis=1)
-    return np.array([right, shown, np.full(len(THRESHOLDS), found.count)])
+    return np.array([right, shown, np.full(len(THRESHOLDS), matches.count)])
 
 
 def _f1(right: np.ndarray, shown: np.ndarray, true: np.ndarray) -> np.ndarray:

@@ -3,8 +3,8 @@
 Nuclei are found as blobs of one size, in images fitted to the ground truth as scores are. A found
 nucleus is right if its centre lies within the radius of a true one; each true one is found once.
 
-True nuclei are those that were simulated; or, where nobody knows them, those found in the ground
-truth.
+True nuclei are those that were simulated. Where nobody knows them, those found in the ground truth
+count as true.
 """
 
 from collections.abc import Sequence
@@ -15,11 +15,12 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
+from denoising.evaluation.compared_images import compared_images
 from denoising.evaluation.detection import Blobs, find_blobs
 from denoising.evaluation.moments import least_squares_fit, moments_of
 from denoising.evaluation.protocols import TRUTH_PERCENTILES
 from denoising.images.percentiles import normalisation
-from denoising.images.volumes import Pair, open_volume
+from denoising.images.volumes import Pair
 
 # Contrasts, in fractions of the ground truth's range, from all that is found to next to nothing
 THRESHOLDS = np.geomspace(1e-4, 1, 81)
@@ -30,17 +31,17 @@ RIGHT = 1
 
 @dataclass(frozen=True)
 class Detector:
-    """What counts as a nucleus.
+    """The blobs that count as nuclei.
 
     Attributes
     ----------
     diameter_um : float
-        Of a typical nucleus.
+        Diameter of a typical nucleus.
     voxel_um : tuple of float
         Size of a voxel along each axis of the images.
     contrast : float
-        Of the nuclei found in a ground truth, where they are the true ones, as a fraction of its
-        range.
+        Least contrast of the nuclei found in a ground truth, where they are the true ones, as a
+        fraction of its range.
     """
 
     diameter_um: float
@@ -57,14 +58,14 @@ class Nuclei:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a method shows of one volume.
+class Matches:
+    """The nuclei that a method shows in one volume, matched with the true ones.
 
     Attributes
     ----------
     volume : str
     contrasts : ndarray of float64, (n,)
-        Of the found nuclei, in fractions of the ground truth's range, the highest first.
+        Contrasts of the found nuclei, in fractions of the ground truth's range, highest first.
     labels : ndarray of int, (n,)
         RIGHT, WRONG or OUTSIDE.
     count : int
@@ -94,7 +95,7 @@ def examine(
     detector: Detector,
     known: pd.DataFrame | None,
     scratch: Path | None = None,
-) -> Found:
+) -> Matches:
     """Find the nuclei of one volume in one condition, and compare them with the true ones.
 
     Parameters
@@ -109,31 +110,26 @@ def examine(
     scratch : Path, optional
         Folder for files that must be decoded, see `open_volume`.
     """
-    path = pair.image if restored is None else restored / pair.restored_name
-    truth = open_volume(pair.truth, pair.axes, scratch)
-    image = open_volume(path, pair.axes, scratch)
-    try:
+    with compared_images(pair, restored, scratch) as (truth, image):
         gain, offset = normalisation(truth, *TRUTH_PERCENTILES, "the ground truth")
         fit = least_squares_fit(moments_of(truth, image))
-    except ValueError as error:
-        raise ValueError(f"{path} against {pair.truth}: {error}") from None
     voxel = detector.voxel_um
     if known is None:
-        blobs = find_blobs(truth, detector.diameter_um, voxel, gain, detector.contrast)
-        radii = np.full(len(blobs.contrasts), detector.diameter_um / 2)
-        true = Nuclei(blobs.centres_um, radii)
+        true_blobs = find_blobs(truth, detector.diameter_um, voxel, gain, detector.contrast)
+        radii = np.full(len(true_blobs.contrasts), detector.diameter_um / 2)
+        true = Nuclei(true_blobs.centres_um, radii)
     else:
         true = known_nuclei(known, pair.volume, voxel)
-    found = find_blobs(image, detector.diameter_um, voxel, fit.gain * gain, THRESHOLDS[0])
+    blobs = find_blobs(image, detector.diameter_um, voxel, fit.gain * gain, THRESHOLDS[0])
     is_inside = _inside(true, truth.shape, voxel)
-    shown = Nuclei(true.centres_um[is_inside], true.radii_um[is_inside])
-    means = np.array([_mean_intensities(u, shown, voxel) for u in (truth, image)])
+    inside = Nuclei(true.centres_um[is_inside], true.radii_um[is_inside])
+    means = np.array([_mean_intensities(volume, inside, voxel) for volume in (truth, image)])
     intensities = means * [[gain], [1]] + [[offset], [0]]
-    labels = match(found, true, is_inside)
-    return Found(pair.volume, found.contrasts, labels, len(shown.radii_um), intensities)
+    labels = match(blobs, true, is_inside)
+    return Matches(pair.volume, blobs.contrasts, labels, len(inside.radii_um), intensities)
 
 
-def match(found: Blobs, true: Nuclei, is_inside: np.ndarray) -> np.ndarray:
+def match(blobs: Blobs, true: Nuclei, is_inside: np.ndarray) -> np.ndarray:
     """Whether each found nucleus is RIGHT, WRONG or OUTSIDE, whatever the order of the true ones.
 
     In the order of their contrast, the found nuclei take the nearest true one that is free and
@@ -141,7 +137,7 @@ def match(found: Blobs, true: Nuclei, is_inside: np.ndarray) -> np.ndarray:
     holds for every threshold. Where the balls of true nuclei do not overlap, as in specimens, no
     other matching has more pairs.
     """
-    labels = np.full(len(found.contrasts), WRONG)
+    labels = np.full(len(blobs.contrasts), WRONG)
     if not len(true.radii_um):
         return labels
     order = np.lexsort(true.centres_um.T)
@@ -149,9 +145,9 @@ def match(found: Blobs, true: Nuclei, is_inside: np.ndarray) -> np.ndarray:
     radii = true.radii_um[order]
     kinds = np.where(is_inside[order], RIGHT, OUTSIDE)
     is_free = np.ones(len(radii), bool)
-    near = cKDTree(centres).query_ball_point(found.centres_um, radii.max(), return_sorted=True)
+    near = cKDTree(centres).query_ball_point(blobs.centres_um, radii.max(), return_sorted=True)
     for i, candidates in enumerate(near):
-        distances = np.linalg.norm(centres[candidates] - found.centres_um[i], axis=1)
+        distances = np.linalg.norm(centres[candidates] - blobs.centres_um[i], axis=1)
         distances[~is_free[candidates] | (distances > radii[candidates])] = np.inf
         if np.isfinite(distances).any():
             nearest = candidates[int(np.argmin(distances))]

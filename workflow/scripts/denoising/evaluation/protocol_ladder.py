@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from denoising.evaluation.compared_images import errors_naming
 from denoising.evaluation.moments import least_squares_fit
 from denoising.evaluation.other_scorers import GAUSSIAN_WIDTH, unifmir_scores, zerocost_scores
 from denoising.evaluation.protocols import PROTOCOLS, Protocol, score_volume
@@ -65,7 +66,8 @@ def score_protocol_steps(
         Folder of restorations of the ground truth, truth/{volume}.tif; without it there is no step
         0.
     organism : str or None
-        Of the published test set that this one stands for: UniFMIR scores other planes of each.
+        The organism of the published test set that this one stands for: it decides which planes
+        UniFMIR scores.
     threads : int
     scratch : Path, optional
         Folder for files that must be decoded, see `open_volume`.
@@ -79,7 +81,7 @@ def score_protocol_steps(
     truth, low, network = (
         open_volume(file, pair.axes, scratch) for file in (pair.truth, pair.image, path)
     )
-    try:
+    with errors_naming(pair, path):
         rows = _score_steps(truth, low, network, STEPS, threads)
         if min(truth.shape[-2:]) >= GAUSSIAN_WIDTH:
             images = {"input": low, "network": network}
@@ -89,8 +91,6 @@ def score_protocol_steps(
             clean = open_volume(clean_path, pair.axes, scratch)
             swapped = {SWAPPED: PROTOCOLS["study2019"]}
             rows = _score_steps(low, truth, clean, swapped, threads) + rows
-    except ValueError as error:
-        raise ValueError(f"{path} against {pair.truth}: {error}") from None
     return [{"condition": pair.condition, "volume": pair.volume} | row for row in rows]
 
 

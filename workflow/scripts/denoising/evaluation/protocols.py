@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
+from denoising.evaluation.compared_images import compared_images
 from denoising.evaluation.moments import (
     IDENTITY,
     AffineFit,
@@ -36,7 +37,7 @@ from denoising.evaluation.moments import (
 )
 from denoising.evaluation.ssim import SsimInputs, check_shapes, mean_ssims
 from denoising.images.percentiles import normalisation
-from denoising.images.volumes import INPUT_PERCENTILES, Pair, open_volume
+from denoising.images.volumes import INPUT_PERCENTILES, Pair
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class Protocol:
     rescales_input : bool
         Otherwise the normalised input is compared as it is.
     data_range : float
-        Of PSNR and SSIM.
+        The data range of PSNR and SSIM.
     metrics : tuple of {"nrmse", "psnr", "ssim"}
     """
 
@@ -190,13 +191,8 @@ def score_pair(
     list of dict
         Rows of condition, volume, stratum, protocol, metric and value. Errors name the file.
     """
-    path = pair.image if restored is None else restored / pair.restored_name
-    truth = open_volume(pair.truth, pair.axes, scratch)
-    image = open_volume(path, pair.axes, scratch)
-    try:
+    with compared_images(pair, restored, scratch) as (truth, image):
         scores = score_volume(truth, image, protocols, restored is None, threads)
-    except ValueError as error:
-        raise ValueError(f"{path} against {pair.truth}: {error}") from None
     keys = names_of(pair.condition, pair.volume, stratum)
     return [keys | row for row in scores]
 

@@ -33,8 +33,9 @@ from pathlib import Path
 import numpy as np
 from scipy.fft import rfftn
 
+from denoising.evaluation.compared_images import compared_images
 from denoising.evaluation.ssim import check_shapes
-from denoising.images.volumes import Pair, open_volume
+from denoising.images.volumes import Pair
 
 LATERAL = "xy"
 AXIAL = "z"
@@ -167,13 +168,8 @@ def resolution_of_pair(
     scratch : Path, optional
         Folder for files that must be decoded, see `open_volume`.
     """
-    path = pair.image if restored is None else restored / pair.restored_name
-    truth = open_volume(pair.truth, pair.axes, scratch)
-    image = open_volume(path, pair.axes, scratch)
-    try:
+    with compared_images(pair, restored, scratch) as (truth, image):
         return resolution_curves(truth, image, voxel_size)
-    except ValueError as error:
-        raise ValueError(f"{path} against {pair.truth}: {error}") from None
 
 
 def rings_of(shape: Sequence[int], voxel_size: Sequence[float]) -> Rings:
@@ -252,13 +248,13 @@ def _check_power(sums: np.ndarray) -> None:
 def _lateral_curve(sums: np.ndarray, count: np.ndarray, rings: Rings) -> Curve:
     is_near = rings.axial[:, np.newaxis] <= tan(radians(ANGLE)) * rings.lateral
     values = _averages(sums, count, is_near, axis=0)
-    return Curve(LATERAL, rings.lateral[1:], *(each[1:] for each in values))
+    return Curve(LATERAL, rings.lateral[1:], *(column[1:] for column in values))
 
 
 def _axial_curve(sums: np.ndarray, count: np.ndarray, rings: Rings) -> Curve:
     is_near = rings.lateral <= tan(radians(ANGLE)) * rings.axial[:, np.newaxis]
     values = _averages(sums, count, is_near, axis=1)
-    return Curve(AXIAL, rings.axial[1:], *(each[1:] for each in values))
+    return Curve(AXIAL, rings.axial[1:], *(column[1:] for column in values))
 
 
 def _averages(

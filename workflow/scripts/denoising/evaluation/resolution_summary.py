@@ -48,7 +48,7 @@ def _on_common_frequencies(curves: pd.DataFrame) -> pd.DataFrame:
     if all(np.array_equal(grid, grids[0]) for grid in grids):
         return curves
     grid = min(grids, key=len)
-    grid = grid[grid <= min(each[-1] for each in grids)]
+    grid = grid[grid <= min(frequencies[-1] for frequencies in grids)]
     names = ["method", "seed", "tested_on", "condition", "direction", "volume"]
     return pd.concat(
         [_interpolated(group, grid, names) for _, group in curves.groupby(names, sort=False)]
