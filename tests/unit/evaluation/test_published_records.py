@@ -7,7 +7,7 @@ from denoising.evaluation.published_conclusions import Records, conclusion_rows,
 from denoising.evaluation.published_records import (
     EQUAL_TRAININGS,
     curve_summary,
-    equal_spread,
+    equal_losses,
     read_histories,
 )
 from denoising.evaluation.published_times import (
@@ -93,8 +93,8 @@ def test_tribolium_overfits_and_batch_32_ends_early(curves):
 
 
 def test_equal_trainings_are_as_far_apart_as_half_of_what_batch_size_does(histories, curves):
-    _, distance = equal_spread(histories)
-    assert distance == pytest.approx(0.012, abs=5e-4)
+    losses = equal_losses(histories)
+    assert losses.max() - losses.min() == pytest.approx(0.012, abs=5e-4)
     assert set(curves.loc[list(EQUAL_TRAININGS), "model"]) == {"planaria"}
 
 

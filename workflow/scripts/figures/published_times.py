@@ -1,5 +1,5 @@
-"""What the 2019 study's epochs cost: their time against steps and batch size, the steps that the
-CARE paper's time means, and what the hardware did.
+"""Costs of the 2019 study's epochs: their time against steps and batch size, the steps that the
+CARE paper's time means, and the rates of the hardware.
 """
 
 import numpy as np
@@ -8,12 +8,12 @@ from matplotlib import pyplot as plt
 
 from denoising.evaluation.published_records import read_histories
 from denoising.evaluation.published_times import SWEEPS, epoch_times, steps_for_paper, sweep_line
+from denoising.evaluation.runtimes import PAPER_STEPS_SAID
 from denoising.evaluation.scores import read_tidy
 from denoising.report import style
 from denoising.running.logs import open_log
 
 LINE, VALIDATION, PAPER, SAID = (style.COLOURS[i] for i in (0, 1, 2, 3))
-SAID_STEPS = 1800  # the 2019 study on the paper's steps per epoch: "around 1800"
 HEIGHT = 56.0  # mm of a row
 
 
@@ -44,7 +44,7 @@ def draw_paper(ax, fit, runtimes):
         ax.plot(value, y, "D", color=PAPER, markersize=5)
         place = {"xytext": (-6, 0), "textcoords": "offset points", "ha": "right"}
         ax.annotate(f"{value:,.0f} steps\nin {epochs} epochs", (value, y), **place)
-    ax.axvline(SAID_STEPS, color=SAID, linestyle="--")
+    ax.axvline(PAPER_STEPS_SAID, color=SAID, linestyle="--")
     ax.set(xlabel="steps per epoch (batches of 16)", ylabel="time per epoch (s)")
     ax.set(xlim=x, ylim=(0, None))
 
@@ -83,7 +83,7 @@ with open_log(snakemake.log[0]):
             "validation, at a third of a training patch's time", color=VALIDATION, lw=4, ls="-"
         ),
         style.entry("CARE paper's 30h06", color=PAPER, marker="D"),
-        style.entry('"around 1800" (2019 study)', color=SAID, linestyle="--"),
+        style.entry(f'"around {PAPER_STEPS_SAID}" (2019 study)', color=SAID, linestyle="--"),
     ]
     note = "One GTX 1080. Lines and validation are of planaria, batches of 16 or 400 steps. "
     note += "Right: the whole epoch, validation included."

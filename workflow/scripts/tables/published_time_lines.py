@@ -6,6 +6,7 @@ import pandas as pd
 
 from denoising.evaluation.published_records import read_histories
 from denoising.evaluation.published_times import SWEEPS, epoch_times, steps_for_paper, sweep_line
+from denoising.evaluation.runtimes import SAID_2019
 from denoising.evaluation.scores import read_tidy
 from denoising.report.markdown import Page, Section, duration, write_csv, write_markdown
 from denoising.report.score_tables import whole
@@ -33,7 +34,7 @@ with open_log(snakemake.log[0]):
     times = epoch_times(histories, read_tidy(snakemake.input.sizes))
     runtimes = read_tidy(snakemake.input.published)
     table = whole(pd.DataFrame([line_row(times, varies, runtimes) for varies in SWEEPS]))
-    table["note"] = "the 2019 study says 'around 1800' steps and '10 times more' than its 400"
+    table["note"] = SAID_2019
 
     seconds = [name for name in table if name.startswith("seconds_") or name.endswith("_seconds")]
     cells = table.round({"teraflop_per_second": 2})

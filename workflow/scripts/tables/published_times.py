@@ -1,4 +1,4 @@
-"""What the 2019 study's epochs cost, and what its hardware did in them."""
+"""Costs of the 2019 study's epochs, and the rates of its hardware in them."""
 
 from denoising.evaluation.published_records import read_histories
 from denoising.evaluation.published_times import epoch_times

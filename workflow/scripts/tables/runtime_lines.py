@@ -8,6 +8,8 @@ import pandas as pd
 
 from denoising.evaluation.published import published_runtimes
 from denoising.evaluation.runtimes import (
+    SAID_2019,
+    STEPS_2019,
     group_line,
     implied_for_paper,
     line_groups,
@@ -21,9 +23,6 @@ from denoising.running.logs import open_log
 COLUMNS = ["source", "trained_on", "epochs", "batch_size", "steps", "seconds_per_step"]
 COLUMNS += ["overhead_seconds", "paper_hours"]
 COLUMNS += ["implied_steps_200_epochs", "implied_steps_100_epochs", "note"]
-# The 2019 study on the paper's 30h06, beside its own 400 steps per epoch (section 3.5)
-STEPS_2019 = 400
-SAID_2019 = "the 2019 study says 'around 1800' steps and '10 times more' than its 400"
 
 
 def line_row(group: pd.DataFrame, published: pd.DataFrame) -> dict:

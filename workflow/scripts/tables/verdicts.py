@@ -1,4 +1,4 @@
-"""What the scores say of each network: one sentence per model and test set, on the console too."""
+"""Networks beside input and filters: a sentence per model and test set, on the console too."""
 
 import logging
 

@@ -46,8 +46,9 @@ with open_log(snakemake.log[0]):
         study.note,
         parts,
         [
-            "Means over test volumes after each step, and the change from the step before. What "
-            "other programs print is no step: its change is from the CARE paper's protocol. "
+            "Means over test volumes after each step, and the change from the step before. Numbers "
+            "as other programs print them are no step: their change is from the CARE paper's "
+            "protocol. "
             "ZeroCostDL4Mic prints the root of the mean absolute error as NRMSE; UniFMIR prints "
             "no NRMSE."
         ]

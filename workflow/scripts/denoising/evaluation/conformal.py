@@ -2,14 +2,14 @@
 the truth as often as they say.
 
 A network states that a share L of true values has a score (`laplace`) of at most -ln(1 - L). On
-validation patches, whose truth is known, the scores' own quantile q of that level is found, and the
+validation patches, whose truth is known, the scores have their own quantile q of that level. The
 factor of the level is q / -ln(1 - L): 1 for a network that knows its error, more for one that is
 too sure of itself. The rescaled interval holds the values whose score is at most q; for one network
 it is the predicted one, wider by the factor.
 
-The quantile is raised so that it holds for new data too. Of n exchangeable scores one takes the
+The quantile is raised so that it holds for new data too. Among n exchangeable scores one takes the
 ceil((n + 1) L)-th smallest (Lei et al. 2018; Angelopoulos and Bates 2023). The voxels of a patch
-depend on one another, so patches count here, not voxels: of P patches of v voxels it is the
+depend on one another, so patches count here, not voxels: among P patches of v voxels it is the
 ceil((P + 1) L v)-th smallest of all P v scores. If a new patch is exchangeable with these, the
 interval of a random voxel of it holds the truth with a probability of at least L (Lee, Barber and
 Willett, "Distribution-free inference with hierarchical data", arXiv:2306.06342). If P < L/(1 - L),

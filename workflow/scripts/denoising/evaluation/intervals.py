@@ -44,5 +44,9 @@ def interval(values: np.ndarray, reference: np.ndarray | None = None) -> tuple[f
 def _half_width(values: np.ndarray) -> float:
     """Half the width of Student's interval of a mean of independent values."""
     count = len(values)
-    quantile = stdtrit(count - 1, (1 + CONFIDENCE) / 2)
-    return float(quantile * values.std(ddof=1) / np.sqrt(count))
+    return float(students_quantile(count) * values.std(ddof=1) / np.sqrt(count))
+
+
+def students_quantile(count: int) -> float:
+    """Standard errors that the interval of a mean of `count` values reaches to each side."""
+    return float(stdtrit(count - 1, (1 + CONFIDENCE) / 2))

@@ -95,7 +95,7 @@ def _mirrored(mixture: Mixture) -> Mixture:
 
 @dataclass(frozen=True)
 class Predicted:
-    """What networks predict for one volume: a mean and a scale of each of its voxels.
+    """Predictions of networks for one volume: a mean and a scale of each of its voxels.
 
     Attributes
     ----------

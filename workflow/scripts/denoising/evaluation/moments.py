@@ -26,7 +26,7 @@ class Moments:
     count : int
         Number of voxels.
     lowest, highest, mean : ndarray of float64, (2,)
-        Of y and of q.
+        Those of y and of q.
     scatter : ndarray of float64, (2, 2)
         Sums of products of deviations from the means.
     """

@@ -1,4 +1,4 @@
-"""What two widely used programs print for a restoration: ZeroCostDL4Mic and UniFMIR.
+"""Scores that two widely used programs print for a restoration: ZeroCostDL4Mic and UniFMIR.
 
 Written from what their public code does, with numpy and scikit-image, so that their printed numbers
 can be told from those of the two protocols: plane by plane, with 2D SSIM in a Gaussian window.
@@ -7,8 +7,8 @@ can be told from those of the two protocols: plane by plane, with 2D SSIM in a G
     Quality control of the CARE notebooks (HenriquesLab/ZeroCostDL4Mic,
     Colab_notebooks/CARE_3D_ZeroCostDL4Mic.ipynb at 057412d). Each plane is normalised and fitted by
     itself, as in the CARE paper; what is printed as NRMSE is the root of the mean ABSOLUTE error.
-    The notebook also means over all files so far, as its lists are not emptied between files: what
-    it prints for a file is the mean of these values up to that file, weighted by their planes.
+    The notebook does not empty its lists between files. So it prints for a file the mean of these
+    values over all files so far, weighted by their planes.
 `unifmir_scores`
     Tests of the denoising task (cxm12/UNiFMIR, trainer.py and utility.py at 10f0792). Truth and
     restoration are scaled to their own least and greatest values; a few planes count, the top left

@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
-from denoising.evaluation.intervals import CONFIDENCE, interval
-from denoising.evaluation.published_records import EQUAL_TRAININGS, best_epochs
+from denoising.evaluation.intervals import interval, students_quantile
+from denoising.evaluation.published_records import EQUAL_TRAININGS, best_epochs, equal_losses
 from denoising.evaluation.scores import method_of
-from denoising.study.metrics import METRICS
+from denoising.study.metrics import METRICS, SHOWN
 from denoising.study.names import INPUT
 
 VAL_LOSS = "val_loss"
@@ -25,7 +24,7 @@ FINAL_TABLE = "study2019"
 
 @dataclass(frozen=True)
 class Records:
-    """What the 2019 study published.
+    """The records that the 2019 study published.
 
     Attributes
     ----------
@@ -73,7 +72,7 @@ class Difference:
         """The least difference that Student's t over the equal trainings calls one (95 %)."""
         if self.equal_trainings < 2:
             return np.nan
-        quantile = stdtrit(self.equal_trainings - 1, (1 + CONFIDENCE) / 2)
+        quantile = students_quantile(self.equal_trainings)
         return float(quantile * self.equal_sd * np.sqrt(self.share))
 
     @property
@@ -103,7 +102,7 @@ def conclusion_rows(conclusions: pd.DataFrame, records: Records) -> pd.DataFrame
         if loss:
             names = {"metric": VAL_LOSS, "condition": "", "protocol": ""}
             rows.append({**conclusion, **names, **_row(conclusion, VAL_LOSS, loss)})
-        for metric in ("nrmse", "ssim"):
+        for metric in SHOWN:
             for condition in "123":
                 names = {"metric": metric, "condition": condition}
                 protocol, difference = _score_difference(conclusion, names, records)
@@ -157,7 +156,7 @@ def _loss_difference(conclusion: pd.Series, histories: pd.DataFrame) -> Differen
     if set(best.groups) != set(names):
         return None
     means = best.mean()
-    equal = best_epochs(histories).set_index("record")["val_loss"].loc[list(EQUAL_TRAININGS)]
+    equal = equal_losses(histories)
     return Difference(
         value=means[names[0]] - means[names[1]],
         low=np.nan,

@@ -39,10 +39,9 @@ def best_epochs(histories: pd.DataFrame) -> pd.DataFrame:
     return histories.loc[histories.groupby("record", sort=False)["val_loss"].idxmin()]
 
 
-def equal_spread(histories: pd.DataFrame) -> tuple[float, float]:
-    """Sample standard deviation and range of the best validation loss of the equal trainings."""
-    best = best_epochs(histories).set_index("record")["val_loss"].loc[list(EQUAL_TRAININGS)]
-    return float(best.std(ddof=1)), float(np.ptp(best))
+def equal_losses(histories: pd.DataFrame) -> pd.Series:
+    """The best validation loss of each of the equal trainings, by record."""
+    return best_epochs(histories).set_index("record")["val_loss"].loc[list(EQUAL_TRAININGS)]
 
 
 def curve_summary(histories: pd.DataFrame) -> pd.DataFrame:
@@ -57,7 +56,7 @@ def curve_summary(histories: pd.DataFrame) -> pd.DataFrame:
         the rise exceeds the range of the equal trainings while the training loss fell by more;
         and a note.
     """
-    _, chance = equal_spread(histories)
+    chance = float(np.ptp(equal_losses(histories)))
     rows = [_summary(record, rows, chance) for record, rows in histories.groupby("record")]
     return pd.DataFrame(rows)
 

@@ -1,4 +1,4 @@
-"""What the 2019 study's epochs cost: time per epoch against steps and batch size, and its rates.
+"""Costs of the 2019 study's epochs: time per epoch against steps and batch size, and its rates.
 
 The first epoch, whose time is not recorded, and gaps do not count: times are medians over epochs.
 """
@@ -8,14 +8,20 @@ from dataclasses import dataclass
 import pandas as pd
 
 from denoising.evaluation.published_records import SETTINGS
-from denoising.evaluation.runtimes import PAPER, RuntimeLine, fitted_line, implied_steps
+from denoising.evaluation.runtimes import (
+    PAPER_EPOCHS,
+    RuntimeLine,
+    fitted_line,
+    implied_steps,
+    paper_hours,
+)
 
-# Of a forward pass by the published network: `training.costs.flop_per_voxel` counts them
+# A forward pass by the published network; `training.costs.flop_per_voxel` counts the same
 FLOP_PER_VOXEL = 347_456
 TRAINING_PASSES = 3  # one forward, and the gradients to inputs and to weights
 VOXELS = 16 * 64 * 64  # of a published patch
 VALIDATION_FRACTION = 0.2
-BASE = "planaria-100"  # of both sweeps
+BASE = "planaria-100"  # model of both sweeps
 SWEEPS = ("steps_per_epoch", "batch_size")
 TERA = 1e12
 
@@ -56,7 +62,7 @@ class TimeLine:
     Attributes
     ----------
     varies : str
-        What the sweep varies: steps_per_epoch or batch_size.
+        The setting that the sweep varies: steps_per_epoch or batch_size.
     rows : DataFrame
         Those of `epoch_times`, in the order of what varies.
     line : RuntimeLine
@@ -102,7 +108,6 @@ def sweep_line(times: pd.DataFrame, varies: str) -> TimeLine:
 
 
 def steps_for_paper(line: RuntimeLine, runtimes: pd.DataFrame) -> dict[int, float]:
-    """Steps per epoch at which the line reaches the CARE paper's time, for 200 and 100 epochs."""
-    is_paper = runtimes["source"].str.startswith(PAPER) & (runtimes["trained_on"] == "planaria")
-    hours = float(runtimes.loc[is_paper, "hours"].item())
-    return {epochs: implied_steps(hours, epochs, line) for epochs in (200, 100)}
+    """Steps per epoch at which the line reaches the CARE paper's time, by its epochs."""
+    hours = paper_hours(runtimes, "planaria")
+    return {epochs: implied_steps(hours, epochs, line) for epochs in PAPER_EPOCHS}

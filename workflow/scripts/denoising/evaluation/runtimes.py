@@ -42,7 +42,7 @@ MEASURED = {
     "device_memory_mb": "max",
     "gpu_energy_kj": "sum",
 }
-# What `training.json` says of how a training was carried out
+# Keys of `training.json` that say how a training was carried out
 EXECUTION = ("device", "precision", "restarts")
 RESTORATION_COLUMNS = (
     "tested_on",
@@ -57,6 +57,14 @@ RESTORATION_COLUMNS = (
     "unit",
 )
 PAPER = "CARE paper"
+PAPER_EPOCHS = (200, 100)  # the paper does not say which its hours are of
+# The 2019 study on the paper's steps per epoch, beside its own (section 3.5)
+STEPS_2019 = 400
+PAPER_STEPS_SAID = 1800
+SAID_2019 = (
+    f"the 2019 study says 'around {PAPER_STEPS_SAID}' steps and '10 times more' than its "
+    f"{STEPS_2019}"
+)
 FEWEST_POINTS = 3  # of a line: two points are always on one
 
 
@@ -283,15 +291,21 @@ def implied_steps(hours: float, epochs: float, line: RuntimeLine) -> float:
 def implied_for_paper(group: pd.DataFrame, published: pd.DataFrame) -> list[PaperPoint]:
     """The steps per epoch that a published line implies for the CARE paper's hours.
 
-    One point for 200 and one for 100 epochs, as the paper's steps per epoch are not known. Empty
-    for our own lines, which another machine drew, and where the paper gives no hours for the
-    group's dataset.
+    One point for each of `PAPER_EPOCHS`. Empty for our own lines, which another machine drew, and
+    where the paper gives no hours for the group's dataset.
     """
     first = group.iloc[0]
     line = group_line(group)
-    is_paper = published["source"].str.startswith(PAPER)
-    rows = published[is_paper & (published["trained_on"] == first["trained_on"])]
-    if first["source"] == OURS or not len(rows) or line.seconds_per_step <= 0:
+    hours = paper_hours(published, first["trained_on"])
+    if first["source"] == OURS or np.isnan(hours) or line.seconds_per_step <= 0:
         return []
-    hours = float(rows["hours"].iloc[0])
-    return [PaperPoint(epochs, implied_steps(hours, epochs, line), hours) for epochs in (200, 100)]
+    return [
+        PaperPoint(epochs, implied_steps(hours, epochs, line), hours) for epochs in PAPER_EPOCHS
+    ]
+
+
+def paper_hours(published: pd.DataFrame, trained_on: str) -> float:
+    """The CARE paper's hours of training on an organism; nan where it gives none."""
+    is_paper = published["source"].str.startswith(PAPER)
+    hours = published.loc[is_paper & (published["trained_on"] == trained_on), "hours"]
+    return float(hours.iloc[0]) if len(hours) else np.nan

@@ -1,4 +1,4 @@
-"""What the scores say of each network beside its input and the filters, in one sentence each.
+"""Networks beside their input and the filters: what the scores say, in one sentence each.
 
 A sentence holds for one model or ensemble on one test set, under the study's first protocol. It
 counts means over test volumes: of NRMSE and of SSIM, in every condition. The NRMSE that it gives is
@@ -89,7 +89,7 @@ def _over_conditions(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _numbers(own: pd.DataFrame, whole: pd.DataFrame) -> dict:
-    """What `COLUMNS` hold of one network, from its leads in each condition and over all of them."""
+    """The numbers of one network, from its leads in each condition and over all of them."""
     over_input = own[own["reference"] == INPUT]
     filters = over_filters(own)
     best = smallest_leads(over_filters(whole)) if len(filters) else whole[:0]
@@ -152,7 +152,7 @@ def _finding(row: dict, study: Study) -> str:
 
 
 def _remedy(row: dict, study: Study, own: str) -> str:
-    """What to do: `own` for a network that was trained on the organism that it is tested on."""
+    """The advice: `own` for a network that was trained on the organism that it is tested on."""
     trained_on = study.training_of(row["method"]).trained_on
     if trained_on == row["tested_on"]:
         return own
