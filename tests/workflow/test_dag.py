@@ -35,6 +35,12 @@ def test_each_number_of_training_volumes_has_a_split_of_its_own(workflow):
     assert (jobs["split"], jobs["train"], jobs["patches"]) == (5, 4, 1)
 
 
+def test_conformal_factors_need_the_split_of_their_own_training(workflow):
+    """The whole one might not be there: perhaps no model of the study trains on all volumes."""
+    jobs = workflow.jobs("results/calibration/planaria-volumes2/conformal.json")
+    assert (jobs["split"], jobs["train"], jobs["conformal"]) == (1, 1, 1)
+
+
 def test_a_study_file_is_self_contained(workflow, miniature_config):
     """Nothing of the default study survives, though `--configfile` merges."""
     del miniature_config["datasets"]["tribolium"], miniature_config["studies"]["generalization"]

@@ -119,9 +119,9 @@ rule conformal:
     validation patches as often as they say.
     """
     input:
-        X=of_training_behind("results/patches/{dataset}/X.npy"),
-        Y=of_training_behind("results/patches/{dataset}/Y.npy"),
-        split=of_training_behind("results/splits/{dataset}/{split}.csv"),
+        X=of_training("results/patches/{dataset}/X.npy"),
+        Y=of_training("results/patches/{dataset}/Y.npy"),
+        split=of_training("results/splits/{dataset}/{split}.csv"),
         configs=of_runs_behind("results/models/{run}/config.json"),
         weights=of_runs_behind("results/models/{run}/weights_best.h5"),
     output:

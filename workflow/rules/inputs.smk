@@ -91,16 +91,16 @@ def training_settings(wildcards):
     return {**vars(STUDY.models[run.model].training), "seed": run.seed}
 
 
-def split_of_run(wildcards):
-    training = STUDY.models[STUDY.runs[wildcards.run].model].training
-    return f"results/splits/{training.trained_on}/{training.split_name}.csv"
+def of_training(pattern):
+    """A path with the dataset and the split that the run, or the method's runs, are trained on."""
 
+    def path(wildcards):
+        method = wildcards.get("run") or wildcards.method
+        run = STUDY.runs[STUDY.runs_behind(method)[0]]
+        training = STUDY.training_of(run.model)
+        return pattern.format(dataset=training.trained_on, split=training.split_name)
 
-def of_trained_dataset(pattern):
-    """A path with the dataset that the run of the wildcards is trained on."""
-    return lambda wildcards: pattern.format(
-        dataset=training_settings(wildcards)["trained_on"]
-    )
+    return path
 
 
 def remove_finished_checkpoints():
@@ -204,35 +204,26 @@ def of_runs_behind(pattern):
     return lambda wildcards: expand(pattern, run=STUDY.runs_behind(wildcards.method))
 
 
-def of_training_behind(pattern):
-    """A path with the dataset and the split that the method's runs are trained on."""
-
-    def path(wildcards):
-        run = STUDY.runs_behind(wildcards.method)[0]
-        training = STUDY.training_of(STUDY.runs[run].model)
-        return pattern.format(dataset=training.trained_on, split=training.split)
-
-    return path
-
-
 def threads_per_volume(wildcards):
     """One thread for simulated volumes, which are so small that more would gain nothing."""
     return 1 if dataset_of(wildcards).is_simulated else 4
 
 
 def scored_as(wildcards):
-    """The columns of a score that name the method: a run's model and seed, an ensemble, an output."""
+    """The columns of a score that name the test set and the method: a run's model and seed, an
+    ensemble, an output.
+    """
     method = wildcards.method
+    tested = {"tested_on": wildcards.dataset}
     if method in STUDY.runs:
         run = STUDY.runs[method]
-        trained_on = STUDY.models[run.model].trained_on
         columns = {"model": run.model, "seed": run.seed}
     elif method in STUDY.ensembles:
-        trained_on = STUDY.models[STUDY.ensembles[method]].trained_on
         columns = {"model": method, "seed": ""}
     else:
-        return {"model": "", "seed": "", "trained_on": "", "output": method}
-    return {**columns, "trained_on": trained_on, "output": "network"}
+        return {"model": "", "seed": "", "trained_on": "", "output": method, **tested}
+    trained_on = STUDY.training_of(columns["model"]).trained_on
+    return {**columns, "trained_on": trained_on, "output": "network", **tested}
 
 
 def restored_by_example(wildcards):

@@ -8,10 +8,10 @@ rule train:
     because Snakemake removes the outputs of a job that fails.
     """
     input:
-        X=of_trained_dataset("results/patches/{dataset}/X.npy"),
-        Y=of_trained_dataset("results/patches/{dataset}/Y.npy"),
-        description=of_trained_dataset("results/patches/{dataset}/patches.json"),
-        split=split_of_run,
+        X=of_training("results/patches/{dataset}/X.npy"),
+        Y=of_training("results/patches/{dataset}/Y.npy"),
+        description=of_training("results/patches/{dataset}/patches.json"),
+        split=of_training("results/splits/{dataset}/{split}.csv"),
     output:
         config="results/models/{run}/config.json",
         weights="results/models/{run}/weights_best.h5",

@@ -11,7 +11,6 @@ from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
     params = snakemake.params
-    keys = params.scored | {"tested_on": snakemake.wildcards.dataset}
     restored = Path(snakemake.input.restored) if snakemake.input.get("restored") else None
     scratch = Path(snakemake.output.scores).parent
     rows = []
@@ -19,5 +18,5 @@ with open_log(snakemake.log[0]):
         scores = score_pair(
             pair, restored, params.protocols, params.stratum, snakemake.threads, scratch
         )
-        rows += [keys | score for score in scores]
+        rows += [params.scored | score for score in scores]
     pd.DataFrame(rows, columns=columns.SCORES).to_csv(snakemake.output.scores, index=False)

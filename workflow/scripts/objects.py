@@ -14,7 +14,7 @@ from denoising.study.metrics import OBJECTS
 
 with open_log(snakemake.log[0]):
     params = snakemake.params
-    method = params.scored | {"tested_on": snakemake.wildcards.dataset, "protocol": OBJECTS}
+    method = params.scored | {"protocol": OBJECTS}
     folder = Path(snakemake.input.volumes)
     restored = Path(snakemake.input.restored) if snakemake.input.get("restored") else None
     known = read_nuclei(folder) if params.are_known else None
@@ -23,19 +23,19 @@ with open_log(snakemake.log[0]):
     scores = []
     curves = []
     for condition in params.conditions:
-        found = [
+        volumes = [
             examine(pair, restored, detector, known, scratch)
             for pair in paired(folder, "test", [condition])
         ]
         names = {
             volume.volume: method | names_of(condition, volume.volume, params.stratum)
-            for volume in found
+            for volume in volumes
         }
         scores += [
             names[volume] | {"metric": metric, "value": value}
-            for volume, metric, value in object_scores(found)
+            for volume, metric, value in object_scores(volumes)
         ]
-        curves += [precision_recall(volume).assign(**names[volume.volume]) for volume in found]
+        curves += [precision_recall(volume).assign(**names[volume.volume]) for volume in volumes]
     pd.DataFrame(scores, columns=columns.SCORES).to_csv(snakemake.output.scores, index=False)
     curve = pd.concat(curves)[list(columns.NUCLEI)]
     curve.to_csv(snakemake.output.curves, index=False, float_format="%.6g")

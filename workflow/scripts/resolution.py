@@ -13,13 +13,12 @@ from denoising.study.metrics import RESOLUTION
 
 with open_log(snakemake.log[0]):
     params = snakemake.params
-    method = params.scored | {"tested_on": snakemake.wildcards.dataset}
     restored = Path(snakemake.input.restored) if snakemake.input.get("restored") else None
     scratch = Path(snakemake.output.curves).parent
     tables = []
     scores = []
     for pair in paired(Path(snakemake.input.volumes), "test", params.conditions):
-        names = method | names_of(pair.condition, pair.volume, params.stratum)
+        names = params.scored | names_of(pair.condition, pair.volume, params.stratum)
         for curve in resolution_of_pair(pair, restored, params.voxel_size, scratch):
             tables.append(pd.DataFrame(vars(curve)).assign(**names))
             values = {"resolution": curve.resolution, "detail": curve.detail}
