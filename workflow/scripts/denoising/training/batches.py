@@ -71,8 +71,14 @@ class PatchPairs:
     @cached_property
     def input_error(self) -> float:
         """Mean absolute error of the input on the patches that validate."""
-        errors = [np.abs(self.X[i] - self.Y[i]).mean(dtype=float) for i in self.validation]
-        return float(np.mean(errors))
+        return self.mean_difference(np.abs, self.validation)
+
+    def mean_difference(
+        self, measure: Callable[[np.ndarray], np.ndarray], patches: np.ndarray
+    ) -> float:
+        """Mean of a measure of X - Y, such as `np.abs`, over all voxels of some patches."""
+        means = [measure(self.X[i] - self.Y[i]).mean(dtype=float) for i in patches]
+        return float(np.mean(means))
 
     def _indices(self, part: str) -> np.ndarray:
         return self.split.loc[self.split["part"] == part, "patch"].to_numpy()
@@ -95,17 +101,13 @@ def input_losses(pairs: PatchPairs, patches: np.ndarray, loss: str) -> dict[str,
     dict
         `input_loss`, and `input_mae`, the mean absolute error, which compares under every loss.
     """
-    absolute = []
-    squared = []
-    for patch in patches:
-        difference = pairs.X[patch] - pairs.Y[patch]
-        absolute.append(np.abs(difference).mean(dtype=float))
-        squared.append(np.square(difference).mean(dtype=float))
-    mae = float(np.mean(absolute))
+    mae = pairs.mean_difference(np.abs, patches)
     if loss == "laplace":
         input_loss = math.log(2 * mae) + 1 if mae else -math.inf
+    elif loss == "mse":
+        input_loss = pairs.mean_difference(np.square, patches)
     else:
-        input_loss = mae if loss == "mae" else float(np.mean(squared))
+        input_loss = mae
     return {"input_loss": input_loss, "input_mae": mae}
 
 
