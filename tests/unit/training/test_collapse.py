@@ -25,8 +25,18 @@ def test_a_network_that_adds_a_constant_returns_its_input():
 @pytest.mark.parametrize(("steps", "due"), [(1, 2), (4, 2), (5, 3), (6, 3)])
 def test_it_is_judged_once_at_an_epochs_end_after_the_warm_up(steps, due):
     settings = training_settings(warmup_steps=4, collapse_steps=steps, steps_per_epoch=4)
-    first = 2 if steps <= 4 else 3
-    assert [epochs for epochs in range(9) if is_due(settings, epochs)] == [first]
+    assert [epochs for epochs in range(9) if is_due(settings, epochs)] == [due]
+
+
+def test_a_training_that_ends_before_is_not_judged_but_the_collapse_is_said(
+    patches, tmp_path, caplog, untraced
+):
+    changes = {**STILL, "collapse_steps": 7}  # of six steps
+    train_model(patches, tmp_path / "worm", restarts=2, **changes)
+    assert "starts again" not in caplog.text
+    assert "model worm: the trained network returns its input" in caplog.text
+    described = json.loads((tmp_path / "worm/training.json").read_text())
+    assert (described["collapsed"], described["restarts"]) == (True, 0)
 
 
 @pytest.mark.parametrize("loss", ["laplace", "mae", "mse"])

@@ -20,9 +20,9 @@ console = logging.getLogger("progress")  # it writes to the console too
 # counts as constant. After 128 steps, collapsed networks like the default study's had 5e-8 to 8e-8,
 # all others more than 0.2.
 CONSTANT = 0.001
-REMEDIES = (
+REMEDY = (
     "Give the training a warm-up (warmup_steps: 200), a smaller learning_rate or "
-    "initial_weights: identity; restarts: 0 keeps the model as it is."
+    "initial_weights: identity"
 )
 
 
@@ -31,9 +31,10 @@ class Collapsed(RuntimeError):
 
 
 def is_due(settings: Training, epochs: int) -> bool:
-    """Whether a training of so many epochs is to be judged, which it is once.
+    """Whether a training is judged after so many epochs, which happens once per start.
 
-    That is at the first epoch's end after the warm-up and `collapse_steps` steps.
+    It is judged at the first end of an epoch after the warm-up and `collapse_steps` steps. Fewer
+    steps may not have moved a network yet: a training that ends before is not judged.
     """
     steps = settings.warmup_steps + settings.collapse_steps
     return epochs == math.ceil(steps / settings.steps_per_epoch)
@@ -59,9 +60,9 @@ def next_restart(run: TrainingRun, epochs: int, restarts: int) -> int | None:
     ----------
     run : TrainingRun
     epochs : int
-        After which it was judged.
+        Epochs after which the network was judged.
     restarts : int
-        How often the training has started again so far.
+        Restarts of the training so far.
 
     Returns
     -------
@@ -74,24 +75,28 @@ def next_restart(run: TrainingRun, epochs: int, restarts: int) -> int | None:
         After the last restart.
     """
     most = run.settings.restarts
-    found = f"model {run.name}: the network returns its input and has learned nothing"
-    found += f" after epoch {epochs}"
+    collapse = (
+        f"model {run.name}: the network returns its input and has learned nothing after epoch "
+        f"{epochs}"
+    )
     if most == 0:
-        console.warning("%s; it trains on, because restarts is 0", found)
+        console.warning("%s; it trains on, because restarts is 0", collapse)
         return None
     if restarts == most:
-        raise Collapsed(f"{found}, for the last of its restarts. {REMEDIES}")
+        raise Collapsed(
+            f"{collapse}, and no restart is left. {REMEDY}; restarts: 0 keeps such a model."
+        )
     console.warning(
         "%s; training starts again with other initial weights, restart %d of at most %d",
-        found, restarts + 1, most,
+        collapse, restarts + 1, most,
     )  # fmt: skip
     return restarts + 1
 
 
 def warn_if_useless(name: str, row: Mapping[str, Any], returns_input: bool) -> None:
-    """Say that a model, whose best epoch has the `row` of the history, is of no use."""
+    """Say if a model is of no use, by the `row` of the history for its best epoch."""
     if returns_input:
-        console.warning("model %s: the trained network returns its input. %s", name, REMEDIES)
+        console.warning("model %s: the trained network returns its input. %s.", name, REMEDY)
     elif row["val_mae"] >= row["input_mae"]:
         console.warning(
             "model %s: the trained network is no better than its input: its mean absolute error on "
