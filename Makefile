@@ -1,6 +1,7 @@
-# make demo: the default study, and a check of its results; make demo SEED=7: with another seed, in seeds/7. make seeds: its
-# replication for ten seeds, and what they win. make test: the test suite. make test-slurm: on a Slurm
-# that it starts on this machine, where Debian's is installed.
+# make demo: the default study, and a check of its results; make demo SEED=7: with another seed, in
+# seeds/7. make seeds: the replication of the default study with ten seeds, and a table of its leads.
+# make test: the test suite. make test-slurm: tests on a Slurm that they start on this machine, where
+# Debian's is installed.
 # Needs Python 3.11 or 3.12 (PYTHON=/path/to/python names another than the one found).
 
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c "" 2>/dev/null && echo $$p && break; done)
@@ -36,7 +37,7 @@ demo: .venv/installed
 	$(BIN)/snakemake --cores all --resources gpu=1 $(if $(SEED),--config seed=$(SEED) --directory seeds/$(SEED))
 	$(BIN)/python tests/check_results.py $(RESULTS)
 
-# The replication for ten study seeds, hours on two cores; one that was interrupted goes on
+# Takes hours on two cores. A run that was interrupted continues.
 seeds: .venv/installed
 	$(BIN)/python tests/seeds.py seeds
 

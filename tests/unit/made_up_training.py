@@ -1,5 +1,7 @@
 """Small trainings for tests: patches of noise, a few steps, and what to compare of the results."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -75,6 +77,11 @@ def train_model(patches, folder, compute=COMPUTE, device=CPU, defined_by="", **c
     folders = Folders(folder, checkpoints_of(folder))
     train(run_of(folder.name, **changes), pairs, folders, device, compute, defined_by)
     return pd.read_csv(folder / "history.csv")
+
+
+def described(folder):
+    """The description that a training leaves in its model folder."""
+    return json.loads((folder / "training.json").read_text())
 
 
 def best_weights(folder):

@@ -1,11 +1,9 @@
 """Collapse to the identity: seen by what the network adds, said, and followed by other weights."""
 
-import json
-
 import numpy as np
 import pytest
 from made_up import training_settings
-from made_up_training import IGNORED_WARNINGS, TRAIN, best_weights, split, train_model
+from made_up_training import IGNORED_WARNINGS, TRAIN, best_weights, described, split, train_model
 
 from denoising.training.batches import PatchPairs, input_losses
 from denoising.training.collapse import Collapsed, is_constant, is_due
@@ -35,8 +33,8 @@ def test_a_training_that_ends_before_is_not_judged_but_the_collapse_is_said(
     train_model(patches, tmp_path / "worm", restarts=2, **changes)
     assert "starts again" not in caplog.text
     assert "model worm: the trained network returns its input" in caplog.text
-    described = json.loads((tmp_path / "worm/training.json").read_text())
-    assert (described["collapsed"], described["restarts"]) == (True, 0)
+    description = described(tmp_path / "worm")
+    assert (description["collapsed"], description["restarts"]) == (True, 0)
 
 
 @pytest.mark.parametrize("loss", ["laplace", "mae", "mse"])
@@ -49,11 +47,11 @@ def test_the_inputs_own_loss_stands_in_every_row(patches, tmp_path, untraced, lo
 
 def test_the_best_constant_scale_is_the_mean_absolute_error(patches):
     pairs = PatchPairs.open(patches, split())
-    found = input_losses(pairs, pairs.validation, "laplace")
+    losses_of_input = input_losses(pairs, pairs.validation, "laplace")
     difference = np.abs(pairs.X[TRAIN:] - pairs.Y[TRAIN:])
-    scales = np.linspace(0.5, 2, 301) * found["input_mae"]
+    scales = np.linspace(0.5, 2, 301) * losses_of_input["input_mae"]
     losses = [(difference / scale + np.log(scale) + np.log(2)).mean() for scale in scales]
-    assert min(losses) == pytest.approx(found["input_loss"], abs=1e-4)
+    assert min(losses) == pytest.approx(losses_of_input["input_loss"], abs=1e-4)
 
 
 def test_without_restarts_a_collapse_is_said_and_the_model_kept(
@@ -63,8 +61,8 @@ def test_without_restarts_a_collapse_is_said_and_the_model_kept(
     assert "model worm: the network returns its input" in caplog.text
     assert "trains on, because restarts is 0" in caplog.text
     assert {record.name for record in caplog.records if "returns" in record.message} == {"progress"}
-    described = json.loads((tmp_path / "worm/training.json").read_text())
-    assert (described["collapsed"], described["restarts"]) == (True, 0)
+    description = described(tmp_path / "worm")
+    assert (description["collapsed"], description["restarts"]) == (True, 0)
 
 
 def test_after_the_last_restart_training_ends_with_one_sentence(

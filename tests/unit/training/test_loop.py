@@ -2,7 +2,6 @@
 that says it all.
 """
 
-import json
 import multiprocessing
 import os
 import shutil
@@ -31,6 +30,7 @@ from made_up_training import (
     best_weights,
     checkpoint_names,
     checkpoints_of,
+    described,
     evaluate,
     run_of,
     split,
@@ -79,9 +79,9 @@ def test_training_is_csbdeeps(patches, models, untraced):
     config = care_config(training_settings(**SETTINGS | changes), "YX")
     stock = CARE(config, name="stock", basedir=str(models))
     X, Y = (np.load(patches / f"{name}.npy")[..., None] for name in "XY")
-    theirs = stock.train(X[:TRAIN], Y[:TRAIN], validation_data=(X[TRAIN:], Y[TRAIN:])).history
+    expected = stock.train(X[:TRAIN], Y[:TRAIN], validation_data=(X[TRAIN:], Y[TRAIN:])).history
     for name in ("loss", "mse", "mae", "val_loss", "val_mse", "val_mae"):
-        np.testing.assert_allclose(history[name], theirs[name], rtol=1e-4)
+        np.testing.assert_allclose(history[name], expected[name], rtol=1e-4)
     for a, b in zip(best_weights(models / "ours"), best_weights(models / "stock"), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4)
 
@@ -142,18 +142,18 @@ def test_training_stops_early_if_asked(tmp_path, untraced):
         tmp_path / "patches", tmp_path / "worm", epochs=9, early_stopping_patience=2
     )
     assert len(history) == 3
-    assert json.loads((tmp_path / "worm/training.json").read_text())["epochs"] == 3
+    assert described(tmp_path / "worm")["epochs"] == 3
 
 
 def test_a_subset_validates_and_the_best_weights_are_judged_on_all(patches, models, untraced):
     history = train_model(patches, models / "subset", validation_patches=2)
     X, Y = (np.load(patches / f"{name}.npy")[TRAIN:] for name in "XY")
     expected = evaluate(models / "subset", X, Y)
-    described = json.loads((models / "subset/training.json").read_text())["validation"]
-    assert described == pytest.approx(
-        {"patches": VALIDATION} | {name: expected[name] for name in described if name != "patches"}
+    validation = described(models / "subset")["validation"]
+    assert validation == pytest.approx(
+        {"patches": VALIDATION} | {name: expected[name] for name in validation if name != "patches"}
     )
-    assert history["val_loss"].min() != pytest.approx(described["loss"], rel=1e-3)
+    assert history["val_loss"].min() != pytest.approx(validation["loss"], rel=1e-3)
 
 
 def test_losses_of_a_gpu_are_waited_for_a_few_steps_at_a_time(
@@ -273,7 +273,7 @@ def test_a_killed_training_ends_as_if_it_had_not_been(unstopped, patches, tmp_pa
     left = checkpoint_names(tmp_path / "worm")
     assert process(patches, tmp_path / "worm") == 0
     assert_same_training(unstopped, tmp_path / "worm")
-    resumed_from = json.loads((tmp_path / "worm/training.json").read_text())["resumed_from"]
+    resumed_from = described(tmp_path / "worm")["resumed_from"]
     assert resumed_from == (left[-1] if left else None)
 
 
@@ -295,9 +295,7 @@ def test_a_torn_checkpoint_costs_one_epoch_and_no_more(unstopped, patches, tmp_p
     newest.write_bytes(newest.read_bytes()[:-100])
     assert process(patches, tmp_path / "worm") == 0
     assert_same_training(unstopped, tmp_path / "worm")
-    assert (
-        json.loads((tmp_path / "worm/training.json").read_text())["resumed_from"] == "epoch-00002"
-    )
+    assert described(tmp_path / "worm")["resumed_from"] == "epoch-00002"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -316,7 +314,7 @@ def test_asked_to_end_it_keeps_even_the_steps_of_the_epoch(
     assert not (tmp_path / "worm").exists()
     assert process(patches, tmp_path / "worm") == 0
     assert_same_training(unstopped, tmp_path / "worm")
-    assert json.loads((tmp_path / "worm/training.json").read_text())["resumed_from"] == kept
+    assert described(tmp_path / "worm")["resumed_from"] == kept
 
 
 def test_it_ends_within_seconds_of_being_asked(patches, tmp_path):
@@ -351,12 +349,9 @@ def test_every_other_choice_goes_on_exactly_too(patches, tmp_path):
         assert process(patches, tmp_path / "worm", place, number, changes) != 0
     assert process(patches, tmp_path / "worm", changes=changes) == 0
     assert_same_training(tmp_path / "unstopped", tmp_path / "worm")
-    these, those = (
-        json.loads((tmp_path / name / "training.json").read_text())
-        for name in ("unstopped", "worm")
-    )
-    assert these["validation"] == those["validation"]
-    assert these["validation"]["patches"] == VALIDATION
+    validation = described(tmp_path / "worm")["validation"]
+    assert validation == described(tmp_path / "unstopped")["validation"]
+    assert validation["patches"] == VALIDATION
 
 
 # What counts as constant is raised such that the network collapses three times
@@ -374,12 +369,9 @@ def test_restarts_go_on_exactly_too(patches, tmp_path):
         assert process(patches, tmp_path / "worm", place, number, COLLAPSING) != 0
     assert process(patches, tmp_path / "worm", changes=COLLAPSING) == 0
     assert_same_training(tmp_path / "unstopped", tmp_path / "worm")
-    these, those = (
-        json.loads((tmp_path / name / "training.json").read_text())
-        for name in ("unstopped", "worm")
-    )
-    assert these["restarts"] == those["restarts"] > 1
-    assert those["resumed_from"].startswith("restart-")
+    resumed = described(tmp_path / "worm")
+    assert resumed["restarts"] == described(tmp_path / "unstopped")["restarts"] > 1
+    assert resumed["resumed_from"].startswith("restart-")
 
 
 def test_loss_scaling_goes_on_exactly_too(patches, tmp_path):
@@ -458,11 +450,9 @@ def test_going_on_with_other_threads_is_said(patches, models, caplog, untraced):
 def test_a_checkpoint_of_another_training_is_never_used(patches, tmp_path, untraced, changes):
     train_model(patches, tmp_path / "worm")
     train_model(patches, tmp_path / "worm", **changes)
-    assert json.loads((tmp_path / "worm/training.json").read_text())["resumed_from"] is None
+    assert described(tmp_path / "worm")["resumed_from"] is None
     train_model(patches, tmp_path / "worm")
-    assert (
-        json.loads((tmp_path / "worm/training.json").read_text())["resumed_from"] == "epoch-00003"
-    )
+    assert described(tmp_path / "worm")["resumed_from"] == "epoch-00003"
 
 
 # Memory

@@ -16,8 +16,8 @@ STREAMS = {
     "patches to tune on": 3,
     "batch order": 4,  # with the number of the pass
     "symmetries": 5,  # with the number of the batch
-    "training volumes": 8,
     "restarts": 6,  # with the number of the restart
+    "training volumes": 8,
     "validation subset": 0,  # of a seed of its own, which is the same for every model
 }
 

@@ -204,7 +204,8 @@ def check_model(model: Model, datasets: Mapping[str, Dataset]) -> None:
     Raises
     ------
     StudyError
-        If a dataset does not exist, a patch does not fit the network, or axes differ.
+        If a dataset does not exist, a patch does not fit the network, axes differ, or settings of
+        the training exclude one another.
     """
     named = [("trained_on", model.trained_on), *(("tested_on", d) for d in model.tested_on)]
     for key, dataset in named:
@@ -213,6 +214,7 @@ def check_model(model: Model, datasets: Mapping[str, Dataset]) -> None:
                 f"model {model.name}: {key} is {dataset}, which is no dataset; there are "
                 f"{', '.join(datasets)}."
             )
+    _check_training(model)
     trained_on = datasets[model.trained_on]
     _check_patches(model, trained_on)
     for name in model.tested_on:
@@ -223,6 +225,22 @@ def check_model(model: Model, datasets: Mapping[str, Dataset]) -> None:
             )
 
 
+def _check_training(model: Model) -> None:
+    """Refuse settings that exclude one another."""
+    training = model.training
+    if training.scale_weight and not training.is_probabilistic:
+        raise StudyError(
+            f"model {model.name}: scale_weight is {training.scale_weight}, but loss is "
+            f"{training.loss}, whose networks predict no scale: set scale_weight to 0, or loss to "
+            "laplace."
+        )
+    if training.initial_weights == "identity" and not training.residual:
+        raise StudyError(
+            f"model {model.name}: initial_weights is identity, but residual is false, so that "
+            "nothing adds the input: set residual to true, or initial_weights to csbdeep."
+        )
+
+
 def _check_patches(model: Model, dataset: Dataset) -> None:
     multiple = 2**model.training.depth
     if any(size % multiple for size in dataset.patches.shape):
@@ -230,17 +248,6 @@ def _check_patches(model: Model, dataset: Dataset) -> None:
             f"datasets.{dataset.name}.patches.shape is {list(dataset.patches.shape)}, but model "
             f"{model.name} of depth {model.training.depth} needs every edge divisible by "
             f"{multiple}."
-        )
-    if model.training.scale_weight and not model.training.is_probabilistic:
-        raise StudyError(
-            f"model {model.name}: scale_weight is {model.training.scale_weight}, but loss is "
-            f"{model.training.loss}, whose networks predict no scale: set scale_weight to 0, or "
-            "loss to laplace."
-        )
-    if model.training.initial_weights == "identity" and not model.training.residual:
-        raise StudyError(
-            f"model {model.name}: initial_weights is identity, but residual is false, so that "
-            "nothing adds the input: set residual to true, or initial_weights to csbdeep."
         )
     if model.training.split == "by-volume" and dataset.patches.source == "npz":
         raise StudyError(
