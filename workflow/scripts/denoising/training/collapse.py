@@ -21,8 +21,8 @@ console = logging.getLogger("progress")  # it writes to the console too
 # all others more than 0.2.
 CONSTANT = 0.001
 REMEDY = (
-    "Give the training a warm-up (warmup_steps: 200), a smaller learning_rate or "
-    "initial_weights: identity"
+    "Set initial_weights: identity, or give the training a warm-up (warmup_steps: 200) or a "
+    "smaller learning_rate"
 )
 
 
