@@ -14,8 +14,8 @@ ENTROPY = {
     ("patches to tune on",): [3],
     ("batch order", 12): [4, 12],
     ("symmetries", 12): [5, 12],
-    ("training volumes",): [8],
     ("restarts", 2): [6, 2],
+    ("training volumes",): [8],
     ("validation subset",): [],
 }
 
