@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from unittest import mock
 
 import pytest
+import yaml
 from conftest import HERE, ROOT, copy_workflow
 from made_up import scores_of, study_of
 
@@ -116,6 +117,37 @@ unpack(folder / "a.tar", "named", "clean", {"low": "noisy"}, folder / "volumes")
 rows = read_listing(folder / "volumes")
 assert set(rows["condition"]) == {"truth", "low"} and set(rows["volume"]) == {"one"}
 """
+
+
+@pytest.fixture
+def named_config():
+    """The miniature study's config, with an archive of the page's layout."""
+    config = yaml.safe_load((HERE / "miniature.yaml").read_text())
+    dataset = config["datasets"]["planaria"] | {"layout": "named", "archive": {"path": "a.tar.gz"}}
+    del dataset["simulate"]
+    config["datasets"]["planaria"] = dataset
+    return config
+
+
+def test_a_config_may_name_the_layout(extended, named_config):
+    (extended.root / "a.tar.gz").touch()
+    config = extended.write_config(named_config)
+    jobs = extended.jobs("results/volumes/planaria", "--configfile", config)
+    assert jobs["unpack"] == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("layout", "name", "layout is 'name', expected one of folders, stacks, named"),
+        ("truth", 3, "truth is 3, but layout named needs the end of the files' names"),
+    ],
+)
+def test_a_config_is_checked_against_the_layout(extended, named_config, key, value, message):
+    named_config["datasets"]["planaria"][key] = value
+    config = extended.write_config(named_config, "wrong.yaml")
+    done = extended.run("-n", "--configfile", config, check=False)
+    assert message in done.said
 
 
 def test_the_layout_unpacks_an_archive(extended, tmp_path):

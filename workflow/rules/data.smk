@@ -59,7 +59,7 @@ rule download:
 
 
 rule unpack:
-    """Unpack an archive of either layout into volumes, and check every array."""
+    """Unpack an archive of any layout into volumes, and check every array."""
     input:
         archive="results/archives/{dataset}.tar.gz",
     output:

@@ -181,7 +181,6 @@ def with_nan():
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (None, "is missing"),
         (tiff(image(0, (2, 8, 10)), "ZYX"), "(2, 8, 10)"),
         (tiff(with_nan(), "ZYX"), "1 values are NaN"),
         (tiff(image(0), "TYX"), "axes are TYX"),
@@ -190,10 +189,19 @@ def with_nan():
     ],
 )
 def test_faulty_volume_is_named(data, said, unpacked):
-    files = folders() | {LAST: data}
     with pytest.raises(ValueError) as refused:
-        unpacked({name: data for name, data in files.items() if data is not None})
+        unpacked(folders() | {LAST: data})
     assert all(words in str(refused.value) for words in ("worms.tar.gz", BELOW, said))
+
+
+def test_a_volume_that_a_condition_lacks_is_named(unpacked):
+    files = folders()
+    del files[LAST]
+    with pytest.raises(ValueError) as refused:
+        unpacked(files)
+    others = f"test_data/GT/{NAMES[1]}.tif, test_data/low/{NAMES[1]}.tif"
+    missing = f"volume {NAMES[1]} is missing from lower;"
+    assert all(words in str(refused.value) for words in ("worms.tar.gz", others, missing))
 
 
 def test_volume_cut_short_is_named(unpacked):

@@ -1,15 +1,10 @@
 """Archives of the published form: unpacked safely into a folder of volumes, and the arrays of their
 npz.
 
-An archive is a tar file with one top folder that holds `test_data/` and `train_data/` in one of two
-layouts:
-
-    folders   test_data/{truth folder, one folder per condition}/NAME.tif, each ZYX, the same names
-              in every folder
-    stacks    test_data/NAME.tif, each CZYX, one channel per condition and one for the ground truth
-
-`train_data/` may hold `data_label.npz` (X and Y, published patches) and, in the folders layout,
-volumes of its own. Beside `test_data/`, simulated archives have `nuclei.csv`.
+An archive is a tar file with one top folder that holds `test_data/` and `train_data/`. Its layout
+says which file in them is which volume: `study/layouts.py`. `train_data/` may hold
+`data_label.npz` (X and Y, published patches), volumes of its own, or both. Beside `test_data/`,
+simulated archives have `nuclei.csv`.
 """
 
 import lzma
@@ -18,7 +13,8 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -33,22 +29,10 @@ from denoising.images.volumes import (
     write_listing,
     write_volume,
 )
+from denoising.study.layouts import LAYOUTS, ArchiveImage
 from denoising.study.names import TRUTH
 
 NPZ = "train_data/data_label.npz"
-Writer = Callable[..., Iterator[dict]]
-# How volumes are found and written, by the layout's name in configs
-LAYOUTS: dict[str, Writer] = {}
-
-
-def layout_of(name: str) -> Callable[[Writer], Writer]:
-    """Make the function below a layout of this name; `_write_folders` shows what it does."""
-
-    def register(function: Writer) -> Writer:
-        LAYOUTS[name] = function
-        return function
-
-    return register
 
 
 def unpack(
@@ -85,12 +69,12 @@ def unpack(
     # In the folder itself: what a killed process leaves goes with it
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unpack-") as scratch:
         files = _extract(archive, Path(scratch))
-        write = LAYOUTS[layout]
-        rows = [
-            row
-            for part in ("test", "train")
-            for row in write(archive, files, part, sources, folder)
-        ]
+        rows = []
+        for part in ("test", "train"):
+            images = LAYOUTS[layout].find(files, part, sources)
+            by_volume = _by_volume(archive, part, sources, images)
+            for volume in sorted(by_volume):
+                rows += _write(archive, files, part, by_volume[volume], folder)
         if not any(row["part"] == "test" for row in rows):
             raise ValueError(
                 f"{archive}: no test volumes found for layout {layout} (test_data/...tif), entries"
@@ -171,88 +155,76 @@ def _below_top(name: str) -> str:
     return NUCLEI if parts[1:] == (NUCLEI,) else name
 
 
-@layout_of("folders")
-def _write_folders(
-    archive: Path, files: dict[str, Path], part: str, sources: dict[str, str], folder: Path
-) -> Iterator[dict]:
-    """Write the volumes of the folders layout to their places and yield their rows."""
-    by_condition = {
-        condition: _tiffs(files, f"{part}_data/{source}") for condition, source in sources.items()
-    }
-    for volume in sorted(set().union(*by_condition.values())):
-        shapes = {}
-        for condition, source in sources.items():
-            if volume not in by_condition[condition]:
-                raise ValueError(
-                    f"{archive}: {part}_data/{source}/{volume}.tif is missing, but other conditions"
-                    " have that volume; fetch the archive again or correct the dataset's"
-                    " conditions."
-                )
-            name = by_condition[condition][volume]
-            image = _checked(files[name], "ZYX", archive, name)
-            shapes[name] = image.shape
-            row = listing_row(part, volume, condition, image, "ZYX")
-            write_volume(folder / row["path"], image, "ZYX", volume_header(files[name]).voxel_size)
-            files[name].unlink()
-            yield row
-        _one_shape(archive, shapes)
-
-
-def _tiffs(files: dict[str, Path], parent: str) -> dict[str, str]:
-    """By stem, the names of the TIFF files right below a folder of the archive."""
-    entries = [PurePosixPath(name) for name in files]
-    return {
-        entry.stem: str(entry)
-        for entry in entries
-        if entry.parent == PurePosixPath(parent)
-        and entry.suffix.lower() in (".tif", ".tiff")
-        and not entry.name.startswith("._")  # macOS's notes on a file
-    }
-
-
-@layout_of("stacks")
-def _write_stacks(
-    archive: Path, files: dict[str, Path], part: str, sources: dict[str, int], folder: Path
-) -> Iterator[dict]:
-    """Write one volume per channel of each stack of the stacks layout and yield their rows."""
-    for volume, name in sorted(_tiffs(files, f"{part}_data").items()):
-        stack = _checked(files[name], "CZYX", archive, name)
-        if len(stack) > stack.shape[1]:
+def _by_volume(
+    archive: Path, part: str, sources: Mapping[str, Any], images: Iterator[ArchiveImage]
+) -> dict[str, list[ArchiveImage]]:
+    """The images of each volume, of which every condition must be there."""
+    by_volume = defaultdict(list)
+    for image in images:
+        by_volume[image.volume].append(image)
+    for volume, found in by_volume.items():
+        missing = sources.keys() - {image.condition for image in found}
+        if missing:
             raise ValueError(
-                f"{archive}: {name} has shape {stack.shape}, more channels than planes, expected"
-                " axes CZYX; store the channel axis first."
+                f"{archive}: {part}_data has {', '.join(image.file for image in found)}, but volume"
+                f" {volume} is missing from {', '.join(sorted(str(sources[c]) for c in missing))};"
+                " fetch the archive again or correct the dataset's truth and conditions."
             )
-        if max(sources.values()) >= len(stack):
-            raise ValueError(
-                f"{archive}: {name} has {len(stack)} channels of shape {stack.shape[1:]}, expected"
-                f" at least {max(sources.values()) + 1}; correct the dataset's truth and"
-                " conditions."
-            )
-        voxel_size = volume_header(files[name]).voxel_size
-        for condition, channel in sources.items():
-            row = listing_row(part, volume, condition, stack[channel], "ZYX")
-            write_volume(folder / row["path"], stack[channel], "ZYX", voxel_size)
-            yield row
-        files[name].unlink()
+    return by_volume
 
 
-def _checked(path: Path, axes: str, archive: Path, name: str) -> np.ndarray:
-    """A file of the archive as a memory map, for errors under its name in the archive."""
-    try:
-        image = open_volume(path, axes)
-        check_volume(image, name)
-    except ValueError as error:
-        raise ValueError(f"{archive}: {str(error).replace(str(path), name)}") from None
-    return image
-
-
-def _one_shape(archive: Path, shapes: dict[str, tuple]) -> None:
-    if len(set(shapes.values())) > 1:
-        listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+def _write(
+    archive: Path, files: dict[str, Path], part: str, images: list[ArchiveImage], folder: Path
+) -> list[dict]:
+    """Write the images of one volume to their places, and return their rows."""
+    opened = {
+        image.file: _checked(files[image.file], archive, image)
+        for image in {image.file: image for image in images}.values()
+    }
+    arrays = [_channel(opened[image.file], archive, image) for image in images]
+    if len({array.shape for array in arrays}) > 1:
+        shapes = zip(images, arrays, strict=True)
+        listed = ", ".join(f"{image.file} {array.shape}" for image, array in shapes)
         raise ValueError(
             f"{archive}: files of one volume differ in shape ({listed}), expected one; fetch it"
             " again."
         )
+    rows = []
+    for image, array in zip(images, arrays, strict=True):
+        row = listing_row(part, image.volume, image.condition, array, "ZYX")
+        voxel_size = volume_header(files[image.file]).voxel_size
+        write_volume(folder / row["path"], array, "ZYX", voxel_size)
+        rows.append(row)
+    for file in opened:
+        files[file].unlink()
+    return rows
+
+
+def _checked(path: Path, archive: Path, image: ArchiveImage) -> np.ndarray:
+    """A file of the archive as a memory map, for errors under its name in the archive."""
+    try:
+        array = open_volume(path, "ZYX" if image.channel is None else "CZYX")
+        check_volume(array, image.file)
+    except ValueError as error:
+        raise ValueError(f"{archive}: {str(error).replace(str(path), image.file)}") from None
+    return array
+
+
+def _channel(stack: np.ndarray, archive: Path, image: ArchiveImage) -> np.ndarray:
+    """The channel of a stack that is the image; the whole where it names no channel."""
+    if image.channel is None:
+        return stack
+    if len(stack) > stack.shape[1]:
+        raise ValueError(
+            f"{archive}: {image.file} has shape {stack.shape}, more channels than planes, expected"
+            " axes CZYX; store the channel axis first."
+        )
+    if image.channel >= len(stack):
+        raise ValueError(
+            f"{archive}: {image.file} has {len(stack)} channels of shape {stack.shape[1:]},"
+            f" expected at least {image.channel + 1}; correct the dataset's truth and conditions."
+        )
+    return stack[image.channel]
 
 
 def unzip_array(npz: Path, name: str, folder: Path) -> np.ndarray:

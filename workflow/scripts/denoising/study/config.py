@@ -5,6 +5,7 @@ from typing import Any
 
 from denoising.study.baselines import BASELINES
 from denoising.study.datasets import resolve_dataset
+from denoising.study.layouts import LAYOUTS
 from denoising.study.metrics import PROTOCOLS
 from denoising.study.models import check_model, check_run_names, check_sweep, resolve_models
 from denoising.study.products import figures, tables
@@ -61,11 +62,15 @@ def resolve(config: dict[str, Any], schema: dict[str, Any]) -> Study:
 
 
 def with_names(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema, in which baselines and protocols have the names of their tables."""
+    """The schema, in which baselines, protocols and layouts have the names of their tables."""
     schema = copy.deepcopy(schema)
     keys = schema["properties"]
     keys["baselines"]["items"] = {"enum": list(BASELINES)}
     keys["evaluation"]["properties"]["protocols"]["items"] = {"enum": list(PROTOCOLS)}
+    layout = schema["$defs"]["dataset"]["properties"]["layout"]
+    layout["enum"] = list(LAYOUTS)
+    described = (f"`{name}`: {entry.description}" for name, entry in LAYOUTS.items())
+    layout["description"] += "".join(f" {text}" for text in described)
     return schema
 
 

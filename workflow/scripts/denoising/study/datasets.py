@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from denoising.study.baselines import RESERVED
+from denoising.study.layouts import LAYOUTS
 from denoising.study.names import INTERVALS, SCALES
 from denoising.study.study import (
     Archive,
@@ -17,8 +18,6 @@ from denoising.study.study import (
 from denoising.study.validation import StudyError
 
 SOURCES = {"simulate": Simulation, "archive": Archive, "pairs": Pairs}
-# The kind of source that a layout names for a condition; a layout not listed may name either
-SOURCE_KINDS = {"folders": (str, "a folder's name"), "stacks": (int, "a channel's number")}
 # Layouts of the published archives; simulated archives have the layout of their species
 SPECIES_LAYOUTS = {"planaria": "folders", "tribolium": "stacks"}
 
@@ -106,8 +105,7 @@ def _check_pairs(key: str, config: dict[str, Any]) -> None:
 
 
 def _check_layout(key: str, config: dict[str, Any]) -> None:
-    layout = config["layout"]
-    kind, noun = SOURCE_KINDS.get(layout, (str | int, "a name or a number"))
+    layout = LAYOUTS[config["layout"]]
     if not config["conditions"]:
         raise StudyError(
             f"{key}.conditions is empty, expected the low-SNR conditions, the cleanest first."
@@ -117,8 +115,11 @@ def _check_layout(key: str, config: dict[str, Any]) -> None:
     places |= {f"conditions.{i}.source": source for i, source in enumerate(sources)}
     for place, value in places.items():
         is_negative = isinstance(value, int) and value < 0
-        if not isinstance(value, kind) or is_negative:
-            raise StudyError(f"{key}.{place} is {value!r}, but layout {layout} needs {noun}.")
+        if not isinstance(value, layout.source) or is_negative:
+            raise StudyError(
+                f"{key}.{place} is {value!r}, but layout {config['layout']} needs "
+                f"{layout.source_words}."
+            )
     if len(set(places.values())) < len(places):
         raise StudyError(
             f"{key}: truth and conditions must come from different sources, found "
