@@ -13,7 +13,6 @@ import fcntl
 import logging
 import os
 import re
-import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,7 +20,6 @@ from itertools import takewhile
 from pathlib import Path
 
 import pynvml
-from filelock import FileLock, Timeout
 
 log = logging.getLogger(__name__)
 progress = logging.getLogger("progress")  # printed on the console too
@@ -62,82 +60,73 @@ def reserve_device(device: str, job: str) -> Iterator[str]:
     folder = own_folder()
     opened = os.open(folder, os.O_RDONLY)
     fcntl.flock(opened, fcntl.LOCK_SH)  # systemd cleans up no locked folder, even after days
-    name, lock = _wait(gpus, folder, job)
+    files = {gpu: _lock_file(folder, gpu) for gpu in gpus}
+    gpu = _wait(files, job)
+    os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     try:
-        os.environ["CUDA_VISIBLE_DEVICES"] = name
-        yield name
+        yield gpu
     finally:
-        log.info("%s: released %s", job, name)
-        lock.release()
-        os.close(opened)
+        log.info("%s: released %s", job, gpu)
+        for file in (opened, *files.values()):
+            os.close(file)  # which drops its lock
 
 
-def _wait(gpus: list[str], folder: Path, job: str) -> tuple[str, FileLock]:
-    """Lock the first GPU that is free; return its name and its lock."""
-    files = {name: folder / re.sub("[^A-Za-z0-9-]", "_", name) for name in gpus}
+def _lock_file(folder: Path, gpu: str) -> int:
+    name = re.sub("[^A-Za-z0-9-]", "_", gpu)
+    return os.open(folder / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+
+
+def _wait(files: dict[str, int], job: str) -> str:
+    """Lock the file of the first GPU that is free, and write into it who holds it."""
     start = time.monotonic()
     logger = log
     while True:
-        for name, file in files.items():
-            lock = FileLock(file.with_suffix(".lock"), mode=0o600)
-            with suppress(Timeout):
-                lock.acquire(blocking=False)
-                # In a file of its own: every attempt to lock a file empties it
-                file.with_suffix(".holder").write_text(f"process {os.getpid()}, {job}")
-                logger.info("%s: reserved %s after %.1f s", job, name, time.monotonic() - start)
-                return name, lock
+        for gpu, file in files.items():
+            with suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.truncate(file, 0)
+                os.pwrite(file, f"process {os.getpid()}, {job}".encode(), 0)
+                logger.info("%s: reserved %s after %.1f s", job, gpu, time.monotonic() - start)
+                return gpu
         if logger is log:
             logger = progress
-            held = "; ".join(f"{name} by {_holder(file)}" for name, file in files.items())
-            logger.info("%s: waiting for a GPU, reserved: %s", job, held)
+            held = (f"{gpu} by {os.pread(file, 999, 0).decode()}" for gpu, file in files.items())
+            logger.info("%s: waiting for a GPU, reserved: %s", job, "; ".join(held))
         time.sleep(POLL_SECONDS)
 
 
-def _holder(file: Path) -> str:
-    holder = file.with_suffix(".holder")
-    return holder.read_text() if holder.exists() else "another process"
-
-
 def own_folder() -> Path:
-    """Folder of this user's locks on this machine, made if need be, which nobody else may enter.
-
-    Raises
-    ------
-    PermissionError
-        If a link, a file or another user's folder has its name.
-    """
+    """Folder of this user's locks on this machine, made if need be, which nobody else may enter."""
     folder = Path(os.environ.get("DENOISING_LEASES") or f"/tmp/denoising-leases-{os.geteuid()}")
-    try:
+    with suppress(FileExistsError):
         folder.mkdir(0o700, parents=True)
-    except FileExistsError:
-        status = folder.lstat()
-        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
-            raise PermissionError(
-                f"{folder}: expected a folder of this user's own, for locks on devices, but it is a"
-                " link, a file or another user's. Have it removed, or name another folder of this"
-                " machine in DENOISING_LEASES."
-            ) from None
-        folder.chmod(0o700)
+    if folder.is_symlink() or not folder.is_dir() or folder.stat().st_uid != os.geteuid():
+        raise PermissionError(
+            f"{folder}: expected a folder of this user's own, for locks on devices, but it is a"
+            " link, a file or another user's. Have it removed, or name another folder of this"
+            " machine in DENOISING_LEASES."
+        )
+    folder.chmod(0o700)
     return folder
 
 
 def visible_gpus() -> list[str]:
     """GPUs that CUDA would see, without starting CUDA, by UUID if NVML knows it.
 
-    These are the GPUs that CUDA_VISIBLE_DEVICES names, as Slurm sets it for its jobs, up to the
-    first that is not there; all GPUs if it is not set. Its indices count in the order of the bus.
-    A GPU that is split into MIG devices counts as one, unless CUDA_VISIBLE_DEVICES names parts.
+    These are the GPUs that CUDA_VISIBLE_DEVICES names, up to the first that is not there; all GPUs
+    if it is not set. Its indices count in the order of the bus. A GPU that is split into MIG
+    devices counts as one, unless CUDA_VISIBLE_DEVICES names parts.
     """
     uuids = _uuids()
     if "CUDA_VISIBLE_DEVICES" not in os.environ:
         return uuids
-    named = (_named(entry, uuids) for entry in os.environ["CUDA_VISIBLE_DEVICES"].split(","))
+    entries = os.environ["CUDA_VISIBLE_DEVICES"].split(",")
+    named = (_named(entry.strip(), uuids) for entry in entries)
     return list(dict.fromkeys(takewhile(bool, named)))
 
 
 def _named(entry: str, uuids: list[str]) -> str:
     """The GPU that an entry names by its index, its UUID or the UUID's beginning; "" if none."""
-    entry = entry.strip()
     if entry.isdigit():
         return dict(enumerate(uuids)).get(int(entry), "") if uuids else entry
     if entry.startswith(("GPU-", "MIG-")):
@@ -148,12 +137,10 @@ def _named(entry: str, uuids: list[str]) -> str:
 def _uuids() -> list[str]:
     """UUIDs of this machine's GPUs in the order of the bus; none without a driver."""
     uuids = []
-    try:
+    with suppress(pynvml.NVMLError):
         pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return []
-    for index in range(pynvml.nvmlDeviceGetCount()):
-        with suppress(pynvml.NVMLError):  # another job's GPU
-            uuids.append(pynvml.nvmlDeviceGetUUID(pynvml.nvmlDeviceGetHandleByIndex(index)))
-    pynvml.nvmlShutdown()
+        for index in range(pynvml.nvmlDeviceGetCount()):
+            with suppress(pynvml.NVMLError):  # another job's GPU
+                uuids.append(pynvml.nvmlDeviceGetUUID(pynvml.nvmlDeviceGetHandleByIndex(index)))
+        pynvml.nvmlShutdown()
     return uuids
