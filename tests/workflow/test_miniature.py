@@ -10,7 +10,7 @@ import pytest
 import yaml
 from conftest import Workflow
 
-from denoising.images.volumes import read_volume, volume_names
+from denoising.images.volumes import open_volume, volume_names
 
 COLUMNS = [
     "model",
@@ -378,7 +378,7 @@ def test_jobs_that_share_a_restoration_make_what_one_makes(miniature, miniature_
 
     def restored():
         return {
-            name: read_volume(flow.root / folder / name)
+            name: open_volume(flow.root / folder / name)
             for name in volume_names(flow.root / folder)
         }
 

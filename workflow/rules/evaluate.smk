@@ -200,8 +200,8 @@ rule protocol_ladder:
         "../scripts/protocol_ladder.py"
 
 
-rule gather_explanations:
-    """Gather the steps of all test sets in one tidy table."""
+use rule gather_scores as gather_explanations with:
+    # The steps of all test sets
     input:
         expand("results/explanation/{dataset}.csv", dataset=STUDY.tested_datasets),
     output:
@@ -210,15 +210,6 @@ rule gather_explanations:
         "logs/gather_explanations.log",
     benchmark:
         "benchmarks/gather_explanations.tsv"
-    conda:
-        "../../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-    params:
-        code=code_version("gather_scores.py"),
-    script:
-        "../scripts/gather_scores.py"
 
 
 rule restoration_examples:

@@ -9,7 +9,7 @@ import pytest
 import tifffile
 
 from denoising.images.archives import unpack, unzip_array
-from denoising.images.volumes import paired, read_listing, read_nuclei, read_volume
+from denoising.images.volumes import open_volume, paired, read_listing, read_nuclei
 
 NAMES = ("EXP1_fixed_m2", "EXP2_live_m1")
 SHAPE = (3, 8, 10)
@@ -84,10 +84,10 @@ def test_folders_layout(unpacked):
     assert [(pair.volume, pair.condition) for pair in pairs] == [
         (NAMES[0], "1"), (NAMES[0], "2"), (NAMES[1], "1"), (NAMES[1], "2"),
     ]  # fmt: skip
-    np.testing.assert_array_equal(read_volume(pairs[3].image, "ZYX"), image([2, 1, 9]))
-    np.testing.assert_array_equal(read_volume(pairs[3].truth, "ZYX"), image([0, 1, 9]))
+    np.testing.assert_array_equal(open_volume(pairs[3].image, "ZYX"), image([2, 1, 9]))
+    np.testing.assert_array_equal(open_volume(pairs[3].truth, "ZYX"), image([0, 1, 9]))
     np.testing.assert_array_equal(
-        read_volume(folder / "train" / "1" / f"{NAMES[0]}.tif"), image([1, 0, 10])
+        open_volume(folder / "train" / "1" / f"{NAMES[0]}.tif"), image([1, 0, 10])
     )
     listing = read_listing(folder)
     assert len(listing) == 12
@@ -105,7 +105,7 @@ def test_stacks_layout(unpacked):
         np.testing.assert_array_equal(
             tifffile.memmap(pair.image, mode="r"), image(j, (3, *SHAPE))[1]
         )
-        np.testing.assert_array_equal(read_volume(pair.truth, "ZYX"), image(j, (3, *SHAPE))[2])
+        np.testing.assert_array_equal(open_volume(pair.truth, "ZYX"), image(j, (3, *SHAPE))[2])
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:xz"])

@@ -5,7 +5,7 @@ import pytest
 
 from denoising.images import slabs
 from denoising.images.files import Storage, write
-from denoising.images.volumes import open_volume, read_volume, volume_header
+from denoising.images.volumes import open_volume, volume_header
 
 
 def volume(shape=(5, 6, 7), dtype=np.float32):
@@ -20,7 +20,7 @@ def path(tmp_path):
 def test_a_group_that_is_no_ome_zarr_is_named(tmp_path):
     (tmp_path / "worm.ome.zarr").mkdir()
     with pytest.raises(ValueError, match=r"worm\.ome\.zarr: not a readable OME-Zarr group"):
-        read_volume(tmp_path / "worm.tif")
+        open_volume(tmp_path / "worm.tif")
 
 
 def test_ome_zarr_says_what_viewers_ask_for(path):
@@ -74,8 +74,7 @@ def test_ome_zarr_of_others_is_read_at_full_resolution(
     monkeypatch.setattr(slabs, "SLAB_BYTES", slab_bytes)
     path, image = tmp_path / "worm.ome.zarr", volume(dtype=dtype)
     others_zarr(path, image[None, None], "TCZYX", chunks)
-    for read in (read_volume, open_volume):
-        np.testing.assert_array_equal(read(path, "ZYX"), image)
+    np.testing.assert_array_equal(open_volume(path, "ZYX"), image)
     assert volume_header(path).voxel_size == pytest.approx((2.0, 0.5, 0.4))
     assert list(tmp_path.iterdir()) == [path]
 

@@ -12,7 +12,7 @@ from denoising.images import pairs
 from denoising.images.files import Storage, write
 from denoising.images.matching import match_pairs
 from denoising.images.pairs import import_pairs, record_pairs
-from denoising.images.volumes import paired, read_listing, read_volume, volume_header
+from denoising.images.volumes import open_volume, paired, read_listing, volume_header
 from denoising.specimens.acquisition import acquire
 from denoising.specimens.nuclei import simulate_specimen
 from denoising.specimens.species import SPECIES
@@ -83,8 +83,8 @@ def test_images_are_brought_in_whole(shape, images, tmp_path):
     for pair in found["test"] + found["train"]:
         i = "abcde".index(pair.volume)
         assert (pair.axes, pair.condition) == (axes, "low")
-        np.testing.assert_array_equal(read_volume(pair.image, axes), image(i, 0, shape=shape))
-        np.testing.assert_array_equal(read_volume(pair.truth, axes), image(i, 1, shape=shape))
+        np.testing.assert_array_equal(open_volume(pair.image, axes), image(i, 0, shape=shape))
+        np.testing.assert_array_equal(open_volume(pair.truth, axes), image(i, 1, shape=shape))
         assert tifffile.memmap(pair.image, mode="r").shape == shape
     assert set(read_listing(folder)["shape"]) == {"x".join(map(str, shape))}
 
@@ -169,7 +169,7 @@ def test_bytes_in_any_order_are_listed_as_the_same_numbers(images, tmp_path):
     assert set(read_listing(tmp_path / "volumes")["dtype"]) == {"uint16"}
     (first, *_) = paired(tmp_path / "volumes", "test", ["low"])
     np.testing.assert_array_equal(
-        read_volume(first.image), image("abcde".index(first.volume), 0, shape=(5, 12, 10))
+        open_volume(first.image), image("abcde".index(first.volume), 0, shape=(5, 12, 10))
     )
 
 

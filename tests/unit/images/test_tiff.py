@@ -6,7 +6,7 @@ import tifffile
 
 from denoising.images import tiff
 from denoising.images.files import Storage, write
-from denoising.images.volumes import read_volume, volume_header
+from denoising.images.volumes import open_volume, volume_header
 
 
 def volume(shape=(5, 6, 7), dtype=np.float32):
@@ -24,7 +24,7 @@ def test_large_files_are_bigtiff_whether_or_not_they_might_shrink(path, monkeypa
         write(path, volume(), "ZYX", storage=Storage("tiff", None, compression))
         with tifffile.TiffFile(path) as tif:
             assert tif.is_bigtiff
-        np.testing.assert_array_equal(read_volume(path, "ZYX"), volume())
+        np.testing.assert_array_equal(open_volume(path, "ZYX"), volume())
 
 
 def test_compression_is_of_level_1_zlib_without_loss(path):

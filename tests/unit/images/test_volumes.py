@@ -11,9 +11,9 @@ from denoising.images import slabs
 from denoising.images.volumes import (
     check_volume,
     listing_row,
+    open_volume,
     paired,
     read_listing,
-    read_volume,
     write_listing,
     write_volume,
 )
@@ -49,7 +49,7 @@ def test_round_trip(shape, axes, dtype, path):
     """Also where an axis is as long as a colour image has channels."""
     written = volume(shape, dtype)
     write_volume(path, written, axes)
-    found = read_volume(path, axes)
+    found = open_volume(path, axes)
     np.testing.assert_array_equal(found, written)
     assert found.dtype == dtype
     with tifffile.TiffFile(path) as tif:
@@ -72,7 +72,7 @@ def test_unnamed_axes_are_taken_by_position(metadata, axes, path):
     tifffile.imwrite(path, volume(), photometric="minisblack", metadata=metadata)
     with tifffile.TiffFile(path) as tif:
         assert tif.series[0].axes == axes
-    np.testing.assert_array_equal(read_volume(path, "ZYX"), volume())
+    np.testing.assert_array_equal(open_volume(path, "ZYX"), volume())
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_unnamed_axes_are_taken_by_position(metadata, axes, path):
 def test_other_axes_are_refused(shape, saved, expected, path):
     write_volume(path, volume(shape), saved)
     with pytest.raises(ValueError) as refused:
-        read_volume(path, expected)
+        open_volume(path, expected)
     assert all(
         words in str(refused.value)
         for words in (str(path), f"axes are {saved}", f"expected {expected}")
@@ -100,7 +100,7 @@ def test_colour_image_is_no_volume(path):
     path.parent.mkdir(parents=True)
     tifffile.imwrite(path, volume((6, 7, 3), np.uint8), photometric="rgb")
     with pytest.raises(ValueError, match="axes are YXS"):
-        read_volume(path, "ZYX")
+        open_volume(path, "ZYX")
 
 
 @pytest.mark.parametrize("data", [b"", b"not an image", b"\x89PNG\r\n\x1a\n" + bytes(64)])
@@ -108,7 +108,7 @@ def test_what_is_no_tiff_is_named(data, path):
     path.parent.mkdir(parents=True)
     path.write_bytes(data)
     with pytest.raises(ValueError, match=r"worm\.tif: not a readable TIFF file"):
-        read_volume(path)
+        open_volume(path)
 
 
 @pytest.mark.parametrize("kept", [4, 200, 600])
@@ -116,14 +116,14 @@ def test_tiff_cut_short_is_named(kept, path):
     write_volume(path, volume((50, 6, 7)), "ZYX")
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(ValueError, match=r"worm\.tif: not a readable TIFF file"):
-        read_volume(path, "ZYX")
+        open_volume(path, "ZYX")
 
 
 def test_compression_that_cannot_be_read_is_named(path):
     path.parent.mkdir(parents=True)
     Image.fromarray(volume((6, 7), np.uint8)).save(path, compression="tiff_lzw")
     with pytest.raises(ValueError, match=r"worm\.tif.*LZW"):
-        read_volume(path, "YX")
+        open_volume(path, "YX")
 
 
 def test_file_of_several_images_is_refused(path):
@@ -132,7 +132,7 @@ def test_file_of_several_images_is_refused(path):
         for shape in ((5, 6, 7), (9, 8, 8)):
             tif.write(volume(shape), photometric="minisblack", metadata={"axes": "ZYX"})
     with pytest.raises(ValueError, match=r"worm\.tif.* 2 "):
-        read_volume(path, "ZYX")
+        open_volume(path, "ZYX")
 
 
 def test_axes_that_do_not_fit_are_not_written(path):
@@ -147,7 +147,7 @@ def test_lack_of_memory_is_not_the_files_fault(path, monkeypatch):
     write_volume(path, volume(), "ZYX")
     monkeypatch.setattr(tifffile.TiffPageSeries, "asarray", fails)
     with pytest.raises(MemoryError):
-        read_volume(path, "ZYX")
+        open_volume(path, "ZYX")
 
 
 def test_failed_write_leaves_the_old_file(path, monkeypatch):
@@ -160,14 +160,14 @@ def test_failed_write_leaves_the_old_file(path, monkeypatch):
     monkeypatch.setattr(tifffile, "imwrite", full_disk)
     with pytest.raises(OSError, match="No space"):
         write_volume(path, volume() + 1, "ZYX")
-    np.testing.assert_array_equal(read_volume(path), volume())
+    np.testing.assert_array_equal(open_volume(path), volume())
 
 
 def test_written_file_stands_alone(path):
     write_volume(path, volume(), "ZYX")
     write_volume(path, volume() + 1, "ZYX")
     assert list(path.parent.iterdir()) == [path]
-    np.testing.assert_array_equal(read_volume(path), volume() + 1)
+    np.testing.assert_array_equal(open_volume(path), volume() + 1)
 
 
 @pytest.mark.parametrize("good", [volume(), volume(dtype=np.float32), -volume((6, 7), np.int32)])
@@ -246,8 +246,8 @@ def test_pairs_come_volume_by_volume_in_the_conditions_order(folder):
         ("b", "1"),
     ]
     assert found[3].restored_name == Path("1/b.tif")
-    np.testing.assert_array_equal(read_volume(found[3].image), volume((4, 6, 7), seed=[0, 2]))
-    np.testing.assert_array_equal(read_volume(found[3].truth), volume((4, 6, 7), seed=[0, 1]))
+    np.testing.assert_array_equal(open_volume(found[3].image), volume((4, 6, 7), seed=[0, 2]))
+    np.testing.assert_array_equal(open_volume(found[3].truth), volume((4, 6, 7), seed=[0, 1]))
     assert [pair.volume for pair in paired(folder, "train", ["1"])] == ["c"]
 
 

@@ -16,8 +16,8 @@ from skimage.restoration import estimate_sigma
 
 from denoising.images.volumes import (
     listing_row,
+    open_volume,
     paired,
-    read_volume,
     volume_header,
     write_listing,
     write_volume,
@@ -318,7 +318,7 @@ def test_files_are_as_the_config_has_those_of_networks(tmp_path, kind, settings,
     header = volume_header(tmp_path / "out" / name)
     assert (header.axes, header.dtype) == ("ZYX", dtype)
     assert header.voxel_size == pytest.approx((2.0, 0.5, 0.4))
-    plain, found = (read_volume(tmp_path / folder / name) for folder in ("plain", "out"))
+    plain, found = (open_volume(tmp_path / folder / name) for folder in ("plain", "out"))
     np.testing.assert_allclose(found, plain, atol=1e-3)
 
 

@@ -12,7 +12,7 @@ from scipy import stats
 
 import denoising.images.percentiles
 from denoising.images import files as formats
-from denoising.images.volumes import read_volume, volume_header, write_volume
+from denoising.images.volumes import open_volume, volume_header, write_volume
 from denoising.restoration.destination import Destination
 from denoising.restoration.ensembles import average, mean_volume
 
@@ -35,14 +35,14 @@ def test_the_mean_of_each_volume_stands_under_its_name(tmp_path):
     found = {str(path.relative_to(tmp_path / "mean")) for path in (tmp_path / "mean").rglob("*.*")}
     assert found == {"1/a.tif", "2/a.tif"}
     for name, expected in (("1/a.tif", 3), ("2/a.tif", 13)):
-        mean = read_volume(tmp_path / "mean" / name, "ZYX")
+        mean = open_volume(tmp_path / "mean" / name, "ZYX")
         np.testing.assert_array_equal(mean, np.full((3, 4, 5), expected, np.float32), strict=True)
 
 
 def test_single_planes_have_a_mean_too(tmp_path):
     folders = [restored(tmp_path / f"run{value}", value, shape=(4, 5)) for value in (1, 2)]
     average(folders, Destination(tmp_path / "mean", SETTINGS))
-    assert (read_volume(tmp_path / "mean/1/a.tif", "YX") == 1.5).all()
+    assert (open_volume(tmp_path / "mean/1/a.tif", "YX") == 1.5).all()
 
 
 @pytest.mark.parametrize("file_format", ["tiff", "ome-zarr"])
@@ -55,7 +55,7 @@ def test_runs_of_any_format_have_a_mean_of_any_format(tmp_path, file_format):
         formats.write(tmp_path / run / "scale/1/v.tif", volume, "ZYX", storage=storage)
     settings = SETTINGS | {"format": file_format}
     average([tmp_path / "a", tmp_path / "b"], Destination(tmp_path / "mean", settings))
-    mean = read_volume(tmp_path / "mean/1/v.tif", "ZYX")
+    mean = open_volume(tmp_path / "mean/1/v.tif", "ZYX")
     np.testing.assert_allclose(mean[1:], 1.5, atol=1e-4)
     assert volume_header(tmp_path / "mean/1/v.tif").voxel_size == pytest.approx((2.0, 0.5, 0.5))
     assert not (tmp_path / "mean/scale").exists()  # scales have no mean
@@ -72,9 +72,9 @@ def test_intervals_hold_the_share_of_the_mixture_that_they_say(tmp_path, monkeyp
     monkeypatch.setattr(denoising.images.percentiles, "BLOCK", block)
     folders = [with_scales(tmp_path / "a", 1, 0.5), with_scales(tmp_path / "b", 2, 0.25)]
     average(folders, Destination(tmp_path / "mean", SETTINGS, threads=3), score=math.log(20))
-    assert (read_volume(tmp_path / "mean/1/a.tif") == 1.5).all()
+    assert (open_volume(tmp_path / "mean/1/a.tif") == 1.5).all()
     for end, tail in (("lower", 0.025), ("upper", 0.975)):
-        values = read_volume(tmp_path / f"mean/interval/{end}/1/a.tif", "ZYX")
+        values = open_volume(tmp_path / f"mean/interval/{end}/1/a.tif", "ZYX")
         assert values.shape == (3, 4, 5)
         cdf = stats.laplace.cdf(values, [[[[1]]], [[[2]]]], [[[[0.5]]], [[[0.25]]]]).mean(axis=0)
         np.testing.assert_allclose(cdf, tail, atol=1e-5)
@@ -83,7 +83,7 @@ def test_intervals_hold_the_share_of_the_mixture_that_they_say(tmp_path, monkeyp
 def test_intervals_of_equal_runs_are_those_of_one(tmp_path):
     folders = [with_scales(tmp_path / run, 1, 0.5) for run in "ab"]
     average(folders, Destination(tmp_path / "mean", SETTINGS), score=3.0)
-    lower, upper = (read_volume(tmp_path / f"mean/interval/{end}/1/a.tif") for end in ENDS)
+    lower, upper = (open_volume(tmp_path / f"mean/interval/{end}/1/a.tif") for end in ENDS)
     np.testing.assert_allclose(lower, 1 - 3 * 0.5, rtol=1e-6)
     np.testing.assert_allclose(upper, 1 + 3 * 0.5, rtol=1e-6)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from denoising.images.volumes import Pair, read_volume, volume_header, volume_names, write_volume
+from denoising.images.volumes import Pair, open_volume, volume_header, volume_names, write_volume
 from denoising.restoration.destination import Destination
 from denoising.restoration.restorer import restore_all
 from denoising.restoration.slabs import gather, join, total
@@ -79,7 +79,7 @@ def test_the_files_are_those_of_one_job(tmp_path, jobs, file_format, dtype, prob
     assert volume_names(tmp_path / "all") == names
     for name in names:
         found, expected = (
-            read_volume(tmp_path / folder / name, "ZYX") for folder in ("all", "one")
+            open_volume(tmp_path / folder / name, "ZYX") for folder in ("all", "one")
         )
         np.testing.assert_array_equal(found, expected, strict=True)
         headers = [volume_header(tmp_path / folder / name) for folder in ("all", "one")]
@@ -97,7 +97,7 @@ def test_the_files_are_those_of_one_job(tmp_path, jobs, file_format, dtype, prob
 def test_a_job_writes_its_slab_alone_and_nothing_of_volumes_too_short_for_it(tmp_path):
     folders, _ = restored_by(3, Network(), saved(tmp_path), tmp_path / "slabs")
     shapes = [
-        {name: read_volume(folder / name).shape for name in volume_names(folder)}
+        {name: open_volume(folder / name).shape for name in volume_names(folder)}
         for folder in folders
     ]
     # 32 voxels with padding make three slabs of 12 and less; 4 make one

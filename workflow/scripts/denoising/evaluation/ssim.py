@@ -49,14 +49,6 @@ def check_shapes(truth: np.ndarray, image: np.ndarray) -> None:
         )
 
 
-def ssim(target: np.ndarray, image: np.ndarray, data_range: float, threads: int = 1) -> float:
-    """SSIM of two images of one shape, (Z, Y, X) or (Y, X), as they are."""
-    check_shapes(target, image)
-    means = (float(np.mean(target, dtype=np.float64)), float(np.mean(image, dtype=np.float64)))
-    unscaled = SsimInputs((1.0, 1.0), means, data_range)
-    return mean_ssims(target, image, means, [unscaled], threads)[0]
-
-
 def mean_ssims(
     truth: np.ndarray,
     image: np.ndarray,

@@ -1,4 +1,4 @@
-"""Image files, TIFF or OME-Zarr alike: read whole or as a memory map, and written.
+"""Image files, TIFF or OME-Zarr alike: opened as a memory map, and written.
 
 An image is known by its TIFF name, NAME.tif; an OME-Zarr group in its place is NAME.ome.zarr.
 """
@@ -16,7 +16,7 @@ import numpy as np
 from denoising.images.headers import Header
 from denoising.images.ome_zarr import ZARR, open_ome_zarr, write_ome_zarr
 from denoising.images.slabs import scratch_array, slabs
-from denoising.images.tiff import read_tiff, read_tiff_header, write_tiff
+from denoising.images.tiff import map_tiff, read_tiff_header, write_tiff
 
 
 @dataclass(frozen=True)
@@ -59,37 +59,25 @@ def read_header(path: Path) -> Header:
     return open_ome_zarr(path)[1] if path.is_dir() else read_tiff_header(path)
 
 
-def load_image(path: Path) -> tuple[np.ndarray, Header]:
-    """The whole image, in memory: as stored, or as float32 if it is stored with a gain."""
-    return _load(path, scratch=None)
-
-
 def map_image(path: Path, scratch: Path | None = None) -> tuple[np.ndarray, Header]:
     """The image as a read-only memory map: of the file itself, or if that cannot be of a copy.
 
     An image that is compressed, in chunks or stored with a gain is decoded once, in parts, to a
     file without a name in `scratch` (by default the image's own folder). The file is gone when
-    nothing refers to the map.
+    nothing refers to the map. An image stored with a gain is float32.
     """
-    return _load(path, scratch or path.parent)
-
-
-def _load(path: Path, scratch: Path | None) -> tuple[np.ndarray, Header]:
+    scratch = scratch or path.parent
     if path.is_dir():
         array, header = open_ome_zarr(path)
         return _decoded(array, header, scratch), header
-    image, header = read_tiff(path, scratch)
+    image, header = map_tiff(path, scratch)
     return _decoded(image, header, scratch) if header.scaled else image, header
 
 
-def _decoded(stored: Any, header: Header, scratch: Path | None) -> np.ndarray:
-    """A copy, slab by slab, in memory or in a file of `scratch`, with gain and offset applied."""
+def _decoded(stored: Any, header: Header, scratch: Path) -> np.ndarray:
+    """A copy, slab by slab, in a file of `scratch`, with gain and offset applied."""
     dtype = np.dtype(np.float32) if header.scaled else header.dtype
-    image: np.ndarray
-    if scratch is None:
-        image = np.empty(header.shape, dtype)
-    else:
-        image = scratch_array(scratch, header.shape, dtype)
+    image = scratch_array(scratch, header.shape, dtype)
     for slab in slabs(header.shape, dtype.itemsize, getattr(stored, "chunks", None)):
         image[slab] = header.decode(np.asarray(stored[slab]))
     return image

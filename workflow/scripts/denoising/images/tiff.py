@@ -38,12 +38,11 @@ def read_tiff_header(path: Path) -> Header:
     return _read(path, _header)
 
 
-def read_tiff(path: Path, scratch: Path | None) -> tuple[np.ndarray, Header]:
+def map_tiff(path: Path, scratch: Path) -> tuple[np.ndarray, Header]:
     """The image as stored, and its header.
 
-    It is in memory if there is no folder `scratch`; else it is a memory map of the file itself or,
-    where pixels are compressed or scattered, of a nameless copy in `scratch`. Raises as
-    `read_tiff_header`.
+    It is a memory map of the file itself or, where pixels are compressed or scattered, of a
+    nameless copy in the folder `scratch`. Raises as `read_tiff_header`.
     """
     return _read(path, lambda tif: (_pixels(tif.series[0], scratch), _header(tif)))
 
@@ -96,9 +95,7 @@ def _read(path: Path, read: Callable[[tifffile.TiffFile], T]) -> T:
     return result
 
 
-def _pixels(series: tifffile.TiffPageSeries, scratch: Path | None) -> np.ndarray:
-    if scratch is None:
-        return series.asarray()
+def _pixels(series: tifffile.TiffPageSeries, scratch: Path) -> np.ndarray:
     if series.dataoffset is not None:  # tifffile knows one place of all pixels
         return series.asarray(out="memmap")
     return series.asarray(out=scratch_array(scratch, series.shape, series.dtype))

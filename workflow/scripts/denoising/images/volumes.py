@@ -18,14 +18,14 @@ NAME.tif. The formats are described in
 `denoising.images.tiff` and `denoising.images.ome_zarr`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from denoising.images.files import find_image, load_image, map_image, read_header, write
+from denoising.images.files import find_image, map_image, read_header, write
 from denoising.images.headers import Header
 from denoising.images.ome_zarr import ZARR
 from denoising.images.slabs import slabs
@@ -38,18 +38,21 @@ NUCLEI_COLUMNS = ("volume", "z", "y", "x", "radius_um")
 COLUMNS = ("part", "volume", "condition", "path", "axes", "shape", "dtype")
 
 
-def read_volume(path: Path, axes: str | None = None) -> np.ndarray:
-    """Read a volume into memory.
+def open_volume(path: Path, axes: str | None = None, scratch: Path | None = None) -> np.ndarray:
+    """Open a volume as a read-only memory map, so that volumes may be larger than memory.
 
     Parameters
     ----------
     path : Path
         A TIFF file or an OME-Zarr group. If there is no TIFF file NAME.tif, the group NAME.ome.zarr
-        is read in its place.
+        is opened in its place.
     axes : str, optional
         Expected axes, such as "ZYX". An axis that the file merely names a sequence (Q, I or S, as
         many writers do) is taken for the expected one at its position. Times, channels and planes
         that are one and not expected are left out.
+    scratch : Path, optional
+        A file that cannot be mapped, such as a compressed one, is decoded once, in parts, to a file
+        in this folder (by default the volume's own) that is gone with the map.
 
     Returns
     -------
@@ -62,33 +65,8 @@ def read_volume(path: Path, axes: str | None = None) -> np.ndarray:
     ValueError
         If the file is no TIFF or its axes are not those expected.
     """
-    return _checked(path, axes, load_image)
-
-
-def open_volume(path: Path, axes: str | None = None, scratch: Path | None = None) -> np.ndarray:
-    """Like `read_volume`, but as a read-only memory map, so that volumes may be larger than memory.
-
-    A file that cannot be mapped, such as a compressed one, is decoded once, in parts, to a file in
-    `scratch` (by default the volume's own folder) that is gone with the map.
-    """
-    return _checked(path, axes, lambda file: map_image(file, scratch))
-
-
-def volume_header(path: Path) -> Header:
-    """Axes, shape, dtype and size of a voxel of the volume that `read_volume` would read."""
-    return read_header(find_image(path))
-
-
-def volume_names(folder: Path) -> set[Path]:
-    """The TIFF names, within `folder`, of all volumes in it, whatever their format."""
-    tiffs = {path.relative_to(folder) for path in folder.rglob("*.tif")}
-    zarrs = {path.relative_to(folder) for path in folder.rglob(f"*{ZARR}")}
-    return tiffs | {path.with_name(path.name.removesuffix(ZARR) + ".tif") for path in zarrs}
-
-
-def _checked(path: Path, axes: str | None, read: Callable) -> np.ndarray:
     path = find_image(path)
-    volume, header = read(path)
+    volume, header = map_image(path, scratch)
     if axes is None or _same_axes(header.axes, axes):
         return volume
     # Times, channels and planes that are one and not expected are left out
@@ -103,6 +81,18 @@ def _checked(path: Path, axes: str | None, read: Callable) -> np.ndarray:
             "or correct the dataset's layout or pairs.axes."
         )
     return volume.reshape([header.shape[i] for i in kept])
+
+
+def volume_header(path: Path) -> Header:
+    """Axes, shape, dtype and size of a voxel of the volume that `open_volume` would open."""
+    return read_header(find_image(path))
+
+
+def volume_names(folder: Path) -> set[Path]:
+    """The TIFF names, within `folder`, of all volumes in it, whatever their format."""
+    tiffs = {path.relative_to(folder) for path in folder.rglob("*.tif")}
+    zarrs = {path.relative_to(folder) for path in folder.rglob(f"*{ZARR}")}
+    return tiffs | {path.with_name(path.name.removesuffix(ZARR) + ".tif") for path in zarrs}
 
 
 def _same_axes(axes: str, expected: str) -> bool:
