@@ -1036,6 +1036,10 @@ REFUSED = {
             " another"
         ],
     ),
+    "two datasets of one label": (
+        {"datasets.flies.label": "worms"},
+        ["datasets.worms.label and datasets.flies.label share the name worms; set one to another"],
+    ),
     "table named as a fixed one": (
         {"datasets.flies.table": "runtimes"},
         ["datasets.flies.table is runtimes, a name reserved", "set it to another"],

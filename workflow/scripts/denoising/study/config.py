@@ -75,11 +75,13 @@ def with_names(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_file_names(study: Study) -> None:
-    """Refuse two results of one file name."""
+    """Refuse two results of one file name, and two datasets that figures would not tell apart."""
     tested = {
         f"datasets.{name}.table": study.datasets[name].table for name in study.tested_datasets
     }
     swept = {f"studies.{sweep.name}.figure": sweep.figure for sweep in study.sweeps.values()}
+    labels = {f"datasets.{name}.label": dataset.label for name, dataset in study.datasets.items()}
+    _check_names(labels, [])
     _check_names(tested, [product.name for product in tables(study)])
     _check_names(swept, [product.name for product in figures(study)])
 
