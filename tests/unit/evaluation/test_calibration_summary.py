@@ -11,6 +11,7 @@ from denoising.evaluation import columns
 from denoising.evaluation.calibration_summary import (
     calibration_means,
     calibration_scores,
+    own_calibration_means,
     read_calibration,
 )
 from denoising.evaluation.scores import KEYS, summarise
@@ -80,6 +81,30 @@ def test_calibration_curves_survive_an_empty_bin(calibrated):
     assert two["expected"].tolist() == pytest.approx([0.01, 0.02])
     assert two["mean"].tolist() == pytest.approx([0.02, 0.04])
     assert two["n"].tolist() == [2, 2]
+
+
+OWN, OTHER, SWEPT = ("one", "planaria"), ("one", "tribolium"), ("swept", "planaria")
+
+
+@pytest.mark.parametrize(
+    ("measured", "shown"),
+    [([OWN, OTHER, SWEPT], OWN), ([OTHER, SWEPT], OTHER), ([SWEPT], SWEPT)],
+)
+def test_calibration_of_compared_models_on_their_own_organism_comes_first(measured, shown):
+    study = study_of(
+        {
+            "a": {
+                "tested_on": ["planaria", "tribolium"],
+                "models": {"one": {"trained_on": "planaria"}},
+            },
+            "b": {"base": "one", "varies": "epochs", "models": {"swept": {"epochs": 3}}},
+        }
+    )
+    row = {"intervals": "predicted", "kind": "scale", "condition": "1", "volume": "v0"}
+    row |= {"level": 0, "expected": 0.1, "observed": 0.1, "count": 1}
+    rows = [row | {"model": model, "tested_on": dataset} for model, dataset in measured]
+    means = own_calibration_means(pd.DataFrame(rows), study)
+    assert list(zip(means["model"], means["tested_on"], strict=True)) == [shown]
 
 
 def test_calibrations_of_another_form_are_refused(calibrated):

@@ -8,6 +8,8 @@ from denoising.evaluation.comparisons import (
     comparison_pairs,
     relative_difference,
     scored_models,
+    sweep_means,
+    training_questions,
 )
 from denoising.evaluation.scores import OURS, read_tidy, references
 
@@ -42,6 +44,47 @@ def test_what_is_compared():
     ]
     assert [pair for pair in pairs if pair[1] == "base"] == own
     assert len(pairs) == 12 + len(own)
+
+
+SWEPT = {
+    "a": {"models": {"base": {"trained_on": "planaria"}, "other": {"trained_on": "tribolium"}}},
+    "b": {
+        "base": "base",
+        "varies": "batch_size",
+        "sample_matched": True,
+        "figure": "figure_b",
+        "models": {"swept": {"batch_size": 2}},
+    },
+}
+
+
+def test_trainings_stand_beside_those_of_their_dataset_and_of_their_sweep():
+    assert training_questions(study_of(SWEPT)) == {
+        "trained on planaria": {"base": "epochs 20"},
+        "trained on tribolium": {"other": "epochs 20"},
+        "sweep of batch size (figure_b)": {
+            "swept": "batch size 2",
+            "base": "batch size 4",
+            "swept-matched": "batch size 2, same patches",
+        },
+    }
+
+
+def test_means_of_a_sweep_have_the_value_of_its_setting():
+    study = study_of(SWEPT)
+    names = ("swept", "base", "swept-matched")
+    scores = [scores_of([0.1, 0.2], "0", name, metric="nrmse") for name in names]
+    nothing = {"trained_on": "", "output": "input", "metric": "nrmse"}
+    scores.append(scores_of([0.3, 0.4], "", "", **nothing))
+    published = read_tidy(ROOT / "resources/published_scores.csv")
+    (sweep,) = study.sweeps.values()
+    means = sweep_means(pd.concat(scores), published, sweep, study)
+    ours = means[means["source"] == OURS].set_index("method")["value"]
+    assert ours.drop("input").to_dict() == {"swept": 2, "base": 4, "swept-matched": 2}
+    assert ours[["input"]].isna().all()
+    assert ours.index[-1] == "input"
+    without = published.drop(columns="batch_size")
+    assert set(sweep_means(pd.concat(scores), without, sweep, study)["source"]) == {OURS}
 
 
 def test_relative_difference_is_in_percent():

@@ -114,3 +114,17 @@ def calibration_means(calibration: pd.DataFrame) -> pd.DataFrame:
     unnamed = dict.fromkeys(("seed", "trained_on", "stratum", "output", "protocol", "metric"), "")
     observed = summarise(means.assign(**unnamed, value=means["observed"]), by)
     return observed.merge(means.groupby(by, sort=False)["expected"].mean().reset_index(), on=by)
+
+
+def own_calibration_means(calibration: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """`calibration_means` of compared models, or of all if none is, each on its own organism.
+
+    Factors are meant for volumes like those of the training. Where no model is tested on such
+    volumes, the means are those on other test sets.
+    """
+    means = calibration_means(calibration)
+    compared = means[means["model"].isin(study.with_ensembles(study.compared_models))]
+    means = means if compared.empty else compared
+    trained_on = means["model"].map(lambda name: study.training_of(name).trained_on)
+    own = means[means["tested_on"] == trained_on]
+    return means if own.empty else own

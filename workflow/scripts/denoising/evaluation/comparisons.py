@@ -1,6 +1,7 @@
 """Which methods are compared with which."""
 
 import itertools
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -8,7 +9,7 @@ import pandas as pd
 from denoising.evaluation.published import published_scores
 from denoising.evaluation.scores import OURS, method_of, references, summarise
 from denoising.study.baselines import BASELINES
-from denoising.study.study import Study
+from denoising.study.study import Study, Sweep
 
 
 def comparison_pairs(study: Study) -> list[tuple[str, str]]:
@@ -30,6 +31,38 @@ def comparison_pairs(study: Study) -> list[tuple[str, str]]:
             if models[first].trained_on != models[second].trained_on:
                 pairs.append((second, first))
     return list(dict.fromkeys([*pairs, *study.ensembles.items()]))
+
+
+def training_questions(study: Study) -> dict[str, dict[str, str]]:
+    """Trainings to show side by side: those of each dataset, then those of each sweep.
+
+    Returns
+    -------
+    dict
+        By title: the names of models, each with the setting that tells it from the others, such as
+        "batch size 4".
+    """
+    swept = {name for sweep in study.sweeps.values() for name in sweep.all_models}
+    others = [name for name in study.models if name in study.compared_models or name not in swept]
+    questions = {}
+    for dataset in dict.fromkeys(study.models[name].trained_on for name in others):
+        models = [name for name in others if study.models[name].trained_on == dataset]
+        title = f"trained on {study.datasets[dataset].label}"
+        questions[title] = _settings(models, "epochs", study)
+    for sweep in study.sweeps.values():
+        title = f"sweep of {sweep.varies.replace('_', ' ')} ({sweep.figure})"
+        questions[title] = _settings(sweep.all_models, sweep.varies, study)
+    return questions
+
+
+def _settings(models: Iterable[str], varies: str, study: Study) -> dict[str, str]:
+    """Each model with its value of a setting in words."""
+    settings = {}
+    for name in models:
+        value = getattr(study.models[name].training, varies)
+        matched = ", same patches" if name in study.matched_models else ""
+        settings[name] = f"{varies.replace('_', ' ')} {value:g}{matched}"
+    return settings
 
 
 def scored_models(scores: pd.DataFrame, study: Study) -> list[str]:
@@ -74,6 +107,22 @@ def compared_means(scores: pd.DataFrame, published: pd.DataFrame, study: Study) 
     others = others[(others["output"] == "network") & others["protocol"].isin(study.protocols)]
     others = others.dropna(axis="columns", how="all")  # or the types of our columns would change
     return pd.concat([ours[is_best | ~ours["method"].isin(BASELINES)], others], ignore_index=True)
+
+
+def sweep_means(
+    scores: pd.DataFrame, published: pd.DataFrame, sweep: Sweep, study: Study
+) -> pd.DataFrame:
+    """`compared_means` of a sweep, with `value`, that of the setting which the sweep varies.
+
+    It is nan for input and baselines. Published models have that of our model of the same name;
+    they are left out where the published records do not tell their own.
+    """
+    means = compared_means(scores, published, study)
+    recorded = sweep.models if sweep.varies in published else ()
+    means = means[(means["source"] == OURS) | means["method"].isin(recorded)]
+    models = study.with_ensembles(sweep.all_models)
+    values = {name: getattr(study.training_of(name), sweep.varies) for name in models}
+    return means.assign(value=means["method"].map(values)).sort_values("value")
 
 
 def relative_difference(value: Any, reference: Any) -> Any:
