@@ -7,8 +7,6 @@ from denoising.evaluation.leads import leads, over_filters, smallest_leads
 from denoising.evaluation.scores import method_of, read_scores, summarise
 from denoising.report import score_panels as panels
 from denoising.report import style
-from denoising.running.logs import open_log
-from denoising.study.baselines import BASELINES
 from denoising.study.exposures import exposed_datasets, own_models
 from denoising.study.metrics import METRICS, SHOWN
 
@@ -25,10 +23,6 @@ PANELS = {
 def exposures_of(rows):
     places = zip(rows["tested_on"], rows["condition"], strict=True)
     return [study.datasets[name].exposures[condition] for name, condition in places]
-
-
-def panels_of(rows):
-    return [PANELS[kind] for kind in zip(rows["metric"], rows["kind"], strict=True)]
 
 
 def draw_strongest(ax, rows):
@@ -50,17 +44,16 @@ def draw_networks(ax, rows, names):
         ax.plot(undecided["x"], undecided["mean"], **looks[name], **OPEN)
 
 
-def draw_panel(ax, data, panel, dataset):
+def draw_panel(ax, data):
     """Networks beside input and filters, or their leads; both over the exposures of a dataset."""
-    names = networks[dataset.name]
-    metric, kind = next(key for key, label in PANELS.items() if label == panel)
+    dataset, metric, kind = data[["tested_on", "metric", "kind"]].iloc[0]
     if kind == "lead":
         ax.axhline(0, color=style.GREY)
     else:
-        panels.draw_input(ax, data, dataset.exposures)
-        is_here = (smallest["tested_on"] == dataset.name) & (smallest["metric"] == metric)
+        panels.draw_input(ax, data, study.datasets[dataset].exposures)
+        is_here = (smallest["tested_on"] == dataset) & (smallest["metric"] == metric)
         draw_strongest(ax, smallest[is_here])
-    draw_networks(ax, data, names)
+    draw_networks(ax, data, networks[dataset])
     ax.yaxis.set_major_locator(MaxNLocator(4))
 
 
@@ -78,8 +71,7 @@ def finish_exposures(ax, dataset):
 
 
 def finish_row(axes, metric, kind):
-    """Label a row; grey where a filter is ahead, or room for the score of the input."""
-    axes[0].set_ylabel(PANELS[metric, kind])
+    """Grey where a filter is ahead, or room for the score of the input."""
     low, high = axes[0].get_ylim()
     room = 0.15 * (high - low)
     if kind == "lead":
@@ -93,9 +85,7 @@ def finish_row(axes, metric, kind):
     axes[0].set_ylim(low, high)
 
 
-with open_log(snakemake.log[0]):
-    style.use_theme()
-    study = snakemake.params.study
+with style.drawing(snakemake) as study:
     scores = read_scores(snakemake.input.scores)
     scores = scores[(scores["protocol"] == study.protocols[0]) & scores["metric"].isin(SHOWN)]
     datasets = exposed_datasets(study)
@@ -109,30 +99,23 @@ with open_log(snakemake.log[0]):
     smallest = smallest_leads(over_filters(leads(scores, study, shown)))
     smallest = smallest.rename(columns={"lead": "mean"}).assign(kind="lead")
     rows = pd.concat([means, smallest], ignore_index=True)
-    rows = rows.assign(x=exposures_of(rows), panel=panels_of(rows))
+    keys = zip(rows["metric"], rows["kind"], strict=True)
+    rows = rows.assign(x=exposures_of(rows), panel=panels.labelled(keys, PANELS))
+    titles = {name: study.datasets[name].label for name in datasets}
+    rows = rows.assign(title=panels.labelled(rows["tested_on"], titles))
     smallest = rows[rows["kind"] == "lead"]
 
-    order = list(PANELS.values())
-    facets = {"row": "panel", "row_order": order, "col": "tested_on", "col_order": datasets}
-    grid = style.grid_of(rows, 28.0, sharex="col", sharey="row", **facets)
+    grid = panels.score_grid(rows, 28.0, sharex="col", sharey="row")
     for (i, j, _), data in grid.facet_data():
-        draw_panel(grid.axes[i, j], data, order[i], study.datasets[datasets[j]])
-    for j, dataset in enumerate(study.datasets[name] for name in datasets):
-        grid.axes[0, j].set_title(dataset.label)
-        finish_exposures(grid.axes[-1, j], dataset)
+        draw_panel(grid.axes[i, j], data)
+    for ax, name in zip(grid.axes[-1], datasets, strict=True):
+        finish_exposures(ax, study.datasets[name])
     for (metric, kind), axes in zip(PANELS, grid.axes, strict=True):
         finish_row(axes, metric, kind)
 
-    filters = [name for name in BASELINES if name in set(smallest["reference"])]
-    legend = [
-        style.entry(
-            f"strongest filter: {BASELINES[name].label}", **looks[name] | {"linestyle": ":"}
-        )
-        for name in filters
-    ]
-    for name in shown:
-        line = looks[name] | {"linestyle": "-"}
-        legend.append(style.entry(style.model_label(name, study), **line))
-    note = style.interval_note(means["n"], study)
+    filters = [name for name in looks if name in set(smallest["reference"])]
+    legend = style.entries(filters, study, "strongest filter: ", linestyle=":")
+    legend += style.entries(shown, study, linestyle="-")
+    note = style.interval_note(means, study)
     note += " Grey: the strongest filter leads. Open: the interval of the lead holds 0."
     style.finish(grid.figure, snakemake, note, legend)

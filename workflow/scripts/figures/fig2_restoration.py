@@ -1,13 +1,11 @@
 """Figure 2: one section of a test volume as input, by the best filter, restored, and as truth."""
 
 import numpy as np
-from matplotlib import pyplot as plt
 
 from denoising.evaluation.moments import nrmse, scale_to
 from denoising.evaluation.protocols import TRUTH_PERCENTILES
 from denoising.report import image_panels as images
 from denoising.report import style
-from denoising.running.logs import open_log
 
 TALLEST = 225.0  # mm
 
@@ -15,10 +13,8 @@ TALLEST = 225.0  # mm
 def draw_panel(ax, image, truth, name, window):
     """One section: the input on its own grey scale, the others on that of the ground truth."""
     target, fitted = scale_to(truth, image)  # as in scores
-    if name == "input":
-        images.show(ax, image, images.grey_scale(image), window)
-    else:
-        images.show(ax, fitted, images.grey_scale(target), window)
+    shown = (image, image) if name == "input" else (fitted, target)
+    images.show(ax, *shown, window)
     if name != "truth":
         error = nrmse(target, fitted) / np.ptp(np.percentile(truth, TRUTH_PERCENTILES))
         images.write_on(ax, 0.92, f"NRMSE {error:.3f}")
@@ -44,23 +40,19 @@ def draw_dataset(axes, dataset, examples):
     axes[-1, -1].set_xlabel(" \n ")
     below = {"transform": axes[-1, 0].transAxes, "va": "top", "in_layout": False}
     axes[-1, 0].text(0, -0.03, f"middle section of {examples['volume']}", **below)
-    width = examples["truth"].shape[-1]
-    images.draw_scale_bar(axes[0, 0], width, float(examples["pixel_size_um"]))
+    pixel_size = float(examples["pixel_size_um"])
+    images.draw_scale_bar(axes[0, 0], examples["truth"].shape[-1], pixel_size)
 
 
-with open_log(snakemake.log[0]):
-    style.use_theme()
-    study = snakemake.params.study
+with style.drawing(snakemake) as study:
     blocks = [np.load(path) for path in snakemake.input.examples]
     counts = [len(block["conditions"]) for block in blocks]
     columns = 4 if study.baselines else 3
     _, tall, wide = blocks[0]["truth"].shape
-    height = min(sum(counts) * (style.WIDTH / columns * tall / wide + 8), TALLEST)
-    size = (style.WIDTH * style.MM, height * style.MM)
-    figure, axes = plt.subplots(sum(counts), columns, figsize=size, squeeze=False)
+    height = min(style.WIDTH / columns * tall / wide + 8, TALLEST / sum(counts))
+    figure, axes = style.panels_of(sum(counts), columns, height)
     rows = np.split(axes, np.cumsum(counts)[:-1])
     for places, name, block in zip(rows, study.tested_datasets, blocks, strict=True):
         draw_dataset(places, study.datasets[name], block)
-    note = "Input on its own grey scale; the others are fitted to the ground truth, as in scores, "
-    note += "and on its scale. NRMSE: of the section shown. Insets: the framed windows."
-    style.finish(figure, snakemake, note, compress=True)
+    note = "Input on its own grey scale, the others on the ground truth's. NRMSE: of this section."
+    style.finish(figure, snakemake, note)

@@ -3,12 +3,10 @@ they are of the same images.
 """
 
 import pandas as pd
-from matplotlib import pyplot as plt
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
 
 from denoising.evaluation.published_records import best_epochs, curve_summary, read_histories
 from denoising.report import style
-from denoising.running.logs import open_log
 
 # Title of each row: the records that it shows, with their names
 ROWS = {
@@ -119,15 +117,12 @@ def set_limits(axes, rows, ours):
     axes[1].set_xlim(0.8 * seen.min(), 1.25 * seen.max())
 
 
-with open_log(snakemake.log[0]):
-    style.use_theme()
-    study = snakemake.params.study
+with style.drawing(snakemake) as study:
     records = read_histories(snakemake.input.records)
     summary = curve_summary(records).set_index("record")
     overfitting = summary[summary["overfits"]]
     histories = our_histories()
-    size = (style.WIDTH * style.MM, HEIGHT * len(ROWS) * style.MM)
-    figure, grid = plt.subplots(len(ROWS), len(AXES), figsize=size, sharey="row")
+    figure, grid = style.panels_of(len(ROWS), len(AXES), HEIGHT, sharey="row")
     for (title, shown), axes in zip(ROWS.items(), grid, strict=True):
         ours = ours_in(title)
         entries = []

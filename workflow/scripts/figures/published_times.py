@@ -4,14 +4,12 @@ CARE paper's time means, and the rates of the hardware.
 
 import numpy as np
 import seaborn as sns
-from matplotlib import pyplot as plt
 
 from denoising.evaluation.published_records import read_histories
 from denoising.evaluation.published_times import SWEEPS, epoch_times, steps_for_paper, sweep_line
 from denoising.evaluation.runtimes import PAPER_STEPS_SAID
 from denoising.evaluation.scores import read_tidy
 from denoising.report import style
-from denoising.running.logs import open_log
 
 LINE, VALIDATION, PAPER, SAID = (style.COLOURS[i] for i in (0, 1, 2, 3))
 HEIGHT = 56.0  # mm of a row
@@ -63,14 +61,11 @@ def draw_rates(ax, times):
     ax.grid(color=style.GRID)
 
 
-with open_log(snakemake.log[0]):
-    style.use_theme()
-    study = snakemake.params.study
+with style.drawing(snakemake) as study:
     histories = read_histories(snakemake.input.records)
     times = epoch_times(histories, read_tidy(snakemake.input.sizes))
     steps, batches = (sweep_line(times, varies) for varies in SWEEPS)
-    size = (style.WIDTH * style.MM, 2 * HEIGHT * style.MM)
-    figure, axes = plt.subplots(2, 2, figsize=size)
+    figure, axes = style.panels_of(2, 2, HEIGHT)
     draw_sweep(axes[0, 0], steps, "steps per epoch (batches of 16)")
     draw_sweep(axes[0, 1], batches, "batch size (patches), 400 steps per epoch")
     draw_paper(axes[1, 0], steps, read_tidy(snakemake.input.published))

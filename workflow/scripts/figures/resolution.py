@@ -7,13 +7,12 @@ from denoising.evaluation.resolution import LEAST_CORRELATION, LEAST_TRANSFER
 from denoising.evaluation.resolution_summary import curve_means
 from denoising.evaluation.scores import method_of, read_scores, read_tidy
 from denoising.report import style
-from denoising.report.score_panels import by_condition, filter_entries
-from denoising.running.logs import open_log
+from denoising.report.score_panels import by_condition, filter_entries, labelled, score_grid
 from denoising.study.baselines import BASELINES
 from denoising.study.names import INPUT
 
 # Direction and metric to the label of a row
-ROWS = {
+LABELS = {
     ("xy", "correlation"): "correlation\nwith truth, XY",
     ("xy", "transfer"): "transfer\nof truth, XY",
     ("z", "correlation"): "correlation\nwith truth, Z",
@@ -25,15 +24,20 @@ PERIODS = (20, 10, 5, 3, 2, 1.5, 1, 0.7, 0.5, 0.4, 0.3, 0.2, 0.15, 0.1)
 APART = 0.12  # of an axis, at least, between two labels
 
 
-def draw_panel(ax, data, row):
+def draw_panel(ax, data):
     """A line with its band per method, and the level below which details are counted as lost."""
-    metric = row[1]
+    metric = data["metric"].iloc[0]
     ax.axhline(LEVELS[metric], color="0.3", linestyle=":")
     for name, rows in data.groupby("method", sort=False):
         ax.plot(rows["frequency"], rows["mean"], **looks[name])
         band = {"color": looks[name]["color"], "alpha": 0.12, "linewidth": 0}
         ax.fill_between(rows["frequency"], rows["low"], rows["high"], **band)
     ax.set(ylim=(-0.1, TOPS[metric]), xlim=(0, data["frequency"].max()))
+    unit = "µm" if study.datasets[data["tested_on"].iloc[0]].voxel_size else "voxel"
+    if metric == "correlation":
+        label_periods(ax, unit)
+    else:
+        ax.set_xlabel(f"frequency (cycles per {unit})")
 
 
 def label_periods(ax, unit):
@@ -50,18 +54,16 @@ def label_periods(ax, unit):
     upper.set_xlabel(f"period ({unit})", size=style.SMALL, labelpad=2)
 
 
-with open_log(snakemake.log[0]):
-    style.use_theme()
-    study = snakemake.params.study
+with style.drawing(snakemake) as study:
     scores = read_scores(snakemake.input.scores)
     curves = pd.concat([read_tidy(path) for path in snakemake.input.curves])
     curves = curves.assign(method=method_of(curves))
     best = {name: best_baseline(scores, name) for name in study.tested_datasets}
     is_best = curves["method"] == curves["tested_on"].map(best)
     curves = curves[is_best | ~curves["method"].isin(BASELINES)]
-    curves, titles = by_condition(curves, study, ends_only=True)
-    means, _ = by_condition(curve_means(curves), study, ends_only=True)
-    means = means.assign(row=list(zip(means["direction"], means["metric"], strict=True)))
+    means = by_condition(curve_means(curves), study, ends_only=True)
+    keys = zip(means["direction"], means["metric"], strict=True)
+    means = means.assign(panel=labelled(keys, LABELS))
     networks = [name for name in study.with_ensembles(study.models) if name in set(means["method"])]
     looks = {
         name: {"color": colour, "linestyle": "-"} for name, colour in style.palette(study).items()
@@ -70,22 +72,11 @@ with open_log(snakemake.log[0]):
     # On top, as the curve of a blurred image hides that of the image
     looks[INPUT] = {"color": "0.3", "linestyle": "--", "zorder": 3}
 
-    rows = [row for row in ROWS if row in set(means["row"])]
-    facets = {"row": "row", "row_order": rows, "col": "title", "col_order": titles}
-    grid = style.grid_of(means, 32.0, sharex=False, sharey="row", **facets)
+    grid = score_grid(means, 32.0, sharex=False, sharey="row")
     for (i, j, _), data in grid.facet_data():
-        ax = grid.axes[i, j]
-        draw_panel(ax, data, rows[i])
-        dataset = study.datasets[data["tested_on"].iloc[0]]
-        unit = "µm" if dataset.voxel_size else "voxel"
-        if rows[i][1] == "correlation":
-            label_periods(ax, unit)
-        else:
-            ax.set_xlabel(f"frequency (cycles per {unit})")
-        ax.set_ylabel("" if j else ROWS[rows[i]])
-        grid.axes[0, j].set_title(titles[j])
+        draw_panel(grid.axes[i, j], data)
     legend = [style.entry(INPUT, **looks[INPUT])]
     legend += filter_entries(means, study, linestyle="-", marker="")
     legend += [style.entry(style.model_label(name, study), **looks[name]) for name in networks]
-    note = style.interval_note(means["n"], study, over_trainings=False) + " Dotted: 1/7 and 1/2."
+    note = style.interval_note(means, study) + " Dotted: 1/7 and 1/2."
     style.finish(grid.figure, snakemake, note, legend)

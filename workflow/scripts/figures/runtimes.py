@@ -1,13 +1,12 @@
 """Training time of every run, ours apart from the published, and time per epoch against steps."""
 
+import numpy as np
 import seaborn as sns
-from matplotlib import pyplot as plt
 
 from denoising.evaluation.published import published_runtimes
 from denoising.evaluation.runtimes import group_line, line_groups, our_runtimes
 from denoising.evaluation.scores import read_tidy
 from denoising.report import style
-from denoising.running.logs import open_log
 
 UNITS = {"s": 1, "min": 60, "h": 3600}
 
@@ -20,7 +19,6 @@ def draw_times(ax, rows, title):
     look = {"size": 4, "jitter": False, "legend": source.nunique() > 1}
     sns.stripplot(x=seconds / UNITS[unit], y=rows["model"], hue=source, ax=ax, **look)
     ax.set(xlabel=f"training time ({unit})", ylabel="", title=title, xlim=(0, None))
-    ax.grid(axis="both")
 
 
 def draw_lines(ax, groups):
@@ -34,12 +32,9 @@ def draw_lines(ax, groups):
     ax.set(xlabel="steps per epoch (batches)", ylabel="time per epoch (s)")
     ax.set(xlim=(0, None), ylim=(0, None))
     ax.legend(loc="upper left")
-    ax.grid(axis="both")
 
 
-with open_log(snakemake.log[0]):
-    style.use_theme()
-    study = snakemake.params.study
+with style.drawing(snakemake) as study:
     histories = dict(zip(study.runs, snakemake.input.histories, strict=True))
     published = published_runtimes(read_tidy(snakemake.input.published), study)
     tables = {"this study": our_runtimes(histories, study), "published": published}
@@ -47,13 +42,15 @@ with open_log(snakemake.log[0]):
     groups = {title: line_groups(rows) for title, rows in tables.items()}
     columns = 2 if any(groups.values()) else 1
     heights = [12 + 4.2 * max(rows["model"].nunique(), 4) for rows in tables.values()]
-    size = (style.WIDTH * style.MM, sum(heights) * style.MM)
-    figure = plt.figure(figsize=size)
-    grid = figure.add_gridspec(len(tables), columns, height_ratios=heights)
-    for i, (title, rows) in enumerate(tables.items()):
-        draw_times(figure.add_subplot(grid[i, 0]), rows, title)
+    figure, axes = style.panels_of(len(tables), columns, np.mean(heights), height_ratios=heights)
+    for places, (title, rows) in zip(axes, tables.items(), strict=True):
+        draw_times(places[0], rows, title)
         if groups[title]:
-            draw_lines(figure.add_subplot(grid[i, 1]), groups[title])
+            draw_lines(places[1], groups[title])
+        elif columns == 2:
+            places[1].set_axis_off()
+    for ax in axes.flat:
+        ax.grid(axis="both")
     note = "A point per training. Times of different machines do not compare."
     if columns == 2:
         note += " Lines: least squares through runs alike in all but their steps per epoch."

@@ -8,9 +8,7 @@ from denoising.evaluation.published import published_scores
 from denoising.evaluation.scores import method_of, read_tidy
 from denoising.report import score_panels as panels
 from denoising.report import style
-from denoising.running.logs import open_log
 from denoising.study.metrics import METRICS, SHOWN
-from denoising.study.names import INPUT
 
 STEPS = {
     "2019, roles swapped": "2019 study: input\ntaken for ground truth",
@@ -30,22 +28,19 @@ def draw_panel(ax, means):
     lines = dict.fromkeys(names, "--") | {names[-1]: ":", names[0]: "-"}
     for (method, condition), rows in means.groupby(["method", "condition"], sort=False):
         y = rows["step"] + NUDGE * (names.index(condition) - (len(names) - 1) / 2)
-        look = looks[method] | {"linestyle": lines[condition]}
-        ax.errorbar(rows["mean"], y, xerr=panels.reach_of(rows), **look)
+        line = {"xerr": panels.reach_of(rows), "linestyle": lines[condition]}
+        ax.errorbar(rows["mean"], y, **looks[method], **line)
         known = published.merge(rows[SERIES].drop_duplicates())
-        for source, fill in panels.PUBLISHED.items():
-            marks = known.loc[known["source"].str.startswith(source), "mean"]
-            end = y.max() if source == "CARE paper" else y.min()
-            ax.plot(marks, [end] * len(marks), fillstyle=fill, **looks[method] | {"linestyle": ""})
+        is_paper = known["source"].str.startswith("CARE paper")
+        ends = is_paper.map({True: y.max(), False: y.min()})
+        panels.draw_published(ax, known["mean"], ends, known["source"], **looks[method])
     labels = means.drop_duplicates("step").set_index("step")["label"].sort_index()
     ax.set_yticks(labels.index, labels.replace(STEPS))
     ax.set_ylim(labels.index.max() + 0.5, labels.index.min() - 0.5)
     ax.grid(axis="x")
 
 
-with open_log(snakemake.log[0]):
-    style.use_theme()
-    study = snakemake.params.study
+with style.drawing(snakemake) as study:
     means = explanation_means(read_tidy(snakemake.input.explanation))
     # What other programs print is no step from one protocol to the other; the table has it
     means = means[(means["step"] <= PAPER_STEP) & means["metric"].isin(SHOWN)]
@@ -62,11 +57,9 @@ with open_log(snakemake.log[0]):
         grid.axes[-1, j].set_xlabel(METRICS[SHOWN[j]].axis)
         grid.axes[i, 0].set_title(study.datasets[datasets[i]].label, loc="left", weight="bold")
 
-    methods = [name for name in (INPUT, *study.models) if name in set(means["method"])]
-    legend = style.method_entries(methods, study)
+    legend = style.entries([name for name in looks if name in set(means["method"])], study)
     drawn = {line.get_linestyle() for ax in grid.axes.flat for line in ax.lines}
     legend += [style.entry(name, linestyle=line) for name, line in LINES.items() if line in drawn]
     legend += panels.published_entries(published)
-    note = style.interval_note(means["n"], study, over_trainings=False)
-    note += " Each step keeps the changes of the steps above it."
+    note = style.interval_note(means, study) + " Each step keeps the changes above it."
     style.finish(grid.figure, snakemake, note, legend)

@@ -16,14 +16,10 @@ EDGE = [patheffects.withStroke(linewidth=2.0, foreground="black")]
 Window = tuple[slice, slice]  # rows and columns of a section that an inset enlarges
 
 
-def grey_scale(image: np.ndarray) -> PowerNorm:
-    """From black at the lower to white at the upper of `CONTRAST`'s percentiles."""
-    low, high = np.percentile(image, CONTRAST)
-    return PowerNorm(GAMMA, low, high if high > low else low + 1, clip=True)
-
-
-def show(ax: Axes, image: np.ndarray, scale: PowerNorm, window: Window | None = None) -> None:
-    """Draw an image (Y, X), and enlarge the window in the upper right corner."""
+def show(ax: Axes, image: np.ndarray, reference: np.ndarray, window: Window | None = None) -> None:
+    """Draw an image (Y, X) on the grey scale of `reference`, and its window in the upper corner."""
+    low, high = np.percentile(reference, CONTRAST)
+    scale = PowerNorm(GAMMA, low, high if high > low else low + 1, clip=True)
     ax.imshow(image, cmap="gray", norm=scale, interpolation="auto")
     ax.set(xticks=[], yticks=[])
     ax.grid(False)

@@ -4,7 +4,7 @@ NRMSE stands once: that of restorations is the same under both protocols. SSIM h
 protocol. The input, which lies far from all restorations, is a number at the edge of its panel.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,55 +14,55 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from denoising.evaluation.scores import OURS
-from denoising.report.style import GREY, entry, grid_of, looks
+from denoising.report.style import GREY, entries, entry, grid_of, looks
 from denoising.study.baselines import BASELINES
 from denoising.study.metrics import METRICS, PROTOCOLS, SHOWN
 from denoising.study.names import INPUT
 from denoising.study.study import Study
 
+SPREAD = 0.7  # of the place of one condition: over it stand its methods
 PUBLISHED = {"2019 study": "none", "CARE paper": "bottom"}  # how the marks of a source are filled
+
+
+def labelled(keys: Iterable[Any], labels: Mapping[Any, str]) -> pd.Categorical:
+    """The label of each key, or none; panels of a grid by it have the order of `labels`."""
+    order = list(dict.fromkeys(labels.values()))
+    return pd.Categorical([labels.get(key) for key in keys], order).remove_unused_categories()
 
 
 def with_panels(means: pd.DataFrame, study: Study) -> pd.DataFrame:
     """`compared_means` that figures show, with the label of the `panel` of each."""
-    panel = means["metric"].map({name: METRICS[name].axis for name in SHOWN})
-    is_nrmse = means["metric"] == "nrmse"
+    labels = {(metric, name): METRICS[metric].axis for metric in SHOWN for name in study.protocols}
     if len(study.protocols) > 1:
-        how = means["protocol"].map({name: f"\n({PROTOCOLS[name].label})" for name in PROTOCOLS})
-        panel += how.where(~is_nrmse, "")
-    is_repeated = is_nrmse & (means["source"] == OURS) & (means["protocol"] != study.protocols[0])
-    return means.assign(panel=panel)[panel.notna() & ~is_repeated]
+        for name in study.protocols:
+            labels["ssim", name] += f"\n({PROTOCOLS[name].label})"
+    panel = labelled(zip(means["metric"], means["protocol"], strict=True), labels)
+    is_repeated = (means["metric"] == "nrmse") & (means["protocol"] != study.protocols[0])
+    is_repeated &= means["source"] == OURS
+    return means.assign(panel=panel)[~is_repeated].dropna(subset="panel")
 
 
-def by_condition(
-    rows: pd.DataFrame, study: Study, ends_only: bool = False
-) -> tuple[pd.DataFrame, list[str]]:
-    """Rows with the `title` of their test set and condition, and all titles in order.
+def by_condition(rows: pd.DataFrame, study: Study, ends_only: bool = False) -> pd.DataFrame:
+    """Rows with the `title` of their test set and condition.
 
     With `ends_only`, those of the cleanest and the noisiest condition of each test set.
     """
     titles = {}
-    tested = set(rows["tested_on"])
-    for dataset in (each for each in study.datasets.values() if each.name in tested):
+    for dataset in study.datasets.values():
         names = dataset.condition_names
         for name in (names[0], names[-1]) if ends_only else names:
             titles[dataset.name, name] = f"{dataset.label},\n{dataset.condition_label(name)}"
     keys = zip(rows["tested_on"], rows["condition"], strict=True)
-    rows = rows.assign(title=list(map(titles.get, keys)))
-    return rows.dropna(subset="title"), list(titles.values())
+    return rows.assign(title=labelled(keys, titles)).dropna(subset="title")
 
 
-def score_grid(rows: pd.DataFrame, titles: Sequence[str]) -> sns.FacetGrid:
-    """Empty panels: a row per metric and protocol, a column per value of `title`."""
-    order = ["metric", "protocol"]  # NRMSE, then SSIM by the paper's protocol first
-    panels = list(rows.sort_values(order)["panel"].unique())
-    facets = {"row": "panel", "row_order": panels, "col": "title", "col_order": titles}
-    grid = grid_of(rows, 36.0, sharex="col", sharey="row", **facets)
-    grid.set(ymargin=0.15)  # room for the score of the input
-    for ax, title in zip(grid.axes[0], titles, strict=True):
+def score_grid(rows: pd.DataFrame, height: float, **facets: Any) -> sns.FacetGrid:
+    """Empty panels: a row per `panel`, a column per `title`, both named by these labels."""
+    grid = grid_of(rows, height, row="panel", col="title", **facets)
+    for ax, title in zip(grid.axes[0], grid.col_names, strict=True):
         ax.set_title(title)
-    for ax, panel in zip(grid.axes[:, 0], panels, strict=True):
-        ax.set_ylabel(panel)
+    for ax, label in zip(grid.axes[:, 0], grid.row_names, strict=True):
+        ax.set_ylabel(label)
     return grid
 
 
@@ -76,11 +76,30 @@ def reach_of(rows: pd.DataFrame) -> np.ndarray:
     return np.nan_to_num([rows["mean"] - rows["low"], rows["high"] - rows["mean"]])
 
 
-def draw_published(ax: Axes, x: Iterable[float], rows: pd.DataFrame, **look: Any) -> None:
+def draw_published(ax: Axes, x: pd.Series, y: pd.Series, source: pd.Series, **look: Any) -> None:
     """Published means, as open marks by their source."""
-    for source, fill in PUBLISHED.items():
-        chosen = rows.assign(x=x)[rows["source"].str.startswith(source)]
-        ax.plot(chosen["x"], chosen["mean"], linestyle="", fillstyle=fill, zorder=4, **look)
+    for name, fill in PUBLISHED.items():
+        chosen = source.str.startswith(name)
+        ax.plot(x[chosen], y[chosen], **look | {"linestyle": "", "fillstyle": fill, "zorder": 4})
+
+
+def draw_by_condition(ax: Axes, rows: pd.DataFrame, methods: Iterable[str], study: Study) -> None:
+    """Methods side by side at every condition; the input, if it is none of them, as a number."""
+    dataset = study.datasets[rows["tested_on"].iloc[0]]
+    places = {name: i for i, name in enumerate(dataset.condition_names)}
+    shown = [name for name in methods if name in set(rows["method"])]
+    if INPUT not in shown:
+        draw_input(ax, rows, places)
+    width = SPREAD / len(shown)
+    for i, method in enumerate(shown):
+        chosen = rows[rows["method"] == method]
+        look = looks(study)[method]
+        x = chosen["condition"].map(places) + (i + 0.5) * width - SPREAD / 2
+        is_ours = chosen["source"] == OURS
+        draw_means(ax, x[is_ours], chosen[is_ours], **look)
+        draw_published(ax, x + 0.3 * width, chosen["mean"], chosen["source"], **look)
+    ax.set_xticks(list(places.values()), [dataset.condition_label(name) for name in places])
+    ax.set_xlim(-0.5, len(places) - 0.5)
 
 
 def draw_input(ax: Axes, rows: pd.DataFrame, places: Mapping[str, float]) -> None:
@@ -94,15 +113,11 @@ def draw_input(ax: Axes, rows: pd.DataFrame, places: Mapping[str, float]) -> Non
 
 def published_entries(rows: pd.DataFrame, marker: str = "o") -> list[Line2D]:
     """Legend entries of the sources of published means."""
-    return [
-        entry(f"published: {source}", marker=marker, fillstyle=fill)
-        for source, fill in PUBLISHED.items()
-        if rows["source"].str.startswith(source).any()
-    ]
+    names = [name for name in PUBLISHED if rows["source"].str.startswith(name).any()]
+    return [entry(f"published: {n}", marker=marker, fillstyle=PUBLISHED[n]) for n in names]
 
 
 def filter_entries(rows: pd.DataFrame, study: Study, **look: Any) -> list[Line2D]:
     """Legend entries of the best filters among these rows."""
     names = [name for name in BASELINES if name in set(rows["method"])]
-    labels = {name: f"best filter: {BASELINES[name].label}" for name in names}
-    return [entry(label, **looks(study)[name] | look) for name, label in labels.items()]
+    return entries(names, study, "best filter: ", **look)

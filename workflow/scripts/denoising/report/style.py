@@ -6,17 +6,20 @@ ensemble, have the same. A shape stands for the dataset that a model was trained
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from denoising.running import logs
 from denoising.study.baselines import BASELINES
 from denoising.study.names import INPUT
 from denoising.study.study import Study
@@ -39,11 +42,14 @@ LINES = {"axes.grid": True, "axes.grid.axis": "y", "grid.color": GRID, "errorbar
 FILES = {"font.family": "DejaVu Sans", "savefig.dpi": 300, "pdf.fonttype": 42}
 
 
-def use_theme() -> None:
-    """Set the theme of all figures, whatever the user's own settings are."""
-    mpl.use("agg")
-    mpl.rcdefaults()
-    sns.set_theme(PRINT, "ticks", COLOURS, rc=AXES | LINES | FILES)
+@contextmanager
+def drawing(job: Any) -> Iterator[Study]:
+    """Open a figure's log and set the theme of all figures, whatever the user's settings are."""
+    with logs.open_log(job.log[0]):
+        mpl.use("agg")
+        mpl.rcdefaults()
+        sns.set_theme(PRINT, "ticks", COLOURS, rc=AXES | LINES | FILES)
+        yield job.params.study
 
 
 def palette(study: Study) -> dict[str, Any]:
@@ -57,18 +63,13 @@ def palette(study: Study) -> dict[str, Any]:
     return colours | {name: colours[model] for name, model in study.ensembles.items()}
 
 
-def markers(study: Study) -> dict[str, str]:
-    """The marker of every model, ensemble and baseline, and of the input, by name."""
-    shapes = {name: baseline.marker for name, baseline in BASELINES.items()} | {INPUT: "D"}
-    of_dataset = dict(zip(study.datasets, itertools.cycle(MARKERS), strict=False))
-    shapes |= {name: of_dataset[model.trained_on] for name, model in study.models.items()}
-    return shapes | dict.fromkeys(study.ensembles, ENSEMBLE_MARKER)
-
-
 def looks(study: Study) -> dict[str, dict[str, Any]]:
     """Colour and marker of every model, ensemble and baseline, and of the input, by name."""
-    shapes = markers(study)
-    return {name: {"color": c, "marker": shapes[name]} for name, c in palette(study).items()}
+    markers = {name: baseline.marker for name, baseline in BASELINES.items()} | {INPUT: "D"}
+    of_dataset = dict(zip(study.datasets, itertools.cycle(MARKERS), strict=False))
+    markers |= {name: of_dataset[model.trained_on] for name, model in study.models.items()}
+    markers |= dict.fromkeys(study.ensembles, ENSEMBLE_MARKER)
+    return {name: {"color": c, "marker": markers[name]} for name, c in palette(study).items()}
 
 
 def model_label(name: str, study: Study) -> str:
@@ -85,37 +86,38 @@ def entry(label: str, **look: Any) -> Line2D:
     return Line2D([], [], label=label, **{"linestyle": "", "color": "0.3", **look})
 
 
-def method_entries(names: Iterable[str], study: Study) -> list[Line2D]:
-    """Legend entries of methods: their colours and markers."""
-    return [entry(model_label(name, study), **looks(study)[name]) for name in names]
+def entries(names: Iterable[str], study: Study, prefix: str = "", **look: Any) -> list[Line2D]:
+    """Legend entries of methods: their colours and markers, unless `look` has others."""
+    return [entry(prefix + model_label(n, study), **looks(study)[n] | look) for n in names]
+
+
+def panels_of(rows: int, columns: int, height: float, **options: Any) -> tuple[Figure, np.ndarray]:
+    """Empty panels (rows, columns), `height` mm each and together as wide as the page."""
+    size = (WIDTH * MM, rows * height * MM)
+    return plt.subplots(rows, columns, figsize=size, squeeze=False, **options)
 
 
 def grid_of(data: pd.DataFrame, height: float, **facets: Any) -> sns.FacetGrid:
     """Empty panels without titles, `height` mm each and together as wide as the page."""
-    columns = len(facets["col_order"])
-    grid = sns.FacetGrid(data, height=height * MM, aspect=WIDTH / columns / height, **facets)
-    return grid.set_titles("")
+    aspect = WIDTH / data[facets["col"]].nunique() / height
+    return sns.FacetGrid(data, height=height * MM, aspect=aspect, **facets).set_titles("")
 
 
-def interval_note(volumes: Iterable[float], study: Study, over_trainings: bool = True) -> str:
-    """The note under means with intervals over these numbers of volumes, and over trainings."""
-    counts = sorted({int(count) for count in volumes if not math.isnan(count)})
-    seeds = max(len(model.seeds) for model in study.models.values())
-    has_intervals = counts[-1] > 2
-    note = "Mean and 95 % interval (Student's t) over " if has_intervals else "Mean over "
-    note += " and ".join(map(str, counts)) + " test volumes"
-    note += " and over trainings" if seeds > 1 and over_trainings else ""
+def interval_note(means: pd.DataFrame, study: Study) -> str:
+    """The note under `summarise`d means, with intervals over volumes, and over trainings."""
+    counts = sorted(means["n"].dropna().unique())
+    note = "Mean and 95 % interval (Student's t) over " if counts[-1] > 2 else "Mean over "
+    note += " and ".join(f"{count:.0f}" for count in counts) + " test volumes"
+    note += " and over trainings" if means["seeds"].max() > 1 else ""
     note += "; no interval of fewer than three volumes" if counts[0] < 3 else ""
-    return note + ("; one training per model." if seeds == 1 else ".")
+    trains_once = all(len(model.seeds) == 1 for model in study.models.values())
+    return note + ("; one training per model." if trains_once else ".")
 
 
-def finish(
-    figure: Figure, job: Any, note: str, legend: Sequence[Line2D] = (), compress: bool = False
-) -> None:
+def finish(figure: Figure, job: Any, note: str, legend: Sequence[Line2D] = ()) -> None:
     """Add title and legend above a figure, and one line of note below; write it with its caption.
 
-    The figure is as high as its panels alone. `job` is Snakemake's object of the script. `compress`
-    closes the gaps that panels of images leave.
+    The figure is as high as its panels alone. `job` is Snakemake's object of the script.
     """
     panels = figure.get_figheight() / MM
     longest = max((len(str(handle.get_label())) for handle in legend), default=1)
@@ -129,8 +131,9 @@ def finish(
     figure.text(1 - left, top, job.params.study.title, va="top", ha="right", color="0.4")
     figure.text(left, 1.2 / height, note, va="bottom", size=SMALL, color="0.3")
     rect = (0.004, FOOT / height, 0.992, panels / height)
-    pad = (0.4 if compress else 1.0) * MM
-    figure.set_layout_engine("constrained", rect=rect, h_pad=pad, w_pad=pad, compress=compress)
+    has_images = any(ax.images for ax in figure.axes)  # which stand close together
+    pad = (0.4 if has_images else 1.0) * MM
+    figure.set_layout_engine("constrained", rect=rect, h_pad=pad, w_pad=pad, compress=has_images)
     figure.savefig(job.output.pdf, metadata={"CreationDate": None})
     figure.set_layout_engine("none")  # laid out once, so that both files are alike
     figure.savefig(job.output.png, metadata={"Software": None})
