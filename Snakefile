@@ -29,9 +29,8 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/published.smk"
 
 
-# Snakemake may still find a finished training incomplete, so checkpoints stay until a run succeeds
-onsuccess:
-    remove_finished_checkpoints()
+onstart:
+    say_what_trains_again()
 
 
 rule all:

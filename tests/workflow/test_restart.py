@@ -69,7 +69,7 @@ def test_a_killed_training_goes_on_with_the_next_run(workflow, miniature_config,
         "--",
         MODEL,
     ]
-    arguments[-1] += "/weights_best.h5"
+    arguments[-1] += "/training.json"
     workflow.run(*arguments)
     unstopped = tmp_path / "unstopped"
     shutil.move(tmp_path / MODEL, unstopped)
@@ -82,7 +82,7 @@ def test_a_killed_training_goes_on_with_the_next_run(workflow, miniature_config,
         os.kill(training_process(tmp_path), number)
         said = snakemake.communicate(timeout=60)[0]
         assert snakemake.returncode != 0
-        assert not (tmp_path / MODEL / "weights_best.h5").exists()
+        assert not (tmp_path / MODEL / "training.json").exists()
     assert "stopped by SIGTERM after" in said  # on the console
 
     # As when the machine goes down: Snakemake has no time to clean up, and part of a model folder
@@ -105,6 +105,35 @@ def test_a_killed_training_goes_on_with_the_next_run(workflow, miniature_config,
         for each in (tmp_path / MODEL, unstopped)
     )
     pd.testing.assert_frame_equal(these, those, check_exact=True)
-    assert not list(
-        tmp_path.glob("results/checkpoints/*/*")
-    )  # nothing is left of it when all has gone well
+    # No checkpoint is left of it when all has gone well
+    kept = [path.name for path in tmp_path.glob("results/checkpoints/*/*/*")]
+    assert kept == ["finished.json"]
+
+
+def test_a_finished_model_stays_until_its_successor_is_done(workflow, miniature_config, tmp_path):
+    """A change that makes a training fail, and back."""
+    model = tmp_path / MODEL
+    target = ["--cores", "1", "--directory", tmp_path, "--resources", "gpu=1"]
+
+    def run(name, check=True, **changes):
+        miniature_config["training"] |= changes
+        config = workflow.write_config(miniature_config, f"{name}.yaml")
+        return workflow.run(f"{MODEL}/training.json", *target, "--configfile", config, check=check)
+
+    run("first", epochs=2, learning_rate=0.001)
+    finished = (model / "weights_best.h5").read_bytes()
+    described = (model / "training.json").read_bytes()
+
+    failed = run("diverging", check=False, learning_rate=1e30)
+    assert failed.returncode
+    assert "planaria-100 will be trained again, for about 0:0" in failed.said
+    assert "because settings changed: learning_rate 0.001 -> 1e+30; the finished" in failed.said
+    assert (model / "weights_best.h5").read_bytes() == finished
+    again = run("diverging", check=False)  # the finished model is not taken for the new one
+    assert again.returncode
+
+    said = run("first", learning_rate=0.001).said
+    assert "epoch" not in said
+    assert "it was trained like this before" in said
+    assert (model / "weights_best.h5").read_bytes() == finished
+    assert (model / "training.json").read_bytes() == described

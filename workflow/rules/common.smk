@@ -22,6 +22,7 @@ search_path = [str(SCRIPTS), os.environ.get("PYTHONPATH")]
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, search_path)))
 
 from denoising.images.matching import match_pairs
+from denoising.running import retraining
 from denoising.running.names import any_of
 from denoising.running.provenance import code_version as version_of
 from denoising.running.provenance import recorded_title

@@ -109,7 +109,10 @@ rule import_pairs:
     resources:
         mem_mb=growing(2000),
     params:
-        names=lambda wildcards: [pair[0] for pair in image_pairs(wildcards.dataset)],
+        # Which file is low and which is high: the set of input files does not tell
+        pairs=lambda wildcards: [
+            list(map(str, pair)) for pair in image_pairs(wildcards.dataset)
+        ],
         axes=lambda wildcards: dataset_of(wildcards).axes,
         test_fraction=lambda wildcards: dataset_of(wildcards).source.test_fraction,
         seed=STUDY.seed,

@@ -103,12 +103,25 @@ def of_training(pattern):
     return path
 
 
-def remove_finished_checkpoints():
-    """Remove the checkpoints of finished trainings; those of interrupted trainings stay."""
-    for finished in Path("results/checkpoints").glob("*/*/finished"):
-        shutil.rmtree(finished.parent)
-        if not any(finished.parents[1].iterdir()):
-            finished.parents[1].rmdir()
+def until_replaced(path):
+    """An output that stays while a new one is made, where results are local files.
+
+    Snakemake takes it for new if the job fails, so the rule needs another output beside it.
+    """
+    stored = workflow.storage_settings.default_storage_provider
+    return path if stored else update(path)
+
+
+def say_what_trains_again():
+    """Say on the console which finished models will be trained again, why, and for how long."""
+    for job in workflow.dag.needrun_jobs():
+        folder = Path("results/models", job.wildcards.get("run", ""))
+        if job.rule.name == "train" and (folder / "training.json").is_file():
+            reason = workflow.dag.reason(job)
+            has_new_data = reason.updated_input or reason.updated_input_run
+            why = retraining.cause(reason.forced, bool(has_new_data or reason.input_changed))
+            settings = training_settings(job.wildcards)
+            logger.warning(retraining.announcement(folder, settings, why))
 
 
 # restore.smk

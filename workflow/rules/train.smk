@@ -5,7 +5,8 @@ rule train:
     """Train one model with one seed: csbdeep's CARE, on the device that the config names.
 
     A training that was killed continues from its last checkpoint. Checkpoints are no output,
-    because Snakemake removes the outputs of a job that fails.
+    because Snakemake removes the outputs of a job that fails. An earlier model stays until this one
+    is written; training.json goes at once, so that it is never taken for this one.
     """
     input:
         X=of_training("results/patches/{dataset}/X.npy"),
@@ -13,9 +14,9 @@ rule train:
         description=of_training("results/patches/{dataset}/patches.json"),
         split=of_training("results/splits/{dataset}/{split}.csv"),
     output:
-        config="results/models/{run}/config.json",
-        weights="results/models/{run}/weights_best.h5",
-        history="results/models/{run}/history.csv",
+        config=until_replaced("results/models/{run}/config.json"),
+        weights=until_replaced("results/models/{run}/weights_best.h5"),
+        history=until_replaced("results/models/{run}/history.csv"),
         training="results/models/{run}/training.json",
     log:
         "logs/train/{run}.log",

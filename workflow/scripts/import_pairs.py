@@ -7,9 +7,7 @@ from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
     params = snakemake.params
-    low = map(Path, snakemake.input.low)
-    high = map(Path, snakemake.input.high)
-    pairs = list(zip(params.names, low, high, strict=True))
+    pairs = [(name, Path(low), Path(high)) for name, low, high in params.pairs]
     volumes = Path(snakemake.output.volumes)
     import_pairs(pairs, params.axes, "low", params.test_fraction, params.seed, volumes)
     record_pairs(pairs, Path(snakemake.output.record))

@@ -39,7 +39,7 @@ from made_up_training import (
 )
 from numpy.lib.format import open_memmap
 
-from denoising.training import checkpoints, collapse, costs, loop
+from denoising.training import checkpoints, collapse, costs, loop, model_folder
 from denoising.training.batches import PatchPairs
 from denoising.training.loop import Folders, Trainer, train
 from denoising.training.network import Device, care_config, use_device
@@ -437,7 +437,44 @@ def test_a_counter_that_refuses_once_ends_no_training(patches, tmp_path, monkeyp
     assert history["gpu_energy_kj"].tolist()[1:] == [1, 2]
 
 
-def test_going_on_with_other_threads_is_said(patches, models, caplog, untraced):
+def test_a_finished_training_is_done_if_its_model_is_still_there(patches, tmp_path, untraced):
+    train_model(patches, tmp_path / "worm", epochs=1)
+    (record,) = checkpoints_of(tmp_path / "worm").glob("*/*")
+    assert record.name == "finished.json"  # no checkpoint is left
+    first = described(tmp_path / "worm")
+    (tmp_path / "worm/training.json").unlink()
+    train_model(patches, tmp_path / "worm", epochs=1)
+    assert described(tmp_path / "worm") == first
+    train_model(patches, tmp_path / "worm", epochs=2)
+    assert len(list(checkpoints_of(tmp_path / "worm").glob("*/*"))) == 1
+
+
+@pytest.mark.parametrize("name", ["weights_best.h5", "config.json", "history.csv"])
+def test_it_is_not_done_if_a_file_of_the_model_is_another(patches, tmp_path, untraced, name):
+    train_model(patches, tmp_path / "worm", epochs=1)
+    with (tmp_path / "worm" / name).open("ab") as file:
+        file.write(b" ")
+    train_model(patches, tmp_path / "worm", epochs=1)
+    assert model_folder.holds(tmp_path / "worm", described(tmp_path / "worm"))
+
+
+def test_a_finished_model_stays_until_its_successor_is_done(patches, tmp_path, untraced):
+    train_model(patches, tmp_path / "worm", epochs=1)
+    weights = best_weights(tmp_path / "worm")
+    with pytest.raises(FloatingPointError):
+        train_model(patches, tmp_path / "worm", epochs=1, learning_rate=1e30)
+    assert_same(best_weights(tmp_path / "worm"), weights)
+
+
+@pytest.fixture
+def killed_at_the_end(monkeypatch):
+    """Trainings keep their checkpoints, as if each were killed when its model is written."""
+    monkeypatch.setattr(checkpoints, "finish", lambda folder, description: None)
+
+
+def test_going_on_with_other_threads_is_said(
+    patches, models, caplog, untraced, killed_at_the_end
+):
     train_model(patches, models / "threads", epochs=1)
     other = Device("CPU", "CPU, 3 threads")
     train_model(patches, models / "threads", device=other, epochs=1)

@@ -6,9 +6,9 @@ it lie
     epoch-00012.npz               after 12 epochs
     epoch-00012-step-00007.npz    7 steps into epoch 13, where the training was asked to stop
     restart-1-epoch-00003.npz     3 epochs after its network collapsed and it started again
-    finished                      empty; it exists once the model folder is written
 
 and no more than the newest two of the first kinds; those of a restart are newer than all before it.
+Once the model folder is written, they are replaced by finished.json, a copy of its training.json.
 Each npz holds the network's weights, the optimizer's variables and the best epoch's weights
 (weights_0, ...; optimizer_0, ...; best_0, ...), and a JSON text: the history, a row per epoch, and
 the losses of the steps since. Learning rate, best epoch and order of patches follow from these
@@ -19,6 +19,7 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 import zipfile
 import zlib
 from dataclasses import dataclass, field, replace
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 ARRAYS = ("weights", "optimizer", "best")
 METADATA = ("history", "losses", "seconds", "energy", "restarts", "device")
 KEPT = 2
+FINISHED = "finished.json"
 
 
 @dataclass
@@ -144,12 +146,28 @@ def load(folder: Path) -> State | None:
     return None
 
 
-def finish(folder: Path) -> None:
-    """Mark a training whose model folder is written.
+def finish(folder: Path, description: dict[str, Any]) -> None:
+    """Keep the description of a training whose model folder is written, not its checkpoints.
 
-    The workflow removes its checkpoints after a run without errors.
+    Descriptions of other trainings of the run go: their model has been replaced.
     """
-    (folder / "finished").touch()
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / "finished.partial"
+    partial.write_text(json.dumps(description))
+    os.replace(partial, folder / FINISHED)
+    for checkpoint in _newest_first(folder):
+        checkpoint.unlink()
+    for other in folder.parent.glob(f"*/{FINISHED}"):
+        if other.parent != folder:
+            shutil.rmtree(other.parent)
+
+
+def finished(folder: Path) -> dict[str, Any] | None:
+    """The description of a finished training; None if it has not finished."""
+    try:
+        return json.loads((folder / FINISHED).read_text())
+    except FileNotFoundError:
+        return None
 
 
 def _newest_first(folder: Path) -> list[Path]:

@@ -19,11 +19,11 @@ import pandas as pd
 import tensorflow as tf
 
 from denoising.study.training import Compute, TrainingRun
-from denoising.training import checkpoints, collapse, costs
+from denoising.training import checkpoints, collapse, costs, model_folder
 from denoising.training.batches import PatchPairs, input_losses, read_ahead, validation_subset
 from denoising.training.checkpoints import State
 from denoising.training.failures import describe_not_finite
-from denoising.training.model_folder import Origin, write_model_folder
+from denoising.training.model_folder import Origin
 from denoising.training.network import Device
 from denoising.training.progress import (
     Epoch,
@@ -73,6 +73,8 @@ def train(
 ) -> None:
     """Train a model, or continue its training, and write its folder.
 
+    Nothing is trained if this very training has finished before and its model is still there.
+
     Parameters
     ----------
     run : TrainingRun
@@ -93,15 +95,20 @@ def train(
     """
     execution = choose_execution(run.settings, compute, device, patches.X)
     key = checkpoint_key(run, patches.split, device, execution, defined_by)
+    folder = folders.checkpoints / key
+    description = checkpoints.finished(folder)
+    if description and model_folder.holds(folders.model, description):
+        model_folder.write_description(folders.model, description)
+        console.info("%s: it was trained like this before, and that model is still there", run.name)
+        return
     steps = TrainingSteps(run, patches, device, execution)
-    trainer = Trainer(steps, folders.checkpoints / key)
+    trainer = Trainer(steps, folder)
     log_sizes(steps, len(trainer.validating))
     trainer.restore()
     with stop_requests() as trainer.stop_signals:
         trainer.run_epochs(folders.tensorboard)
         trainer.evaluate_best_weights()
-    trainer.write(folders.model)
-    checkpoints.finish(trainer.folder)
+    checkpoints.finish(folder, trainer.write(folders.model))
     log.info("trained; the weights of the best epoch are in %s", folders.model)
 
 
@@ -182,15 +189,16 @@ class Trainer:
             )
         self.best_losses = losses
 
-    def write(self, folder: Path) -> None:
-        """Write the model folder of the best epoch so far."""
+    def write(self, folder: Path) -> dict[str, Any]:
+        """Write the model folder of the best epoch so far; returns its description."""
         row = self.state.history[best_epoch(self.state.val_losses) - 1]
         losses = self.best_losses or [row[f"val_{name}"] for name in LOSSES]
         patches = self.validation if self.best_losses else self.validating
         validation = {"patches": len(patches), **dict(zip(LOSSES, losses, strict=True))}
         origin = Origin(self.folder.name, self.resumed_from, validation)
-        write_model_folder(folder, self.steps, self.state, origin)
-        collapse.warn_if_useless(self.run.name, row, self.steps.returns_input())
+        description = model_folder.write_model_folder(folder, self.steps, self.state, origin)
+        collapse.warn_if_useless(self.run.name, row, description["collapsed"])
+        return description
 
     def _run_epoch(self, start: float) -> dict[str, Any]:
         """Train and validate for one epoch, or the rest of it; returns its row of the history."""

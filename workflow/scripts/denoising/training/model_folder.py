@@ -3,25 +3,32 @@
     config.json        csbdeep's configuration
     weights_best.h5    weights of the epoch with the least validation loss
     history.csv        one row per epoch (see `progress`)
-    training.json      device, precision, epochs, restarts, whether the network has collapsed to
-                       the identity, the best weights' losses on the whole validation set,
-                       arithmetic per voxel and the device's rate
+    training.json      settings, device, precision, epochs, restarts, whether the network has
+                       collapsed to the identity, the best weights' losses on the whole validation
+                       set, arithmetic per voxel and the device's rate, and the SHA-256 of the files
+                       above
 
-Stock csbdeep loads it. `network.load_model` is its reader here.
+training.json is written last: without it, the other files are of an earlier training. Stock csbdeep
+loads the folder. `network.load_model` is its reader here.
 """
 
 import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from csbdeep.utils import save_json
 
+from denoising.running.checksums import sha256_of
 from denoising.training.checkpoints import State
 from denoising.training.progress import COLUMNS
 from denoising.training.schedules import best_epoch
 from denoising.training.steps import TrainingSteps
+
+FILES = ("config.json", "weights_best.h5", "history.csv")  # that a training's description seals
+DESCRIPTION = "training.json"
 
 
 @dataclass(frozen=True)
@@ -43,17 +50,30 @@ class Origin:
     validation: dict[str, float]
 
 
-def write_model_folder(folder: Path, steps: TrainingSteps, state: State, origin: Origin) -> None:
-    """Write the model of the best epoch so far; the network then has its weights."""
+def write_model_folder(
+    folder: Path, steps: TrainingSteps, state: State, origin: Origin
+) -> dict[str, Any]:
+    """Write the model of the best epoch so far; the network then has its weights.
+
+    A model that is there already stays until all of its successor is written.
+
+    Returns
+    -------
+    dict
+        What training.json holds.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     steps.network.set_weights(state.best)
-    save_json(vars(steps.config), str(folder / "config.json"))
-    partial = folder / "weights_best.h5.partial"
-    steps.network.save_weights(str(partial))
-    os.replace(partial, folder / "weights_best.h5")
-    pd.DataFrame(state.history, columns=COLUMNS).to_csv(folder / "history.csv", index=False)
+    config, weights, history = (folder / f"{name}.partial" for name in FILES)
+    save_json(vars(steps.config), str(config))
+    steps.network.save_weights(str(weights))
+    pd.DataFrame(state.history, columns=COLUMNS).to_csv(history, index=False)
+    (folder / DESCRIPTION).unlink(missing_ok=True)
+    for name in FILES:
+        os.replace(folder / f"{name}.partial", folder / name)
     best = best_epoch(state.val_losses)
     description = {
+        "settings": steps.run.values,
         "device": steps.device.name,
         **vars(steps.execution),
         "checkpoint": origin.checkpoint,
@@ -66,5 +86,18 @@ def write_model_folder(folder: Path, steps: TrainingSteps, state: State, origin:
         "parameters": steps.network.count_params(),
         "flop_per_voxel_forward": steps.flop_per_voxel,
         "matmul_gflop_per_second": round(steps.matmul_rate / 1e9, 1),
+        "sha256": {name: sha256_of(folder / name) for name in FILES},
     }
-    (folder / "training.json").write_text(json.dumps(description, indent=2) + "\n")
+    write_description(folder, description)
+    return description
+
+
+def write_description(folder: Path, description: dict[str, Any]) -> None:
+    """Write training.json, which makes the folder that of a finished training."""
+    (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
+
+
+def holds(folder: Path, description: dict[str, Any]) -> bool:
+    """Whether the files of a model folder are those that the description speaks of."""
+    sums = description["sha256"]
+    return all((folder / name).is_file() and sha256_of(folder / name) == sums[name] for name in FILES)

@@ -1,0 +1,56 @@
+"""What is said before a finished model is trained again.
+
+Snakemake itself says it, before the first job: nothing here needs a package that Snakemake lacks.
+"""
+
+import csv
+import json
+import math
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+LENGTH = ("batch_size", "steps_per_epoch", "epochs")  # their product is the patches that are seen
+
+
+def announcement(folder: Path, settings: Mapping[str, Any], reason: str) -> str:
+    """One sentence: which model is trained again, why, and for how long.
+
+    Parameters
+    ----------
+    folder : Path
+        The finished model's, with training.json and history.csv.
+    settings : mapping
+        Those of the training to come.
+    reason : str
+        Why, if it is not for the settings.
+    """
+    trained = json.loads((folder / "training.json").read_text()).get("settings", {})
+    changed = [
+        f"{name} {trained.get(name)} -> {value}"
+        for name, value in settings.items()
+        if trained and trained.get(name) != value
+    ]
+    return (
+        f"{folder.name} will be trained again, {_duration(folder, trained, settings)}, because "
+        f"{f'settings changed: {', '.join(changed)}' if changed else reason}; the finished model "
+        f"stays in {folder} until then."
+    )
+
+
+def _duration(folder: Path, trained: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    """For how long, if each patch takes as long as it did."""
+    with (folder / "history.csv").open(newline="") as file:
+        seconds = sum(float(row["seconds"]) for row in csv.DictReader(file))
+    if trained:
+        before, now = (math.prod(s[name] for name in LENGTH) for s in (trained, settings))
+        seconds *= now / before
+    return f"for about {timedelta(seconds=max(1, round(seconds)))} (h:mm:ss)"
+
+
+def cause(is_forced: bool, has_new_data: bool) -> str:
+    """Why a model is trained again whose settings are the same."""
+    if is_forced:
+        return "it was asked for"
+    return "its patches or their split changed" if has_new_data else "the code behind it changed"
