@@ -484,7 +484,9 @@ def test_going_on_with_other_threads_is_said(
 @pytest.mark.parametrize(
     "changes", [{"learning_rate": 0.002}, {"seed": 8}, {"epochs": 6}, {"defined_by": "new code"}]
 )
-def test_a_checkpoint_of_another_training_is_never_used(patches, tmp_path, untraced, changes):
+def test_a_checkpoint_of_another_training_is_never_used(
+    patches, tmp_path, untraced, changes, killed_at_the_end
+):
     train_model(patches, tmp_path / "worm")
     train_model(patches, tmp_path / "worm", **changes)
     assert described(tmp_path / "worm")["resumed_from"] is None

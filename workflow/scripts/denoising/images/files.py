@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from denoising.images.headers import Header
+from denoising.images.headers import SAME, Header, Normalisation, Scale
 from denoising.images.ome_zarr import ZARR, open_ome_zarr, write_ome_zarr
 from denoising.images.slabs import scratch_array, slabs
 from denoising.images.tiff import map_tiff, read_tiff_header, write_tiff
@@ -26,9 +26,10 @@ class Storage:
     format: str = "tiff"
     dtype: str | None = None
     compression: bool = False
+    threads: int = 1  # that compress a TIFF file
 
     @classmethod
-    def of(cls, settings: dict, input_dtype: np.dtype) -> "Storage":
+    def of(cls, settings: dict, input_dtype: np.dtype, threads: int = 1) -> "Storage":
         """As the config's `restoration` says; its dtype "input" stands for `input_dtype`."""
         dtype = str(input_dtype) if settings["dtype"] == "input" else settings["dtype"]
         # float64 cannot tell the numbers of a 64-bit integer apart
@@ -37,7 +38,7 @@ class Storage:
                 f"restoration.dtype is input, and the input is {dtype}: set it to float32 or"
                 " float16."
             )
-        return cls(settings["format"], dtype, settings["compression"])
+        return cls(settings["format"], dtype, settings["compression"], threads)
 
 
 def find_image(path: Path) -> Path:
@@ -64,7 +65,8 @@ def map_image(path: Path, scratch: Path | None = None) -> tuple[np.ndarray, Head
 
     An image that is compressed, in chunks or stored with a gain is decoded once, in parts, to a
     file without a name in `scratch` (by default the image's own folder). The file is gone when
-    nothing refers to the map. An image stored with a gain is float32.
+    nothing refers to the map. An image stored with a gain is float32, or float64 if its offset is
+    large.
     """
     scratch = scratch or path.parent
     if path.is_dir():
@@ -76,7 +78,7 @@ def map_image(path: Path, scratch: Path | None = None) -> tuple[np.ndarray, Head
 
 def _decoded(stored: Any, header: Header, scratch: Path) -> np.ndarray:
     """A copy, slab by slab, in a file of `scratch`, with gain and offset applied."""
-    dtype = np.dtype(np.float32) if header.scaled else header.dtype
+    dtype = header.value_dtype
     image = scratch_array(scratch, header.shape, dtype)
     for slab in slabs(header.shape, dtype.itemsize, getattr(stored, "chunks", None)):
         image[slab] = header.decode(np.asarray(stored[slab]))
@@ -89,9 +91,13 @@ def write(
     axes: str,
     voxel_size: Sequence | None = None,
     storage: Storage | None = None,
-    threads: int = 1,
+    normalisation: Normalisation | None = None,
 ) -> None:
     """Write an image, complete or not at all, plane by plane.
+
+    A restoration is written in the units of the image that was restored. Whole numbers and float16
+    have a gain and an offset, which spread them over the range of the image; so has float32 if the
+    image has an offset so large that the restoration would be lost beside it.
 
     Parameters
     ----------
@@ -104,8 +110,8 @@ def write(
     voxel_size : sequence of (float or None), optional
         Micrometres (Z, Y, X).
     storage : Storage, optional
-    threads : int
-        Threads that compress a TIFF file.
+    normalisation : Normalisation, optional
+        Of a restoration.
 
     Raises
     ------
@@ -118,17 +124,17 @@ def write(
     storage = storage or Storage()
     dtype = np.dtype(storage.dtype or image.dtype).newbyteorder("=")
     z, y, x = voxel_size or (None, None, None)
-    header = Header(axes, image.shape, dtype, (z, y, x))
-    if image.dtype.kind == "f" and dtype.kind in "ui":
-        gain, offset = _scale(path, image, dtype)
-        header = replace(header, gain=gain, offset=offset)
+    scale = normalisation.scale if normalisation and normalisation.is_applied else SAME
+    header = Header(axes, image.shape, dtype, (z, y, x), normalisation=normalisation)
+    gain, offset = _stored_scale(path, image, header, scale)
+    header = replace(header, gain=gain, offset=offset)
     target = path.with_suffix(ZARR) if storage.format == "ome-zarr" else path
     partial = target.with_name(target.name + ".partial")
     _remove(partial)
     if storage.format == "ome-zarr":
-        write_ome_zarr(partial, image, header, storage.compression)
+        write_ome_zarr(partial, image, header, scale, storage.compression)
     else:
-        write_tiff(partial, image, header, storage.compression, threads)
+        write_tiff(partial, image, header, scale, storage.compression and storage.threads)
     if target.is_dir():
         _remove(target)
     os.replace(partial, target)
@@ -141,12 +147,22 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _scale(path: Path, image: np.ndarray, dtype: np.dtype) -> tuple[float, float]:
+def _stored_scale(path: Path, image: np.ndarray, header: Header, scale: Scale) -> Scale:
+    """Gain and offset of the numbers in the file; `scale` has those of the numbers in memory."""
+    if image.dtype.kind == "f" and header.dtype.kind in "ui":
+        return _spread(path, image, header.dtype, scale)
+    normalisation = header.normalisation
+    if normalisation and (header.dtype == np.float16 or normalisation.has_large_offset):
+        return normalisation.scale
+    return SAME
+
+
+def _spread(path: Path, image: np.ndarray, dtype: np.dtype, scale: Scale) -> Scale:
     """Gain and offset that spread the image's range over all of an integer type."""
     parts = [image[slab] for slab in slabs(image.shape, image.itemsize)]
     # numpy's, as Python's min and max pass over NaN
-    low = float(np.min([part.min() for part in parts]))
-    high = float(np.max([part.max() for part in parts]))
+    low = float(np.min([part.min() for part in parts])) * scale[0] + scale[1]
+    high = float(np.max([part.max() for part in parts])) * scale[0] + scale[1]
     if not math.isfinite(low) or not math.isfinite(high):
         raise ValueError(
             f"{path}: holds values from {low} to {high}, expected finite ones to store as {dtype}; "

@@ -1,5 +1,5 @@
 """OME-Zarr groups of version 0.5 (Zarr format 3): one level, `0`, a chunk per plane; `gain` and
-`offset` in attributes.
+`offset` in attributes, and for restorations `low` and `high`, what was 0 and 1 for the network.
 
 Groups of other software are read from version 0.4 on. The first of several levels is read, which is
 the full resolution.
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from denoising.images.headers import MICROMETRES, Header
+from denoising.images.headers import MICROMETRES, Header, Scale, units, units_in
 from denoising.images.slabs import slabs
 
 if TYPE_CHECKING:  # slow to import, and seldom needed
@@ -43,8 +43,10 @@ def open_ome_zarr(path: Path) -> "tuple[zarr.Array, Header]":
         ) from None
 
 
-def write_ome_zarr(path: Path, image: np.ndarray, header: Header, compression: bool) -> None:
-    """Write the image slab by slab; `compression` is zarr's default one."""
+def write_ome_zarr(
+    path: Path, image: np.ndarray, header: Header, scale: Scale, compression: bool
+) -> None:
+    """Write the image slab by slab; `compression` is zarr's default one, `scale` the image's."""
     import zarr
 
     sizes = dict(zip("ZYX", header.voxel_size, strict=True))
@@ -53,8 +55,7 @@ def write_ome_zarr(path: Path, image: np.ndarray, header: Header, compression: b
     level = {"path": "0", "coordinateTransformations": [scale]}
     multiscale = {"axes": axes, "datasets": [level]}
     attributes: dict[str, Any] = {"ome": {"version": "0.5", "multiscales": [multiscale]}}
-    if header.scaled:
-        attributes |= {"gain": header.gain, "offset": header.offset}
+    attributes |= units(header)
     group = zarr.create_group(store=str(path), zarr_format=3, attributes=attributes)
     array = group.create_array(
         "0",
@@ -65,7 +66,7 @@ def write_ome_zarr(path: Path, image: np.ndarray, header: Header, compression: b
         dimension_names=list(header.axes.lower()),
     )
     for slab in slabs(header.shape, 8, array.chunks):
-        array[slab] = header.encode(image[slab], path)
+        array[slab] = header.encode(image[slab], path, scale)
 
 
 def _axis(axis: str, sizes: dict[str, float | None]) -> dict[str, str]:
@@ -91,8 +92,7 @@ def _header(array: Any, attributes: dict[str, Any]) -> Header:
         array.shape,
         array.dtype,
         (sizes["Z"], sizes["Y"], sizes["X"]),
-        attributes.get("gain", 1.0),
-        attributes.get("offset", 0.0),
+        **units_in(attributes),
     )
 
 

@@ -1,26 +1,29 @@
-"""TIFF files, read as tifffile, ImageJ and OME write them, and written as tifffile's own.
+"""TIFF files, read as tifffile, ImageJ and OME write them, and written as ImageJ's.
 
-The first page's description is JSON with `shape` and `axes`, and where they are known `spacing`
-(between planes) and `unit`, as ImageJ names them, and `gain` and `offset`; the XY size of a voxel
-is in the resolution tags. Planes follow one another, so that uncompressed files can be
-memory-mapped; BigTIFF from 4 GB.
+ImageJ, Fiji and tifffile read the size of a voxel from them: the resolution tags have that in XY,
+the first page's description has `spacing` (between planes) and `unit`. It also has `gain` and
+`offset`, which ImageJ reads as its calibration function of whole numbers, and of restorations `low`
+and `high`. What ImageJ's format cannot hold (other numbers, other axes, 4 GB and more) is written
+as tifffile's own, with the same words as JSON. Planes follow one another, so that uncompressed
+files can be memory-mapped.
 """
 
 import math
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import tifffile
 
-from denoising.images.headers import MICROMETRES, Header, VoxelSize
+from denoising.images.headers import MICROMETRES, Header, Scale, VoxelSize, units, units_in
 from denoising.images.slabs import scratch_array
 
 LARGEST_TIFF = 2**32 - 2**25  # bytes, with some room for what is not pixels
+IMAGEJ_AXES = "TZCYX"
+IMAGEJ_TYPES = ("uint8", "uint16", "float32")
 # Micrometres in the units of the tag ResolutionUnit
 TAG_MICROMETRES = {2: MICROMETRES["inch"], 3: MICROMETRES["cm"]}
 
@@ -48,30 +51,48 @@ def map_tiff(path: Path, scratch: Path) -> tuple[np.ndarray, Header]:
 
 
 def write_tiff(
-    path: Path, image: np.ndarray, header: Header, compression: bool, threads: int
+    path: Path, image: np.ndarray, header: Header, scale: Scale, threads: int | None
 ) -> None:
-    """Write the image plane by plane; `compression` is zlib's, by several `threads`."""
-    z, y, x = header.voxel_size
-    metadata: dict[str, Any] = {"axes": header.axes}
-    if z is not None and "Z" in header.axes:
-        metadata |= {"spacing": z, "unit": "um"}
-    if header.scaled:
-        metadata |= {"gain": header.gain, "offset": header.offset}
-    planes = (header.encode(image[index], path) for index in np.ndindex(header.shape[:-2]))
+    """Write the image, whose numbers have the `scale`, plane by plane.
+
+    If there are `threads`, they compress it (zlib).
+    """
+    planes = (header.encode(image[index], path, scale) for index in np.ndindex(header.shape[:-2]))
+    is_large = math.prod(header.shape) * header.dtype.itemsize > LARGEST_TIFF
+    _, y, x = header.voxel_size
+    per_pixel = {"resolution": (1 / x, 1 / y), "resolutionunit": "NONE"} if x and y else {}
     tifffile.imwrite(
         path,
         planes,
         shape=header.shape,
         dtype=header.dtype,
-        bigtiff=math.prod(header.shape) * header.dtype.itemsize > LARGEST_TIFF,
+        bigtiff=is_large,
+        imagej=not is_large and _fits_imagej(header),
         photometric="minisblack",
-        metadata=metadata,
-        resolution=(1e4 / x, 1e4 / y) if x and y else None,
-        resolutionunit="CENTIMETER" if x and y else None,
-        compression="zlib" if compression else None,
-        compressionargs={"level": 1} if compression else None,
-        maxworkers=threads,
+        metadata=_description(header),
+        compression="zlib" if threads else None,
+        compressionargs={"level": 1} if threads else None,
+        maxworkers=threads or 1,
+        **per_pixel,
     )
+
+
+def _fits_imagej(header: Header) -> bool:
+    ordered = [axis for axis in IMAGEJ_AXES if axis in header.axes]
+    return header.dtype.name in IMAGEJ_TYPES and list(header.axes) == ordered
+
+
+def _description(header: Header) -> dict[str, Any]:
+    """What the first page's description holds besides shapes."""
+    z = header.voxel_size[0] if "Z" in header.axes else None
+    words: dict[str, Any] = {"axes": header.axes, **units(header)}
+    if any((z, *header.voxel_size[1:])):
+        words |= {"unit": "um"}
+    if z:
+        words |= {"spacing": z}
+    if header.scaled and header.dtype.kind == "u":  # ImageJ's calibration function, a line
+        words |= {"cf": 0, "c0": header.offset, "c1": header.gain, "vunit": "Gray Value"}
+    return words
 
 
 def _read(path: Path, read: Callable[[tifffile.TiffFile], T]) -> T:
@@ -105,10 +126,10 @@ def _header(tif: tifffile.TiffFile) -> Header:
     series = tif.series[0]
     # ImageJ's description or tifffile's
     metadata = tif.imagej_metadata or (tif.shaped_metadata or [{}])[0]
-    header = Header(series.axes, series.shape, series.dtype, _voxel_size(tif, metadata))
-    if {"gain", "offset"} <= set(metadata):
-        return replace(header, gain=float(metadata["gain"]), offset=float(metadata["offset"]))
-    return header
+    if metadata.get("cf") == 0 and {"c0", "c1"} <= set(metadata):
+        metadata = {"gain": metadata["c1"], "offset": metadata["c0"], **metadata}
+    voxel_size = _voxel_size(tif, metadata)
+    return Header(series.axes, series.shape, series.dtype, voxel_size, **units_in(metadata))
 
 
 def _voxel_size(tif: tifffile.TiffFile, metadata: dict) -> VoxelSize:

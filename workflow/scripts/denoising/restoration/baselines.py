@@ -31,6 +31,7 @@ import pywt
 from tqdm import tqdm
 
 from denoising.evaluation.moments import nrmse, scale_to
+from denoising.images.headers import Normalisation
 from denoising.images.percentiles import limits
 from denoising.images.slabs import scratch_array
 from denoising.images.volumes import INPUT_PERCENTILES, Pair, open_volume, volume_header
@@ -290,10 +291,13 @@ def _restore_pair(pair: Pair, destination: Destination, choice: dict) -> int:
     block = tuple(choice["patch_shape"])
     setting = Setting(choice["baseline"], choice["strength"], choice["z_scale"], block)
     try:
-        denoise(image, setting, limits(image, *INPUT_PERCENTILES), restored)
+        bounds = limits(image, *INPUT_PERCENTILES)
+        denoise(image, setting, bounds, restored)
     except ValueError as error:
         raise ValueError(
             f"{pair.image}: {setting.baseline} failed on an image of {image.shape}: {error}"
         ) from None
-    destination.write(pair.restored_name, restored, pair.axes, volume_header(pair.image))
+    source = volume_header(pair.image)
+    normalisation = Normalisation(*bounds, is_applied=True)
+    destination.write(pair.restored_name, restored, pair.axes, source, normalisation)
     return image.size

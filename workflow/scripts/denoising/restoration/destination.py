@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from denoising.images.files import Storage, write
-from denoising.images.headers import Header
+from denoising.images.headers import Header, Normalisation
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,19 @@ class Destination:
     settings: dict
     threads: int = 1
 
-    def write(self, name: Path, volume: np.ndarray, axes: str, source: Header) -> None:
-        """Write a volume under its TIFF name within the folder.
+    def write(
+        self,
+        name: Path,
+        volume: np.ndarray,
+        axes: str,
+        source: Header,
+        normalisation: Normalisation | None = None,
+    ) -> None:
+        """Write a volume under its TIFF name within the folder, in the units of its input.
 
-        `source` is the header of the image that was restored: it gives the size of a voxel, and the
-        dtype that `input` in the settings stands for.
+        `source` is the header of the image that was restored: it gives the size of a voxel, the
+        dtype that `input` in the settings stands for, and the normalisation if that is not given.
         """
-        storage = Storage.of(self.settings, source.dtype)
-        write(self.folder / name, volume, axes, source.voxel_size, storage, self.threads)
+        storage = Storage.of(self.settings, source.dtype, self.threads)
+        normalisation = normalisation or source.normalisation
+        write(self.folder / name, volume, axes, source.voxel_size, storage, normalisation)

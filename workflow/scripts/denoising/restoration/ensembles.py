@@ -95,7 +95,7 @@ def mean_volume(paths: Sequence[Path], scratch: Path) -> np.ndarray:
         If the shapes differ.
     """
     volumes = _of_one_shape(paths, scratch)
-    mean = scratch_array(scratch, volumes[0].shape, np.float32)
+    mean = scratch_array(scratch, volumes[0].shape, _dtype(volumes))
     for block in blocks(mean):
         mean[block] = np.mean([volume[block] for volume in volumes], axis=0, dtype=np.float64)
     return mean
@@ -130,7 +130,7 @@ def interval_volumes(
     predicted = Predicted(images[: len(paths)], images[len(paths) :])
     shape = images[0].shape
     ends: dict[str, np.ndarray] = {
-        end: scratch_array(destination.folder, shape, np.float32) for end in ("lower", "upper")
+        end: scratch_array(destination.folder, shape, _dtype(images)) for end in ("lower", "upper")
     }
 
     def fill(block: Block) -> None:
@@ -141,6 +141,11 @@ def interval_volumes(
     with ThreadPoolExecutor(destination.threads) as pool:
         list(pool.map(fill, blocks(images[0])))  # the list raises what a thread has raised
     return ends
+
+
+def _dtype(volumes: Sequence[np.ndarray]) -> np.dtype:
+    """float32, or float64 for images with a large offset."""
+    return np.promote_types(np.float32, volumes[0].dtype)
 
 
 def _of_one_shape(paths: Sequence[Path], scratch: Path) -> list[np.ndarray]:

@@ -21,6 +21,7 @@ import tensorflow as tf
 from csbdeep.models import CARE, Config
 from tqdm import tqdm
 
+from denoising.images.headers import Normalisation
 from denoising.images.percentiles import limits
 from denoising.images.slabs import scratch_array
 from denoising.images.volumes import INPUT_PERCENTILES, Pair, open_volume, volume_header
@@ -288,8 +289,8 @@ def restore_file(
     pair : Pair
         Its image is as acquired; larger than memory, if need be.
     destination : Destination
-        Written: the restoration, and of a probabilistic network its scale, with the axes and the
-        size of a voxel of the image.
+        Written: the restoration, and of a probabilistic network its scale, with the axes, the
+        units and the size of a voxel of the image.
     part : tuple of int
         As in `slab`; the percentiles are the whole volume's.
 
@@ -319,7 +320,9 @@ def restore_file(
         restorer.restore(image, pair.axes, mean, scale, bounds, region)
     except ValueError as error:
         raise ValueError(f"{pair.image}: {error}") from None
-    destination.write(pair.restored_name, mean, pair.axes, header)
+    normalisation = Normalisation(*bounds, is_applied=True)
+    destination.write(pair.restored_name, mean, pair.axes, header, normalisation)
     if scale is not None:
-        destination.write(SCALES / pair.restored_name, scale, pair.axes, header)
+        name = SCALES / pair.restored_name
+        destination.write(name, scale, pair.axes, header, normalisation.of_widths)
     return math.prod(shape)

@@ -57,7 +57,8 @@ def gather(
         for name in names:
             parts = [folder / name for folder in folders]
             whole = join(parts, header.shape, destination.folder)
-            destination.write(name, whole, pair.axes, header)
+            normalisation = volume_header(parts[0]).normalisation
+            destination.write(name, whole, pair.axes, header, normalisation)
     spent = time.perf_counter() - start
     record = total([json.loads(path.read_text()) for path in runtimes], spent)
     runtime.write_text(json.dumps(record, indent=2) + "\n")
@@ -77,7 +78,7 @@ def join(paths: Sequence[Path], shape: tuple[int, ...], scratch: Path) -> np.nda
 
     Returns
     -------
-    ndarray of float32
+    ndarray of float32, or of float64 if the image has a large offset
 
     Raises
     ------
@@ -97,7 +98,7 @@ def join(paths: Sequence[Path], shape: tuple[int, ...], scratch: Path) -> np.nda
             f" axis {axis}; found {found or 'none'}; not found {missing or 'none'}; delete the"
             " folders of all slabs and run again."
         )
-    whole = scratch_array(scratch, shape, np.float32)
+    whole = scratch_array(scratch, shape, next(iter(parts.values())).dtype)
     first = 0
     for part in parts.values():
         place = (slice(None),) * axis + (slice(first, first + part.shape[axis]),)
