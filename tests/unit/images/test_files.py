@@ -40,7 +40,7 @@ def path(tmp_path):
 )
 def test_round_trip(path, file_format, compression, dtype, shape, axes):
     written = volume(shape, dtype)
-    write(path, written, axes, (2.0, 0.5, 0.4), Storage(file_format, None, compression), threads=2)
+    write(path, written, axes, (2.0, 0.5, 0.4), Storage(file_format, None, compression, 2))
     np.testing.assert_array_equal(open_volume(path, axes), written, strict=True)
     z = 2.0 if "Z" in axes else None
     assert volume_header(path).voxel_size == (z, pytest.approx(0.5), pytest.approx(0.4))

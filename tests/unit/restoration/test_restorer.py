@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tifffile
+from csbdeep.data import PercentileNormalizer
 from csbdeep.utils import normalize
 from random_networks import assert_equal, image, random_network, restored
 
@@ -456,11 +457,14 @@ def test_files_hold_what_csbdeep_restores(tmp_path, dtype, file_format, compress
     destination = Destination(tmp_path / "out", settings, threads=2)
     pair = Pair("a", "1", "ZYX", source, source)
     assert restore_file(Restorer(model, 10**6), pair, destination) == stack.size
-    expected = model.predict_probabilistic(normalize(stack), "ZYX", normalizer=None)
+    expected = model.predict_probabilistic(stack, "ZYX", normalizer=PercentileNormalizer(3, 99.8))
     error = {"float32": 1e-4, "float16": 1e-3, "input": 1e-4}[dtype]
     for path, values in ((mean, expected.mean()), (scale, expected.scale())):
         assert np.abs(open_volume(path, "ZYX") - values).max() < error * np.ptp(values)
         header = volume_header(path)
+        bounds = np.percentile(stack, (3, 99.8)) - (0 if path == mean else np.percentile(stack, 3))
+        kept = header.normalisation
+        assert (kept.low, kept.high) == pytest.approx(tuple(bounds))
         assert header.dtype == ("uint16" if dtype == "input" else dtype)
         assert header.voxel_size == pytest.approx((2.0, 0.5, 0.25))
     suffix = {"tiff": ".tif", "ome-zarr": ".ome.zarr"}[file_format]
@@ -477,8 +481,27 @@ def test_compressed_volumes_are_restored_like_any(tmp_path, source_format):
     pair = Pair("b", "1", "ZYX", tmp_path / "b.tif", tmp_path / "b.tif")
     restore_file(Restorer(model, 10**6), pair, Destination(tmp_path / "out", SETTINGS))
     mean = open_volume(tmp_path / "out/1/b.tif", "ZYX")
-    assert_equal(mean, model.predict(normalize(stack), "ZYX", normalizer=None))
+    expected = model.predict(stack, "ZYX", normalizer=PercentileNormalizer(3, 99.8))
+    assert np.abs(mean - expected).max() < 1e-5 * np.ptp(expected)
     assert not (tmp_path / "out/scale").exists()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "input"])
+def test_a_large_offset_costs_no_detail(tmp_path, dtype):
+    """Values that float32 itself cannot tell apart: the restoration is that without the offset."""
+    offset = 3e8
+    rng = np.random.default_rng(1)
+    stack = rng.integers(0, 50, (9, 21, 30)).astype(np.uint32)
+    restorer = Restorer(random_network("ZYX", 1, 3, False), 10**6)
+    restored = []
+    for name, values in (("near", stack), ("far", stack + np.uint32(offset))):
+        write_volume(tmp_path / f"{name}.tif", values, "ZYX")
+        pair = Pair(name, "1", "ZYX", tmp_path / f"{name}.tif", tmp_path / f"{name}.tif")
+        settings = SETTINGS | {"dtype": dtype}
+        restore_file(restorer, pair, Destination(tmp_path / "out", settings))
+        restored.append(open_volume(tmp_path / f"out/1/{name}.tif"))
+    near, far = restored
+    assert np.abs((far.astype(np.float64) - offset) - near).max() < 1e-3 * np.ptp(near)
 
 
 def test_a_volume_that_cannot_be_restored_is_named(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -81,9 +82,12 @@ def test_the_files_are_those_of_one_job(tmp_path, jobs, file_format, dtype, prob
         found, expected = (
             open_volume(tmp_path / folder / name, "ZYX") for folder in ("all", "one")
         )
-        np.testing.assert_array_equal(found, expected, strict=True)
         headers = [volume_header(tmp_path / folder / name) for folder in ("all", "one")]
-        assert headers[0] == headers[1]
+        gain = headers[1].gain
+        step = gain if dtype == "input" else 0  # slabs round to float32 before whole numbers do
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1.01 * step, strict=True)
+        assert headers[0].gain == pytest.approx(gain)
+        assert replace(headers[0], gain=gain, offset=0) == replace(headers[1], offset=0)
     voxels = [
         json.loads((tmp_path / f"{name}.json").read_text())["voxels"] for name in ("all", "one")
     ]

@@ -472,9 +472,7 @@ def killed_at_the_end(monkeypatch):
     monkeypatch.setattr(checkpoints, "finish", lambda folder, description: None)
 
 
-def test_going_on_with_other_threads_is_said(
-    patches, models, caplog, untraced, killed_at_the_end
-):
+def test_going_on_with_other_threads_is_said(patches, models, caplog, untraced, killed_at_the_end):
     train_model(patches, models / "threads", epochs=1)
     other = Device("CPU", "CPU, 3 threads")
     train_model(patches, models / "threads", device=other, epochs=1)

@@ -53,6 +53,17 @@ class Normalisation:
     def has_large_offset(self) -> bool:
         return abs(self.low) > LARGEST_OFFSET * abs(self.high - self.low)
 
+    def apply(self, values: np.ndarray) -> np.ndarray:
+        """(values - low) / (high - low), float32: a large low is subtracted before rounding."""
+        low = self.low
+        if self.has_large_offset:
+            values = values - np.float64(low)
+            low = 0.0
+        normalised = values.astype(np.float32)
+        normalised -= np.float32(low)  # in place: beside a narrow network, copies of a tile count
+        normalised /= np.float32(self.high - self.low)
+        return normalised
+
 
 @dataclass(frozen=True)
 class Header:

@@ -51,8 +51,8 @@ def write_ome_zarr(
 
     sizes = dict(zip("ZYX", header.voxel_size, strict=True))
     axes = [_axis(axis, sizes) for axis in header.axes]
-    scale = {"type": "scale", "scale": [sizes.get(axis) or 1.0 for axis in header.axes]}
-    level = {"path": "0", "coordinateTransformations": [scale]}
+    voxel = {"type": "scale", "scale": [sizes.get(axis) or 1.0 for axis in header.axes]}
+    level = {"path": "0", "coordinateTransformations": [voxel]}
     multiscale = {"axes": axes, "datasets": [level]}
     attributes: dict[str, Any] = {"ome": {"version": "0.5", "multiscales": [multiscale]}}
     attributes |= units(header)

@@ -132,7 +132,7 @@ def _unevenness(image: np.ndarray) -> np.ndarray:
     """
     # Differences of voxels two apart, because resampling, as in a registration, makes neighbours
     # alike
-    image = np.asarray(image, np.float32)
+    image = np.asarray(image, np.promote_types(image.dtype, np.float32))
     across = image[..., 2:, :] - image[..., :-2, :]
     across = across[..., 2:] - across[..., :-2]
     return np.sqrt(np.square(across).mean(axis=-1)).ravel() / 2

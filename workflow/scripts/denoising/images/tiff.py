@@ -60,7 +60,6 @@ def write_tiff(
     planes = (header.encode(image[index], path, scale) for index in np.ndindex(header.shape[:-2]))
     is_large = math.prod(header.shape) * header.dtype.itemsize > LARGEST_TIFF
     _, y, x = header.voxel_size
-    per_pixel = {"resolution": (1 / x, 1 / y), "resolutionunit": "NONE"} if x and y else {}
     tifffile.imwrite(
         path,
         planes,
@@ -73,13 +72,16 @@ def write_tiff(
         compression="zlib" if threads else None,
         compressionargs={"level": 1} if threads else None,
         maxworkers=threads or 1,
-        **per_pixel,
+        resolution=(1 / x, 1 / y) if x and y else None,
+        resolutionunit="NONE" if x and y else None,
     )
 
 
 def _fits_imagej(header: Header) -> bool:
+    """ImageJ has these types, axes in this order, and no stack of one plane."""
     ordered = [axis for axis in IMAGEJ_AXES if axis in header.axes]
-    return header.dtype.name in IMAGEJ_TYPES and list(header.axes) == ordered
+    fits = header.dtype.name in IMAGEJ_TYPES and list(header.axes) == ordered
+    return fits and 1 not in header.shape
 
 
 def _description(header: Header) -> dict[str, Any]:
@@ -100,6 +102,7 @@ def _read(path: Path, read: Callable[[tifffile.TiffFile], T]) -> T:
     try:
         with tifffile.TiffFile(path) as tif:
             count = len(tif.series)
+            _check_complete(tif)
             result = read(tif)
     except (FileNotFoundError, MemoryError):
         raise
@@ -114,6 +117,14 @@ def _read(path: Path, read: Callable[[tifffile.TiffFile], T]) -> T:
             " per file."
         )
     return result
+
+
+def _check_complete(tif: tifffile.TiffFile) -> None:
+    """Refuse an ImageJ file cut short, of which tifffile reads what is left as another image."""
+    planes = (tif.imagej_metadata or {}).get("images", 1)
+    found = math.prod(tif.series[0].shape[:-2])
+    if found < planes:
+        raise ValueError(f"it has {found} of its {planes} planes, as if cut short")
 
 
 def _pixels(series: tifffile.TiffPageSeries, scratch: Path) -> np.ndarray:

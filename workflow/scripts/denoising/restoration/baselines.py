@@ -144,9 +144,10 @@ def denoise(
         strengths = [setting.strength * sigma]
         is_noiseless = sigma <= 1e-6  # what rounding leaves
     reach = method.reach(image.ndim, *strengths) if method.reach else None
+    normalisation = Normalisation(low, high)
     restored = np.empty(image.shape, np.float32) if out is None else out
     for give, read, inside in _blocks(image.shape, reach):
-        part = (image[read].astype(np.float32) - np.float32(low)) / np.float32(high - low)
+        part = normalisation.apply(image[read])
         restored[give] = part[inside] if is_noiseless else method.filter(part, inside, *strengths)
     return restored
 

@@ -180,7 +180,7 @@ class Restorer:
         bounds: tuple[float, float],
     ) -> None:
         """Restore every tile of a plan, in every image."""
-        low, high = bounds
+        normalisation = Normalisation(*bounds)
         forward = self._forward(plan.tile, plan.core)
         images = source.shape[: -len(plan.shape) - 1]
         channels = source.shape[-1]
@@ -189,9 +189,7 @@ class Restorer:
         places = itertools.product(np.ndindex(images), plan)
         for begin, batch in _batches(places, max(1, tiles_at_once)):
             parts = (padded_part(source[index], tile.read, inside) for index, tile in batch)
-            values = np.stack([part.astype(np.float32) for part in parts])
-            values -= np.float32(low)  # in place: beside a narrow network, copies of a tile count
-            values /= np.float32(high - low)
+            values = np.stack([normalisation.apply(part) for part in parts])
             for (index, tile), core in zip(batch, forward(values, begin), strict=True):
                 place, within = cropped(tile.give, tile.within, wanted)
                 for i, output in enumerate(outputs):

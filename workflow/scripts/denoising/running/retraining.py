@@ -32,10 +32,11 @@ def announcement(folder: Path, settings: Mapping[str, Any], reason: str) -> str:
         for name, value in settings.items()
         if trained and trained.get(name) != value
     ]
+    if changed:
+        reason = f"settings changed: {', '.join(changed)}"
     return (
         f"{folder.name} will be trained again, {_duration(folder, trained, settings)}, because "
-        f"{f'settings changed: {', '.join(changed)}' if changed else reason}; the finished model "
-        f"stays in {folder} until then."
+        f"{reason}; the finished model stays in {folder} until then."
     )
 
 

@@ -99,5 +99,7 @@ def write_description(folder: Path, description: dict[str, Any]) -> None:
 
 def holds(folder: Path, description: dict[str, Any]) -> bool:
     """Whether the files of a model folder are those that the description speaks of."""
-    sums = description["sha256"]
-    return all((folder / name).is_file() and sha256_of(folder / name) == sums[name] for name in FILES)
+    return all(
+        (folder / name).is_file() and sha256_of(folder / name) == description["sha256"][name]
+        for name in FILES
+    )
