@@ -150,7 +150,8 @@ def test_every_version_is_used():
 def rules():
     """(rule, environment, script) of every rule that runs a script."""
     for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")):
-        for rule, body in re.findall(r"^rule (\w+):\n((?:[ \t]+.*\n|\n)*)", path.read_text(), re.M):
+        pattern = r"^(?:rule|checkpoint) (\w+):\n((?:[ \t]+.*\n|\n)*)"
+        for rule, body in re.findall(pattern, path.read_text(), re.M):
             found = {
                 key: re.search(rf'^    {key}:\s+"([^"]+)"', body, re.M)
                 for key in ("conda", "script")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import jinja2
 import yaml
-from snakemake.exceptions import WorkflowError
+from snakemake.exceptions import IncompleteCheckpointException, WorkflowError
 
 # The folder of this file: a workflow that uses this one as a module has another
 WORKFLOW = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent

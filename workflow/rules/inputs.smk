@@ -43,6 +43,23 @@ def pair_files(side):
     ]
 
 
+def paired_files(wildcards):
+    """The dataset's pairs, each a list of its name, its low and its high file."""
+    return [list(map(str, pair)) for pair in image_pairs(wildcards.dataset)]
+
+
+def checked_content(wildcards):
+    """The checksum of all images of the dataset, which the check of its pairs writes.
+
+    Until the check is done, its file counts as old: it does not tell yet whether images changed.
+    """
+    try:
+        return checkpoints.check_pairs.get(dataset=wildcards.dataset).output.content
+    except IncompleteCheckpointException as unknown:
+        unknown.targetfile = ancient(unknown.targetfile)
+        raise
+
+
 def patch_settings(wildcards):
     """The settings that define a dataset's patches, and no others: a changed setting retrains."""
     dataset = dataset_of(wildcards)
@@ -119,7 +136,9 @@ def say_what_trains_again():
         if job.rule.name == "train" and (folder / "training.json").is_file():
             reason = workflow.dag.reason(job)
             has_new_data = reason.updated_input or reason.updated_input_run
-            why = retraining.cause(reason.forced, bool(has_new_data or reason.input_changed))
+            why = retraining.cause(
+                reason.forced, bool(has_new_data or reason.input_changed)
+            )
             settings = training_settings(job.wildcards)
             logger.warning(retraining.announcement(folder, settings, why))
 

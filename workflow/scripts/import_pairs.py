@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from denoising.images.pairs import import_pairs, record_pairs
 from denoising.running.logs import open_log
 
@@ -10,4 +12,5 @@ with open_log(snakemake.log[0]):
     pairs = [(name, Path(low), Path(high)) for name, low, high in params.pairs]
     volumes = Path(snakemake.output.volumes)
     import_pairs(pairs, params.axes, "low", params.test_fraction, params.seed, volumes)
-    record_pairs(pairs, Path(snakemake.output.record))
+    table = pd.read_csv(snakemake.input.table, dtype=str, keep_default_na=False)
+    record_pairs(table, Path(snakemake.output.record))

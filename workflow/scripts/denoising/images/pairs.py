@@ -1,34 +1,19 @@
 """Import of a microscopist's own image pairs into a folder of volumes."""
 
-import hashlib
 import json
-import logging
-from math import nan
 from pathlib import Path
 
-import numpy as np
+import pandas as pd
 
-from denoising.images.percentiles import percentiles
-from denoising.images.slabs import slabs
 from denoising.images.volumes import (
-    INPUT_PERCENTILES,
-    check_volume,
     listing_row,
     open_volume,
     volume_header,
     write_listing,
     write_volume,
 )
-from denoising.running.checksums import sha256_of
 from denoising.running.random_streams import random_stream
 from denoising.study.names import TRUTH
-
-progress = logging.getLogger("progress")  # printed on the console too
-
-# A low-SNR image has two to five times the noise of its ground truth. It has less than this share
-# only if the two are swapped: even images that were binned by 2 and enlarged again have at least
-# 0.84, on real and on simulated pairs.
-LEAST_NOISE = 0.75
 
 
 def held_out(names: list[str], fraction: float, seed: int) -> set[str]:
@@ -52,8 +37,7 @@ def import_pairs(
 ) -> None:
     """Write a folder of volumes from image pairs; `fraction` of them test, the others train.
 
-    A warning says that pairs seem swapped, if most low-SNR images are less noisy than their
-    partners.
+    The images have been checked, see `checks`.
 
     Parameters
     ----------
@@ -68,94 +52,25 @@ def import_pairs(
     Raises
     ------
     ValueError
-        Naming the file: unreadable, other axes, not finite, or of another shape than its partner.
+        Naming the file: unreadable, or other axes.
     """
     tests = held_out([name for name, _, _ in pairs], fraction, seed)
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
-    swapped = []
     for name, low, high in pairs:
         part = "test" if name in tests else "train"
-        shapes = {}
-        noises = {}
         for label, path in {condition: low, TRUTH: high}.items():
             image = open_volume(path, axes, scratch=folder)
-            check_volume(image, str(path))
-            shapes[path] = image.shape
-            noises[label] = noise(image)
             row = listing_row(part, name, label, image, axes)
             write_volume(folder / row["path"], image, axes, volume_header(path).voxel_size)
             rows.append(row)
-        _check_shapes(shapes)
-        if noises[condition] < LEAST_NOISE * noises[TRUTH]:
-            swapped.append(name)
     write_listing(folder, rows)
-    if len(swapped) > len(pairs) / 2:
-        progress.warning(
-            "%s: in %d of %d pairs the low-SNR image is less noisy than its ground truth: see"
-            " whether datasets.%s.pairs.low and high are swapped",
-            folder.name, len(swapped), len(pairs), folder.name,
-        )  # fmt: skip
 
 
-def _check_shapes(shapes: dict[Path, tuple[int, ...]]) -> None:
-    if len(set(shapes.values())) > 1:
-        listed = " and ".join(f"{path} {shape}" for path, shape in shapes.items())
-        raise ValueError(f"{listed}: a pair must have one shape; crop or register them first.")
-
-
-def noise(image: np.ndarray) -> float:
-    """How noisy an image is, whatever its gain and offset.
-
-    Parameters
-    ----------
-    image : ndarray, (Y, X) or (Z, Y, X)
-        A memory map is read slab by slab.
-
-    Returns
-    -------
-    float
-        Standard deviation of the white noise that would make voxels differ as these do, as a
-        fraction of the range between `INPUT_PERCENTILES`: the median over lines along X, as edges
-        and hot pixels are in few. nan for an image without a range, or smaller than 3 voxels.
+def record_pairs(table: pd.DataFrame, record: Path) -> None:
+    """Write what the pairs are, as JSON: files, sizes and checksums, from the table of their
+    check; see `content` for the checksum of a group.
     """
-    low, high = percentiles(image, INPUT_PERCENTILES)
-    if not high > low or min(image.shape[-2:]) < 3:
-        return nan
-    lines = np.concatenate([_unevenness(image[slab]) for slab in slabs(image.shape, 8)])
-    return float(np.median(lines)) / (high - low)
-
-
-def _unevenness(image: np.ndarray) -> np.ndarray:
-    """Root mean square of second differences across Y and X, for each line along X but two, over
-    that of white noise.
-    """
-    # Differences of voxels two apart, because resampling, as in a registration, makes neighbours
-    # alike
-    image = np.asarray(image, np.promote_types(image.dtype, np.float32))
-    across = image[..., 2:, :] - image[..., :-2, :]
-    across = across[..., 2:] - across[..., :-2]
-    return np.sqrt(np.square(across).mean(axis=-1)).ravel() / 2
-
-
-def record_pairs(pairs: list[tuple[str, Path, Path]], record: Path) -> None:
-    """Write what the pairs are, as JSON: files, sizes and checksums.
-
-    The checksum of an OME-Zarr group is that of the list of its files, one line `checksum  name`
-    per file, sorted by name, as `sha256sum` writes it.
-    """
-    entries = {str(path): _recorded(path) for pair in pairs for path in pair[1:]}
+    columns = zip(table["file"], table["bytes"].astype(int), table["sha256"], strict=True)
+    entries = {file: {"bytes": size, "sha256": checksum} for file, size, checksum in columns}
     record.write_text(json.dumps({"source": "image pairs", "files": entries}, indent=2) + "\n")
-
-
-def _recorded(path: Path) -> dict:
-    if path.is_file():
-        return {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
-    files = sorted(
-        (str(file.relative_to(path)), file) for file in path.rglob("*") if file.is_file()
-    )
-    listed = "".join(f"{sha256_of(file)}  {name}\n" for name, file in files)
-    return {
-        "bytes": sum(file.stat().st_size for _, file in files),
-        "sha256": hashlib.sha256(listed.encode()).hexdigest(),
-    }

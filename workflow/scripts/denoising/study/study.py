@@ -47,12 +47,16 @@ class Archive:
 
 @dataclass(frozen=True)
 class Pairs:
-    """A dataset of image pairs, found by two glob patterns."""
+    """A dataset of image pairs, found by two glob patterns.
+
+    `largest_shift` is how many voxels a pair may be misaligned by without a warning.
+    """
 
     low: str
     high: str
     axes: str
     test_fraction: float
+    largest_shift: float
 
 
 @dataclass(frozen=True)
@@ -367,7 +371,7 @@ class Study:
 
 
 def _digest(study: Study) -> str:
-    nowhere = Pairs("", "", "", 0)
+    nowhere = Pairs("", "", "", 0, 0)
     spoken_of = [
         study.title,
         study.note,

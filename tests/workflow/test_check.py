@@ -1,0 +1,87 @@
+"""`snakemake check`, and the check that every run makes first."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+import tifffile
+from conftest import copy_workflow
+
+VOLUMES = "results/volumes/mine"
+
+
+@pytest.fixture
+def flow(tmp_path):
+    """The workflow with four pairs of images of 1.2 MB, too large for Snakemake's checksums."""
+    flow = copy_workflow(tmp_path)
+    (tmp_path / "raw").mkdir()
+    for number, name in enumerate("abcd"):
+        rng = np.random.default_rng(number)
+        truth = np.kron(rng.integers(500, 9000, (12, 96, 96)), np.ones((1, 8, 8)))[0]
+        for side, noise in (("low", 900), ("high", 100)):
+            image = (truth + rng.normal(0, noise, truth.shape)).clip(0).astype(np.uint16)
+            tifffile.imwrite(tmp_path / f"raw/{name}_{side}.tif", image, metadata={"axes": "YX"})
+    flow.study = {
+        "title": "Mine",
+        "device": "cpu",
+        "datasets": {
+            "mine": {
+                "pairs": {"low": "raw/*_low.tif", "high": "raw/*_high.tif", "axes": "YX"},
+                "patches": {"shape": [16, 16], "per_volume": 8},
+            }
+        },
+        "training": {"width": 4, "epochs": 1, "steps_per_epoch": 2, "batch_size": 4},
+        "studies": {"mine": {"models": {"care": {"trained_on": "mine"}}}},
+    }
+    flow.arguments = ["--cores", "1", "--configfile", flow.write_config(flow.study)]
+    return flow
+
+
+def raw(flow):
+    return sorted((flow.root / "raw").iterdir())
+
+
+def test_images_that_are_touched_or_copied_are_looked_at_and_not_imported_again(flow):
+    target = "results/patches/mine/X.npy"
+    flow.run(target, *flow.arguments)
+    assert not flow.jobs(target, *flow.arguments)
+    for path in raw(flow):
+        assert path.stat().st_size > 1_000_000
+        os.utime(path)
+    assert flow.jobs(target, *flow.arguments) == {"check_pairs": 1}
+    said = flow.run(target, *flow.arguments).said
+    assert "rule import_pairs" not in said
+    assert not flow.jobs(target, *flow.arguments)
+    for path in raw(flow):
+        shutil.copyfile(path, flow.root / "copy")
+        os.replace(flow.root / "copy", path)
+    assert "rule import_pairs" not in flow.run(target, *flow.arguments).said
+    assert not flow.jobs(target, *flow.arguments)
+
+
+def test_images_that_hold_something_else_are_imported_again(flow):
+    target = "results/patches/mine/X.npy"
+    flow.run(target, *flow.arguments)
+    volume = next((flow.root / VOLUMES).glob("*/low/b.tif"))
+    path = flow.root / "raw/b_low.tif"
+    image = tifffile.imread(path)[::-1]
+    tifffile.imwrite(path, image, metadata={"axes": "YX"})
+    said = flow.run(target, *flow.arguments).said
+    assert "rule import_pairs" in said
+    assert "rule patches" in said
+    np.testing.assert_array_equal(tifffile.imread(volume), image)
+    assert not flow.jobs(target, *flow.arguments)
+
+
+def test_all_that_is_wrong_is_said_before_anything_is_imported(flow):
+    for name in ("a_low", "b_high"):
+        blank = np.full((768, 768), 7, np.uint16)
+        tifffile.imwrite(flow.root / f"raw/{name}.tif", blank, metadata={"axes": "YX"})
+    done = flow.run(*flow.arguments, check=False)
+    assert done.returncode != 0
+    assert "datasets.mine.pairs: 2 problems in the images, none imported." in done.said
+    assert done.said.count("raw/a_low.tif: its percentiles 3 and") == 1
+    assert done.said.count("raw/b_high.tif: its percentiles 3 and") == 1
+    assert "rule import_pairs" not in done.said
+    assert not (flow.root / VOLUMES).exists()

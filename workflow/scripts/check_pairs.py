@@ -1,0 +1,22 @@
+"""Look at every image of a user's pairs, and say what is wrong, before anything is made."""
+
+from pathlib import Path
+
+from denoising.images.checks import Check
+from denoising.images.content import together
+from denoising.images.pairs import held_out
+from denoising.running.logs import open_log
+
+with open_log(snakemake.log[0]):
+    params = snakemake.params
+    pairs = [(name, Path(low), Path(high)) for name, low, high in params.pairs]
+    tests = held_out([name for name, _, _ in pairs], params.test_fraction, params.seed)
+    listing = Path(snakemake.output.warnings)
+    check = Check(snakemake.wildcards.dataset, params.axes, params.largest_shift, listing.parent)
+    check.look(pairs, tests)
+    check.report(listing)
+    table = check.table()
+    table.to_csv(snakemake.output.table, index=False)
+    listing.write_text("".join(f"{warning}\n" for warning in check.warnings))
+    content = together(dict(zip(table["file"], table["sha256"], strict=True)))
+    Path(snakemake.output.content).write_text(content + "\n")
