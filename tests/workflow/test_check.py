@@ -85,3 +85,37 @@ def test_all_that_is_wrong_is_said_before_anything_is_imported(flow):
     assert done.said.count("raw/b_high.tif: its percentiles 3 and") == 1
     assert "rule import_pairs" not in done.said
     assert not (flow.root / VOLUMES).exists()
+
+
+def test_check_says_what_will_run_each_time_and_stops(flow):
+    first = flow.run("check", *flow.arguments).said
+    page = (flow.root / "results/checks/plan.txt").read_text()
+    assert page in first
+    assert "mine: 4 image pairs, all looked at: 3 to train on, 1 to test on (" in page
+    assert "Models: 1 of 1 trainings to run." in page
+    assert not (flow.root / VOLUMES).exists()
+    assert flow.jobs("check", *flow.arguments) == {"check": 1}
+
+
+def test_warnings_do_not_stop_a_run_and_are_said_again_by_check(flow):
+    low, high = (flow.root / f"raw/b_{side}.tif" for side in ("low", "high"))
+    image = np.roll(tifffile.imread(low), 5, axis=0)
+    tifffile.imwrite(low, image, metadata={"axes": "YX"})
+    warning = "raw/b_low.tif: what it shows lies 5 voxels along Y from where raw/b_high.tif shows"
+    assert warning in flow.run(VOLUMES, *flow.arguments).said
+    assert warning in (flow.root / "results/checks/mine.txt").read_text()
+    assert warning in flow.run("check", *flow.arguments).said
+
+
+def test_a_wider_limit_looks_again_and_imports_nothing(flow):
+    flow.run(VOLUMES, *flow.arguments)
+    flow.study["datasets"]["mine"]["pairs"]["largest_shift"] = 7
+    flow.write_config(flow.study)
+    assert flow.jobs(VOLUMES, *flow.arguments) == {"check_pairs": 1}
+    assert "rule import_pairs" not in flow.run(VOLUMES, *flow.arguments).said
+    assert not flow.jobs(VOLUMES, *flow.arguments)
+
+
+@pytest.mark.parametrize("config", ["config/config.yaml", "config/paper.yaml"])
+def test_check_makes_nothing_of_simulated_and_published_images(workflow, config):
+    assert workflow.jobs("check", "--configfile", config) == {"check": 1}

@@ -88,43 +88,6 @@ rule unpack:
         "../scripts/unpack.py"
 
 
-checkpoint check_pairs:
-    """Look at every image of a user's own pairs before anything is made from them.
-
-    It is a checkpoint, because what depends on its checksum of the images is then decided when it
-    is done: images that were touched, but hold what they held, are not imported again.
-    """
-    input:
-        low=pair_files(1),
-        high=pair_files(2),
-    output:
-        content="results/checks/{dataset}.sha256",
-        table="results/checks/{dataset}.csv",
-        warnings="results/checks/{dataset}.txt",
-    log:
-        "logs/check_pairs/{dataset}.log",
-    benchmark:
-        "benchmarks/check_pairs/{dataset}.tsv"
-    wildcard_constraints:
-        dataset=any_of(datasets_from("pairs")),
-    priority: 20
-    conda:
-        "../../envs/analysis.yaml"
-    threads: 1
-    resources:
-        # Volumes are memory maps, so their size does not matter
-        mem_mb=growing(2000),
-    params:
-        pairs=paired_files,
-        axes=lambda wildcards: dataset_of(wildcards).axes,
-        largest_shift=lambda wildcards: dataset_of(wildcards).source.largest_shift,
-        test_fraction=lambda wildcards: dataset_of(wildcards).source.test_fraction,
-        seed=STUDY.seed,
-        code=code_version("check_pairs.py"),
-    script:
-        "../scripts/check_pairs.py"
-
-
 rule import_pairs:
     """Import a user's own image pairs into volumes, and hold some out for testing."""
     input:

@@ -1,0 +1,62 @@
+# Needs: the user's own images. Makes: what is to be known before anything is made from them.
+
+
+checkpoint check_pairs:
+    """Look at every image of a user's own pairs before anything is made from them.
+
+    It is a checkpoint, because what depends on its checksum of the images is then decided when it
+    is done: images that were touched, but hold what they held, are not imported again.
+    """
+    input:
+        low=pair_files(1),
+        high=pair_files(2),
+    output:
+        content="results/checks/{dataset}.sha256",
+        table="results/checks/{dataset}.csv",
+        warnings="results/checks/{dataset}.txt",
+    log:
+        "logs/check_pairs/{dataset}.log",
+    benchmark:
+        "benchmarks/check_pairs/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=any_of(datasets_from("pairs")),
+    priority: 20
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        # Volumes are memory maps, so their size does not matter
+        mem_mb=growing(2000),
+    params:
+        pairs=paired_files,
+        axes=lambda wildcards: dataset_of(wildcards).axes,
+        largest_shift=lambda wildcards: dataset_of(wildcards).source.largest_shift,
+        test_fraction=lambda wildcards: dataset_of(wildcards).source.test_fraction,
+        seed=STUDY.seed,
+        code=code_version("check_pairs.py"),
+    script:
+        "../scripts/check_pairs.py"
+
+
+rule check:
+    """Look at all images, say what will run and what it takes, and stop.
+
+    It has no output, so that it answers each time it is asked for.
+    """
+    input:
+        tables=expand("results/checks/{dataset}.csv", dataset=datasets_from("pairs")),
+        warnings=expand("results/checks/{dataset}.txt", dataset=datasets_from("pairs")),
+    log:
+        "logs/check.log",
+    conda:
+        "../../envs/care.yaml"
+    threads: STUDY.compute.threads
+    resources:
+        gpu=gpus,
+        mem_mb=growing(4000),
+    params:
+        study=STUDY,
+        pairs=datasets_from("pairs"),
+        page="results/checks/plan.txt",
+    script:
+        "../scripts/plan.py"
