@@ -119,3 +119,12 @@ def test_a_wider_limit_looks_again_and_imports_nothing(flow):
 @pytest.mark.parametrize("config", ["config/config.yaml", "config/paper.yaml"])
 def test_check_makes_nothing_of_simulated_and_published_images(workflow, config):
     assert workflow.jobs("check", "--configfile", config) == {"check": 1}
+
+
+def test_check_plans_what_is_to_be_simulated(workflow, miniature_config, tmp_path):
+    config = workflow.write_config(miniature_config)
+    said = workflow.run(
+        "check", "--cores", "1", "--directory", tmp_path, "--configfile", config
+    ).said
+    assert "planaria: specimens that are simulated here:" in said
+    assert [path.name for path in (tmp_path / "results").iterdir()] == ["checks"]

@@ -57,5 +57,7 @@ with open_log(snakemake.log[0]), reserve_device(study.device, "check"):
     for name, dataset in study.datasets.items():
         found += found_in(dataset, images[name], warnings.get(name, []))
     text = page(study, found, Needs(hours, memory, disk(study, images), unknown), machine)
-    Path(snakemake.params.page).write_text(text)
+    target = Path(snakemake.params.page)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text)
     logging.getLogger("progress").info("\n%s", text)

@@ -52,6 +52,7 @@ def test_the_page_says_models_time_disk_and_memory():
     [
         ({"hours": {}}, "Time: nothing to train"),
         ({"disk": {"volumes": 60_000_000_000}}, "FREE MORE before you start"),
+        ({"disk": {"volumes": 0, "patches": 0}}, "Disk: not known yet; 50 GB are free."),
         ({"memory": 20e9}, "IT WILL NOT FIT: set a smaller training.batch_size or patches.shape"),
         (
             {"unknown": ["planaria"]},

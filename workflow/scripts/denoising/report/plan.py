@@ -107,8 +107,10 @@ def _time(needs: Needs, machine: Machine) -> str:
 
 
 def _disk(study: Study, needs: Needs, machine: Machine) -> str:
-    parts = ", ".join(f"{name} {_size(size)}" for name, size in needs.disk.items())
+    parts = ", ".join(f"{name} {_size(size)}" for name, size in needs.disk.items() if size)
     total = sum(needs.disk.values())
+    if not total:
+        return f"Disk: not known yet; {_size(machine.free_disk)} are free."
     kept = "" if study.restoration.keep else " (restorations go once they are scored)"
     free = f"{_size(machine.free_disk)} are free"
     short = ". FREE MORE before you start" if total > machine.free_disk else ""
