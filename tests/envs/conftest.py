@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from importlib import metadata
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -166,7 +167,7 @@ def study(snakemake_alone, conda, tmp_path_factory):
     study.again = study.run("-n", "--configfile", study.config)
     others = root / "others.yaml"
     others.write_text(yaml.safe_dump(other_ways_in(root), sort_keys=False))
-    targets = ["results/volumes/mine", "results/archives/kept.tar.gz"]
+    targets = ["check", "results/volumes/mine", "results/archives/kept.tar.gz"]
     study.second = study.run("--configfile", others, "--", *targets)
     shared = root / "shared.yaml"
     shared.write_text(yaml.safe_dump(cut_down() | {"restoration": {"jobs": 2}}, sort_keys=False))
@@ -193,9 +194,15 @@ def cut_down():
 
 def other_ways_in(root):
     """Datasets that are not simulated."""
-    for name in ("a_low", "a_high", "b_low", "b_high"):
-        tifffile.imwrite(root / f"{name}.tif", np.arange(64 * 64, dtype=np.uint16).reshape(64, 64))
-    pairs = {"low": f"{root}/*_low.tif", "high": f"{root}/*_high.tif", "axes": "YX"}
+    rng = np.random.default_rng(0)
+    for folder, name, side in product(("mine", "yours"), "ab", ("low", "high")):
+        (root / folder).mkdir(exist_ok=True)
+        image = rng.integers(0, 999, (64, 64), np.uint16)
+        tifffile.imwrite(root / folder / f"{name}_{side}.tif", image)
+    pairs, others = (
+        {"low": f"{root}/{folder}/*_low.tif", "high": f"{root}/{folder}/*_high.tif", "axes": "YX"}
+        for folder in ("mine", "yours")
+    )
     archive = {"path": str(root / "results/archives/planaria.tar.gz")}
     conditions = [{"name": "1", "source": "condition_1"}]
     return {
@@ -203,11 +210,17 @@ def other_ways_in(root):
         "device": "cpu",
         "datasets": {
             "mine": {"pairs": pairs, "patches": {"shape": [32, 32]}},
+            "yours": {"pairs": others, "patches": {"shape": [32, 32]}},
             "kept": {
                 "archive": archive,
                 "conditions": conditions,
                 "patches": {"shape": [8, 16, 16]},
             },
         },
-        "studies": {"mine": {"models": {"mine-care": {"trained_on": "mine"}}}},
+        "studies": {
+            "mine": {
+                "tested_on": ["mine", "yours"],
+                "models": {"mine-care": {"trained_on": "mine"}},
+            }
+        },
     }

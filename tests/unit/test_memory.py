@@ -38,8 +38,8 @@ def large(tmp_path_factory):
         (folder / "train").mkdir(exist_ok=True)
         (folder / "train" / condition).symlink_to(path.parent)
     write_listing(folder, rows)
-    for storage in (Storage("tiff", None, True), Storage("ome-zarr", None, True)):
-        write(folder / "restored/1/worm.tif", images["1"], "ZYX", storage=storage, threads=2)
+    for storage in (Storage("tiff", None, True, threads=2), Storage("ome-zarr", None, True)):
+        write(folder / "restored/1/worm.tif", images["1"], "ZYX", storage=storage)
     with tarfile.open(folder / "worm.tar", "w") as tar:
         for condition in images:
             tar.add(folder / f"test/{condition}/worm.tif", f"Top/test_data/{condition}/worm.tif")

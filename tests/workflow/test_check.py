@@ -116,6 +116,28 @@ def test_a_wider_limit_looks_again_and_imports_nothing(flow):
     assert not flow.jobs(VOLUMES, *flow.arguments)
 
 
+def test_a_test_image_that_trains_in_another_dataset_is_refused(flow):
+    """Of a copy of all images under other names, others are held out."""
+    (flow.root / "copy").mkdir()
+    for path, name in zip(raw(flow)[::2] + raw(flow)[1::2], 2 * "wxyz", strict=True):
+        side = path.stem.partition("_")[2]
+        shutil.copyfile(path, flow.root / f"copy/{name}_{side}.tif")
+    flow.study["datasets"]["other"] = {
+        "pairs": {"low": "copy/*_low.tif", "high": "copy/*_high.tif", "axes": "YX"},
+        "patches": {"shape": [16, 16]},
+    }
+    flow.study["datasets"]["other"]["pairs"]["test_fraction"] = 0.5
+    flow.study["studies"]["mine"]["tested_on"] = ["mine", "other"]
+    flow.write_config(flow.study)
+    assert flow.jobs(*flow.arguments)["check_leaks"] == 1
+    for target in (["check"], []):
+        done = flow.run(*target, *flow.arguments, check=False)
+        assert done.returncode != 0
+        assert "models trained on mine would be tested on images they have seen" in done.said
+        assert "a test image of other, has the pixels of raw/" in done.said
+        assert "rule train" not in done.said
+
+
 @pytest.mark.parametrize("config", ["config/config.yaml", "config/paper.yaml"])
 def test_check_makes_nothing_of_simulated_and_published_images(workflow, config):
     assert workflow.jobs("check", "--configfile", config) == {"check": 1}

@@ -13,7 +13,16 @@ SCORING = {"evaluate", "objects", "resolution", "calibrate", "protocol_ladder"}
 SCORING |= {"restoration_examples"}
 ALONE = ON_GPU | SCORING
 # A checkpoint's group would have to be made anew when it is done
-ALONE |= {"check_pairs", "gather_slabs", "ensemble", "download", "all", "published"}
+ALONE |= {
+    "check_pairs",
+    "check_leaks",
+    "check",
+    "gather_slabs",
+    "ensemble",
+    "download",
+    "all",
+    "published",
+}
 
 
 def asked_for(flow, *arguments):

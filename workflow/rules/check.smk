@@ -38,6 +38,30 @@ checkpoint check_pairs:
         "../scripts/check_pairs.py"
 
 
+rule check_leaks:
+    """Refuse test images that are training images of another dataset, before any model is tested."""
+    input:
+        trained="results/checks/{trained}.csv",
+        tested="results/checks/{dataset}.csv",
+    output:
+        "results/checks/leaks/{trained}/{dataset}.txt",
+    log:
+        "logs/check_leaks/{trained}/{dataset}.log",
+    wildcard_constraints:
+        trained=any_of(datasets_from("pairs")),
+        dataset=any_of(datasets_from("pairs")),
+    priority: 20
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(500),
+    params:
+        code=code_version("check_leaks.py"),
+    script:
+        "../scripts/check_leaks.py"
+
+
 rule check:
     """Look at all images, say what will run and what it takes, and stop.
 
@@ -46,6 +70,7 @@ rule check:
     input:
         tables=expand("results/checks/{dataset}.csv", dataset=datasets_from("pairs")),
         warnings=expand("results/checks/{dataset}.txt", dataset=datasets_from("pairs")),
+        leaks=all_leaks_checked(),
     log:
         "logs/check.log",
     conda:

@@ -60,6 +60,24 @@ def checked_content(wildcards):
         raise
 
 
+def leaks_checked(trained, tested):
+    """What says that no test image of one dataset trains in the other, if both are own pairs."""
+    if trained == tested or not {trained, tested} <= set(datasets_from("pairs")):
+        return []
+    return [f"results/checks/leaks/{trained}/{tested}.txt"]
+
+
+def all_leaks_checked():
+    return sorted(
+        {
+            path
+            for model in STUDY.models.values()
+            for tested in model.tested_on
+            for path in leaks_checked(model.trained_on, tested)
+        }
+    )
+
+
 def patch_settings(wildcards):
     """The settings that define a dataset's patches, and no others: a changed setting retrains."""
     dataset = dataset_of(wildcards)
@@ -144,6 +162,12 @@ def say_what_trains_again():
 
 
 # restore.smk
+
+
+def leaks_of_run(wildcards):
+    """What says that the run was not trained on the test set."""
+    trained_on = STUDY.models[STUDY.runs[wildcards.run].model].trained_on
+    return leaks_checked(trained_on, wildcards.dataset)
 
 
 def storage():

@@ -71,7 +71,7 @@ def found_in(dataset: Dataset, images: pd.DataFrame, warnings: list[str]) -> lis
     counts = f"{len(truths) - len(tests)} to train on, {len(tests)} to test on"
     if dataset.is_pairs:
         counts += f" ({', '.join(tests['pair'])})"
-        said = f"{len(warnings)} warnings:" if warnings else "nothing to warn of"
+        said = "warnings:" if warnings else "nothing to warn of"
         found = f"{len(truths)} image pairs, all looked at: {counts}; {said}"
     elif dataset.is_simulated:
         found = f"specimens that are simulated here: {counts}"
