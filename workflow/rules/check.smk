@@ -33,6 +33,7 @@ checkpoint check_pairs:
         largest_shift=lambda wildcards: dataset_of(wildcards).source.largest_shift,
         test_fraction=lambda wildcards: dataset_of(wildcards).source.test_fraction,
         seed=STUDY.seed,
+        record=untracked(lambda wildcards: f"results/archives/{wildcards.dataset}.json"),
         code=code_version("check_pairs.py"),
     script:
         "../scripts/check_pairs.py"

@@ -1,10 +1,11 @@
 """Look at every image of a user's pairs, and say what is wrong, before anything is made."""
 
+import logging
 from pathlib import Path
 
 from denoising.images.checks import Check
 from denoising.images.content import together
-from denoising.images.pairs import held_out
+from denoising.images.pairs import changed_since_import, held_out
 from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
@@ -16,6 +17,11 @@ with open_log(snakemake.log[0]):
     check.look(pairs, tests)
     check.report(listing)
     table = check.table()
+    if changed := changed_since_import(table, Path(params.record)):
+        logging.getLogger("progress").warning(
+            "%s: changed since the import; what was made from it is made again, models too.",
+            ", ".join(changed),
+        )
     table.to_csv(snakemake.output.table, index=False)
     listing.write_text("".join(f"{warning}\n" for warning in check.warnings))
     content = together(dict(zip(table["file"], table["sha256"], strict=True)))

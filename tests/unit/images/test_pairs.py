@@ -10,7 +10,7 @@ import tifffile
 from denoising.images import pairs
 from denoising.images.files import Storage, write
 from denoising.images.matching import match_pairs
-from denoising.images.pairs import import_pairs, record_pairs
+from denoising.images.pairs import changed_since_import, import_pairs, record_pairs
 from denoising.images.volumes import open_volume, paired, read_listing, volume_header
 
 # Which images test
@@ -176,3 +176,11 @@ def test_record_holds_every_files_checksum(tmp_path):
     assert files == {
         "a.tif": {"bytes": 7, "sha256": "1f"}, "b.tif": {"bytes": 8, "sha256": "2f"}
     }  # fmt: skip
+
+
+def test_files_that_changed_since_the_import_are_told(tmp_path):
+    before = pd.DataFrame({"file": ["a.tif", "b.tif"], "bytes": [7, 8], "sha256": ["1f", "2f"]})
+    now = pd.DataFrame({"file": ["a.tif", "b.tif", "c.tif"], "sha256": ["1f", "3f", "4f"]})
+    assert changed_since_import(now, tmp_path / "own.json") == []
+    record_pairs(before, tmp_path / "own.json")
+    assert changed_since_import(now, tmp_path / "own.json") == ["b.tif"]

@@ -98,7 +98,9 @@ class Check:
             return None
         except OSError as error:
             reason = error.strerror or error
-            self.errors.append(f"{image.path}: cannot be read ({reason}); see whether you may.")
+            self.errors.append(
+                f"{image.path}: cannot be read ({reason}); see that it is there, and yours to read."
+            )
             return None
         if array.size == 0 or array.dtype.kind not in "uif":
             self.errors.append(

@@ -74,3 +74,17 @@ def record_pairs(table: pd.DataFrame, record: Path) -> None:
     columns = zip(table["file"], table["bytes"].astype(int), table["sha256"], strict=True)
     entries = {file: {"bytes": size, "sha256": checksum} for file, size, checksum in columns}
     record.write_text(json.dumps({"source": "image pairs", "files": entries}, indent=2) + "\n")
+
+
+def changed_since_import(table: pd.DataFrame, record: Path) -> list[str]:
+    """Files of the check's table that hold something else than `record_pairs` recorded; none if
+    nothing was imported.
+    """
+    if not record.is_file():
+        return []
+    recorded = json.loads(record.read_text())["files"]
+    return [
+        file
+        for file, checksum in zip(table["file"], table["sha256"], strict=True)
+        if file in recorded and recorded[file]["sha256"] != checksum
+    ]
