@@ -23,7 +23,7 @@ FINEST = 0.35  # periods per voxel, beyond which images are taken to show nothin
 ABOVE_NOISE = 4.0  # noise has more than four times its mean power at one frequency in fifty
 LEAST_POWER = 1e-6  # of the highest: what computed images without noise hold below is their border
 # In units of what chance makes of as many frequencies: above it, shifts of real and simulated pairs
-# with added noise were right to 0.3 voxels; below 2.5 some were wrong by a voxel and more
+# with added noise were right to half a voxel; below 2.5 some were wrong by a voxel and more
 LEAST_EVIDENCE = 3.0
 LEAST_CORRELATION = 50.0  # standard deviations, for a ratio of brightness to 3 %
 
