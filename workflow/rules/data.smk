@@ -113,7 +113,7 @@ rule import_pairs:
         pairs=lambda wildcards: [
             list(map(str, pair)) for pair in image_pairs(wildcards.dataset)
         ],
-        axes=lambda wildcards: dataset_of(wildcards).axes,
+        selection=lambda wildcards: dataset_of(wildcards).source.selection,
         test_fraction=lambda wildcards: dataset_of(wildcards).source.test_fraction,
         seed=STUDY.seed,
         code=code_version("import_pairs.py"),

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 from denoising.images.pairs import import_pairs, record_pairs
+from denoising.images.sources import Selection
 from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
     params = snakemake.params
     pairs = [(name, Path(low), Path(high)) for name, low, high in params.pairs]
     volumes = Path(snakemake.output.volumes)
-    import_pairs(pairs, params.axes, "low", params.test_fraction, params.seed, volumes)
+    selection = Selection(**params.selection)
+    import_pairs(pairs, selection, "low", params.test_fraction, params.seed, volumes)
     record_pairs(pairs, Path(snakemake.output.record))

@@ -47,12 +47,24 @@ class Archive:
 
 @dataclass(frozen=True)
 class Pairs:
-    """A dataset of image pairs, found by two glob patterns."""
+    """A dataset of image pairs, found by two glob patterns.
+
+    `frames` is "all" or the numbers of the frames that are images; None if a file is one image.
+    `channel` is the number of the channel, None if files have one.
+    """
 
     low: str
     high: str
     axes: str
+    frames: str | tuple[int, ...] | None
+    channel: int | None
     test_fraction: float
+
+    @property
+    def selection(self) -> dict[str, Any]:
+        """The fields of `images.sources.Selection`, as a rule's params."""
+        frames = list(self.frames) if isinstance(self.frames, tuple) else self.frames
+        return {"axes": self.axes, "frames": frames, "channel": self.channel}
 
 
 @dataclass(frozen=True)
@@ -367,7 +379,7 @@ class Study:
 
 
 def _digest(study: Study) -> str:
-    nowhere = Pairs("", "", "", 0)
+    nowhere = Archive(None, None, None)
     spoken_of = [
         study.title,
         study.note,
