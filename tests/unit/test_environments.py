@@ -24,7 +24,11 @@ IMPORT_NAMES = {
     "pywt": "pywavelets",
 }
 # Packages that are needed without being imported: by the name in our code that brings them in
-BROUGHT_IN = {"CARE": {"h5py", "keras"}, "to_markdown": {"tabulate"}}
+BROUGHT_IN = {
+    "CARE": {"h5py", "keras"},
+    "to_markdown": {"tabulate"},
+    "find_source": {"imagecodecs"},  # tifffile's, for the compressed files of other programs
+}
 
 
 def pins(text):
