@@ -371,6 +371,50 @@ def test_further_batch_size_takes_its_place_in_the_sweep(schema):
     assert study.models["planaria-batch20-matched"].training.steps_per_epoch == 320
 
 
+def test_home_and_variables_in_paths_are_expanded(config, schema, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("RAW", "/data/raw")
+    change(
+        config,
+        {
+            "datasets.own.pairs": {"low": "~/low/*.tif", "high": "${RAW}/$DAY/*.tif", "axes": "YX"},
+            "datasets.worms.archive.path": "$RAW/worms.tar.gz",
+        },
+    )
+    datasets = resolve(config, schema).datasets
+    assert datasets["own"].source.low == "/home/me/low/*.tif"
+    assert datasets["own"].source.high == "/data/raw/$DAY/*.tif"  # a name may have a $
+    assert datasets["worms"].source.path == "/data/raw/worms.tar.gz"
+
+
+def test_a_path_that_snakemake_takes_for_a_wildcard_is_refused(config, schema):
+    change(config, {"datasets.worms.archive.path": "raw {x}/worms.tar.gz"})
+    with pytest.raises(StudyError, match=r"datasets\.worms\.archive\.path has \{x\}, which Snake"):
+        resolve(config, schema)
+
+
+@pytest.mark.parametrize("frames", ["all", [0, 5]])
+def test_frames_and_channel_of_pairs(frames, config, schema):
+    change(config, {"datasets.own.pairs.frames": frames, "datasets.own.pairs.channel": 1})
+    source = resolve(config, schema).datasets["own"].source
+    assert source.selection == {"axes": "YX", "frames": frames, "channel": 1}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("frames", "first", "expected all, or a list of the frames' numbers such as [0, 5]"),
+        ("frames", 5, "datasets.own.pairs.frames is 5, expected string or array or null"),
+        ("frames", [-1], "datasets.own.pairs.frames.0"),
+        ("channel", "red", "datasets.own.pairs.channel is 'red', expected integer or null"),
+    ],
+)
+def test_other_frames_and_channels_are_refused(key, value, said, config, schema):
+    with pytest.raises(StudyError) as refused:
+        resolve(change(config, {f"datasets.own.pairs.{key}": value}), schema)
+    assert said in str(refused.value)
+
+
 def test_own_pairs_in_two_dimensions(config, schema):
     study = resolve(config, schema)
     assert study.datasets["own"].axes == "YX"

@@ -6,6 +6,7 @@ from typing import Any
 from denoising.study.baselines import RESERVED
 from denoising.study.layouts import LAYOUTS
 from denoising.study.names import INTERVALS, SCALES
+from denoising.study.paths import expanded, wildcard
 from denoising.study.study import (
     Archive,
     Condition,
@@ -18,6 +19,7 @@ from denoising.study.study import (
 from denoising.study.validation import StudyError
 
 SOURCES = {"simulate": Simulation, "archive": Archive, "pairs": Pairs}
+PATHS = ("low", "high", "path")  # keys of a source that hold paths
 # Layouts of the published archives; simulated archives have the layout of their species
 SPECIES_LAYOUTS = {"planaria": "folders", "tribolium": "stacks"}
 
@@ -53,7 +55,7 @@ def resolve_dataset(name: str, config: dict[str, Any]) -> Dataset:
         table=config["table"] or f"table_{name}",
         published=config["published"],
         axes=config["pairs"]["axes"] if source_key == "pairs" else "ZYX",
-        source=SOURCES[source_key](**_with_tuples(config[source_key])),
+        source=SOURCES[source_key](**_with_paths(_with_tuples(config[source_key]))),
         layout=config["layout"],
         truth=config["truth"],
         conditions=_conditions(source_key, config),
@@ -76,6 +78,13 @@ def _tuple(values: list | None) -> tuple | None:
 
 def _with_tuples(values: dict[str, Any]) -> dict[str, Any]:
     return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+
+
+def _with_paths(source: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: expanded(value) if key in PATHS and value is not None else value
+        for key, value in source.items()
+    }
 
 
 def _conditions(source_key: str, config: dict[str, Any]) -> tuple[Condition, ...]:
@@ -133,6 +142,12 @@ def _check_archive(key: str, archive: dict[str, Any]) -> None:
         raise StudyError(
             f"{key}.archive has {' and '.join(given) or 'neither url nor path'}, expected exactly "
             "one of url, path."
+        )
+    braces = wildcard(archive["path"] or "")
+    if braces:
+        raise StudyError(
+            f"{key}.archive.path has {braces}, which Snakemake takes for a wildcard; rename it "
+            "without braces."
         )
 
 
