@@ -5,13 +5,14 @@
 
 
 def datasets_from(*sources):
-    """Names of the datasets with one of these sources: simulation, archive or pairs."""
+    """Names of the datasets with one of these sources: simulation, archive, pairs or npz."""
     return [
         name
         for name, dataset in STUDY.datasets.items()
         if (dataset.is_simulated and "simulation" in sources)
         or (dataset.is_archive and "archive" in sources)
         or (dataset.is_pairs and "pairs" in sources)
+        or (dataset.is_npz and "npz" in sources)
     ]
 
 
@@ -48,7 +49,8 @@ def patch_settings(wildcards):
     dataset = dataset_of(wildcards)
     shape = list(dataset.patches.shape)
     if dataset.patches.source == "npz":
-        return {"shape": shape, "axes": dataset.patches.axes}
+        channel = {"channel": dataset.source.channel} if dataset.is_npz else {}
+        return {"shape": shape, "axes": dataset.patches.axes, **channel}
     return {
         "shape": shape,
         "per_volume": dataset.patches.per_volume,
@@ -119,7 +121,9 @@ def say_what_trains_again():
         if job.rule.name == "train" and (folder / "training.json").is_file():
             reason = workflow.dag.reason(job)
             has_new_data = reason.updated_input or reason.updated_input_run
-            why = retraining.cause(reason.forced, bool(has_new_data or reason.input_changed))
+            why = retraining.cause(
+                reason.forced, bool(has_new_data or reason.input_changed)
+            )
             settings = training_settings(job.wildcards)
             logger.warning(retraining.announcement(folder, settings, why))
 

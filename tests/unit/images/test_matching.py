@@ -124,8 +124,8 @@ def test_two_files_of_one_name_but_for_unicode_are_named(files):
     with pytest.raises(ValueError) as refused:
         match_pairs("*_low.tif", "*_high.tif")
     assert str(refused.value) == (
-        r"pairs: 'e\u0301_low.tif', '\xe9_low.tif' have the same name, but for how Unicode writes its"
-        " letters; rename or delete one."
+        r"pairs: 'e\u0301_low.tif', '\xe9_low.tif' have the same name, but for how Unicode writes"
+        " its letters; rename or delete one."
     )
 
 
@@ -154,8 +154,8 @@ def test_names_that_are_too_long_are_named(files):
     with pytest.raises(ValueError) as refused:
         match_pairs("*/low/*.tif", "*/high/*.tif")
     assert str(refused.value) == (
-        "pairs: what * matches in */low/*.tif is too long for the name of a volume, expected at most"
-        f" 200 bytes: {folder}-{'x' * 100}; rename the files."
+        "pairs: what * matches in */low/*.tif is too long for the name of a volume, expected"
+        f" at most 200 bytes: {folder}-{'x' * 100}; rename the files."
     )
 
 

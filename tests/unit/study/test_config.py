@@ -393,6 +393,60 @@ def test_a_path_that_snakemake_takes_for_a_wildcard_is_refused(config, schema):
         resolve(config, schema)
 
 
+def with_npz(config, **changes):
+    """The small config with a model that is trained on an npz, and tested on own pairs."""
+    npz = {"npz": {"path": "~/my.npz"}, "patches": {"source": "npz", "shape": [16, 16]}}
+    config["datasets"]["mine"] = npz
+    study = {"tested_on": ["own"], "models": {"mine": {"trained_on": "mine"}}}
+    config["studies"]["mine"] = study
+    return change(config, changes)
+
+
+def test_an_npz_is_trained_on_alone(config, schema, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    study = resolve(with_npz(config), schema)
+    dataset = study.datasets["mine"]
+    assert (dataset.axes, dataset.condition_names, dataset.is_npz) == ("YX", [], True)
+    assert (dataset.source.path, dataset.source.channel) == ("/home/me/my.npz", None)
+    assert dataset.patches.axes is None
+    assert "mine" not in study.tested_datasets
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"studies.mine.tested_on": None},
+            "model mine: tested_on is mine, an npz, which has no test volumes: set tested_on of its"
+            " study to datasets of pairs or archives.",
+        ),
+        (
+            {"datasets.mine.patches.source": "volumes"},
+            "datasets.mine.patches.source is volumes, but an npz brings patches alone: set it to"
+            " npz.",
+        ),
+        (
+            {"datasets.mine.conditions": [{"name": "low", "source": "low"}]},
+            "datasets.mine.conditions cannot be given with npz, which does not tell them.",
+        ),
+        ({"datasets.mine.npz.path": "{x}.npz"}, "datasets.mine.npz.path has {x}, which Snakemake"),
+        (
+            {"datasets.mine.patches.shape": [8, 16, 16]},
+            "model mine: trained on mine with axes ZYX, it cannot be tested on own with axes YX.",
+        ),
+        (
+            {"datasets.worms.archive.path": "my.npz"},
+            "datasets.worms.archive.path is my.npz, but an archive is a tar file: give csbdeep's"
+            " training patches as datasets.worms.npz.path.",
+        ),
+    ],
+)
+def test_what_an_npz_cannot_be_is_said(changes, said, config, schema):
+    with pytest.raises(StudyError) as refused:
+        resolve(with_npz(config, **changes), schema)
+    assert said in str(refused.value)
+
+
 @pytest.mark.parametrize("frames", ["all", [0, 5]])
 def test_frames_and_channel_of_pairs(frames, config, schema):
     change(config, {"datasets.own.pairs.frames": frames, "datasets.own.pairs.channel": 1})
@@ -881,7 +935,7 @@ REFUSED = {
     ),
     "no source": (
         {"datasets.worms.archive": None},
-        ["datasets.worms", "no source", "simulate, archive, pairs"],
+        ["datasets.worms", "no source", "simulate, archive, pairs, npz"],
     ),
     "url and path": (
         {"datasets.worms.archive.url": "https://example.org/a"},

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from denoising.study.sources import Archive, Npz, Pairs, Simulation
 from denoising.study.training import Compute, Training
 
 
@@ -26,57 +27,15 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Simulation:
-    """A dataset that is simulated here: species, volume shape (Z, Y, X) in voxels, and counts."""
-
-    species: str
-    shape: tuple[int, ...]
-    train_volumes: int
-    test_volumes: int
-    patches: int
-
-
-@dataclass(frozen=True)
-class Archive:
-    """A dataset that comes as an archive, from a URL or from a local path."""
-
-    url: str | None
-    path: str | None
-    sha256: str | None
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """A dataset of image pairs, found by two glob patterns.
-
-    `frames` is "all" or the numbers of the frames that are images; None if a file is one image.
-    `channel` is the number of the channel, None if files have one.
-    """
-
-    low: str
-    high: str
-    axes: str
-    frames: str | tuple[int, ...] | None
-    channel: int | None
-    test_fraction: float
-
-    @property
-    def selection(self) -> dict[str, Any]:
-        """The fields of `images.sources.Selection`, as a rule's params."""
-        frames = list(self.frames) if isinstance(self.frames, tuple) else self.frames
-        return {"axes": self.axes, "frames": frames, "channel": self.channel}
-
-
-@dataclass(frozen=True)
 class PatchSettings:
-    """Which patches train: cut from volumes, or published ones.
+    """Which patches train: cut from volumes, or those of an npz.
 
-    `shape` is in voxels; `axes` are those of the published arrays.
+    `shape` is in voxels; `axes` are those of the npz's arrays, None where it names them itself.
     """
 
     source: str
     shape: tuple[int, ...]
-    axes: str
+    axes: str | None
     per_volume: int
 
 
@@ -104,7 +63,7 @@ class Dataset:
     table: str
     published: str | None
     axes: str
-    source: Simulation | Archive | Pairs
+    source: Simulation | Archive | Pairs | Npz
     layout: str
     truth: str | int
     conditions: tuple[Condition, ...]
@@ -143,6 +102,10 @@ class Dataset:
     @property
     def is_pairs(self) -> bool:
         return isinstance(self.source, Pairs)
+
+    @property
+    def is_npz(self) -> bool:
+        return isinstance(self.source, Npz)
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,12 @@ import pandas as pd
 from numpy.lib.format import open_memmap
 from scipy.ndimage import maximum_filter
 
-from denoising.images.archives import npz_text, unzip_array
 from denoising.images.percentiles import percentiles
 from denoising.images.slabs import slabs
 from denoising.images.volumes import check_volume, open_volume, paired
 from denoising.running.checksums import sha256_of
 from denoising.running.random_streams import random_stream
+from denoising.training.npz import npz_patches
 
 # csbdeep's create_patches: no_background_patches(threshold=0.4, percentile=99.9),
 # sample_percentiles()
@@ -250,19 +250,27 @@ def patches_from_volumes(
     _describe(folder, labels, patch_shape, "volumes", normalisation)
 
 
-def patches_from_npz(npz: Path, axes: str, patch_shape: tuple[int, ...], folder: Path) -> None:
-    """Copy published patches, unchanged, to a folder of patches.
+def patches_from_npz(
+    npz: Path,
+    axes: str | None,
+    patch_shape: tuple[int, ...],
+    folder: Path,
+    channel: int | None = None,
+) -> None:
+    """Copy published patches, or those that csbdeep saved, unchanged to a folder of patches.
 
     Parameters
     ----------
     npz : Path
-        Arrays X and Y of shape (n, 1, *patch_shape) in some order of axes, already normalised.
-    axes : str
-        Axes of both arrays, such as "SCZYX": the file does not promise to name them.
+        Arrays X and Y in some order of axes, already normalised.
+    axes : str or None
+        Axes of both arrays, such as "SCZYX"; None for those that the file names, see `npz_patches`.
     patch_shape : tuple of int
         Expected, in the order of `axes` without S and C.
     folder : Path
         Written: a folder of patches.
+    channel : int, optional
+        The channel that patches are taken from, where there are several.
 
     Raises
     ------
@@ -272,43 +280,15 @@ def patches_from_npz(npz: Path, axes: str, patch_shape: tuple[int, ...], folder:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".npz-") as scratch:
-        published = [unzip_array(npz, name, Path(scratch)) for name in "XY"]
-        _check_npz_shapes(npz, published, axes, patch_shape)
+        published = npz_patches(npz, axes, channel, patch_shape, Path(scratch))
         count = len(published[0])
         with _patch_arrays(folder, (count, *patch_shape)) as arrays:
             for name, source, target in zip("XY", published, arrays, strict=True):
                 check_volume(source, f"{npz}: array {name}")
-                target[:] = source.reshape(target.shape)
+                target[:] = source
                 _check_normalised(target, f"{npz}: array {name}")
     labels = pd.DataFrame({"patch": range(count), "condition": "", "volume": ""})
     _describe(folder, labels, patch_shape, "npz", "as published, checked to lie near 0 to 1")
-
-
-def _check_npz_shapes(
-    npz: Path, published: list[np.ndarray], axes: str, patch_shape: tuple[int, ...]
-) -> None:
-    """Refuse arrays X and Y of the npz that are not shaped as `axes` and `patch_shape` say."""
-    shape, target_shape = (array.shape for array in published)
-    if shape != target_shape:
-        raise ValueError(
-            f"{npz}: X is {shape} and Y {target_shape}, expected one shape; fetch the archive"
-            " again."
-        )
-    named = npz_text(npz, "axes")
-    if named not in (None, axes):
-        raise ValueError(
-            f"{npz}: names its axes {named}, expected {axes}; correct the dataset's patches.axes."
-        )
-    spatial_axes = "ZYX"[-len(patch_shape) :]
-    sizes = {"S": shape[0], "C": 1, **dict(zip(spatial_axes, patch_shape, strict=True))}
-    # A channel axis of length 1 may stand anywhere: the order of the values is the same
-    fits = axes.replace("C", "") == "S" + spatial_axes
-    if not fits or shape != tuple(sizes[axis] for axis in axes):
-        wanted = ", ".join("n" if axis == "S" else str(sizes.get(axis, "?")) for axis in axes)
-        raise ValueError(
-            f"{npz}: arrays are {shape}, expected ({wanted}) with axes {axes}; "
-            "set the dataset's patches.axes and patches.shape to what the file holds."
-        )
 
 
 def _check_normalised(patches: np.ndarray, source: str) -> None:
@@ -319,8 +299,8 @@ def _check_normalised(patches: np.ndarray, source: str) -> None:
     if not (-1 < low < 0.5 and 0.3 < high < 5):
         raise ValueError(
             f"{source}: patches range from {low:.3g} to {high:.3g} (medians),"
-            " expected about 0 to 1 after percentile normalisation; use patches.source: volumes"
-            " for data in raw units."
+            " expected about 0 to 1 after percentile normalisation, not raw units; save patches as"
+            " csbdeep's create_patches normalises them, or use patches.source: volumes."
         )
 
 
