@@ -390,3 +390,10 @@ def test_what_is_no_npz_is_refused(tmp_path):
     (tmp_path / "my.npz").write_bytes(b"PK\x03\x04")
     with pytest.raises(ValueError, match=r"my\.npz: not a complete npz file \(File is not a zip"):
         import_npz(tmp_path / "my.npz", tmp_path / "mine", tmp_path / "mine.json")
+
+
+def test_an_npz_in_place_of_an_archive_is_told_apart(tmp_path):
+    np.savez(tmp_path / "mine.tar.gz", X=np.zeros(3))
+    (tmp_path / "mine.tar.gz.npz").rename(tmp_path / "mine.tar.gz")
+    with pytest.raises(ValueError, match=r"is a zip or npz file, expected a tar archive; pack"):
+        unpack(tmp_path / "mine.tar.gz", "folders", "GT", {"low": "low"}, tmp_path / "mine")

@@ -95,6 +95,11 @@ def unpack(
 
 def _extract(archive: Path, scratch: Path) -> dict[str, Path]:
     """Extract the data of `archive`; return its files by their name below the top folder."""
+    if zipfile.is_zipfile(archive):
+        raise ValueError(
+            f"{archive}: is a zip or npz file, expected a tar archive; pack its content as tar, or"
+            " give csbdeep's training patches as the dataset's npz.path."
+        )
     files = {}
     try:
         with tarfile.open(archive) as tar:
