@@ -1,5 +1,6 @@
 """Volumes on disk: TIFF files that keep values and axes, and their list."""
 
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -148,6 +149,17 @@ def test_lack_of_memory_is_not_the_files_fault(path, monkeypatch):
     write_volume(path, volume(), "ZYX")
     monkeypatch.setattr(tifffile.TiffPageSeries, "asarray", fails)
     with pytest.raises(MemoryError):
+        open_volume(path, "ZYX")
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), PermissionError(13, "no")])
+def test_a_full_disk_is_not_the_files_fault(error, path, monkeypatch):
+    def fails(*_, **__):
+        raise error
+
+    write_volume(path, volume(), "ZYX")
+    monkeypatch.setattr(tifffile.TiffPageSeries, "asarray", fails)
+    with pytest.raises(type(error), match=error.strerror):
         open_volume(path, "ZYX")
 
 
