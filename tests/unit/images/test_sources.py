@@ -92,6 +92,18 @@ def test_axes_of_length_one_are_left_out(shape, axes, stated, path):
             "axes are TZYX (5, 6, 9, 8), expected ZYX; in pairs add frames: all (each of its 5"
             " frames is an image).",
         ),
+        (
+            (4, 6, 2, 9, 8), "TZCYX", "ZYX",
+            "axes are TZCYX (4, 6, 2, 9, 8), expected ZYX; in pairs add channel: 0 (the first of"
+            " its 2 channels) and add frames: all (each of its 4 frames is an image).",
+        ),
+        (
+            (6, 2, 9, 8), "ZCYX", "YX",
+            "axes are ZCYX (6, 2, 9, 8), expected YX; in pairs add channel: 0 (the first of its 2"
+            " channels) and add frames: all (each of its 6 frames is an image) or add channel: 0"
+            " (the first of its 2 channels) and set axes: ZYX (it is a stack).",
+        ),
+        ((5, 6, 9, 8), "TZYX", "YX", "axes are TZYX (5, 6, 9, 8), expected YX; save it as YX."),
         ((6, 9, 8), "XZY", "ZYX", "axes are XZY (6, 9, 8), expected ZYX; save it as ZYX."),
     ],
 )  # fmt: skip
@@ -159,9 +171,23 @@ def test_a_frame_that_is_not_there_is_named(path):
     )
 
 
-def test_frames_of_a_file_without_them_are_refused(path):
-    save(path, (2, 3, 6, 9, 8), "TCZYX", photometric="minisblack")
-    assert "expected YX; in pairs add channel: 0" in refusal(path, "YX", "all")
+def test_advice_takes_chosen_frames_into_account(path):
+    array = save(path, (2, 3, 6, 9, 8), "TCZYX", photometric="minisblack")
+    assert (
+        "expected YX; in pairs add channel: 0 (the first of its 3 channels) and set axes: ZYX"
+        in (refusal(path, "YX", "all"))
+    )
+    np.testing.assert_array_equal(images(path, "ZYX", "all", 0), array[:, 0])
+
+
+def test_axes_without_names_are_frames_and_planes(path):
+    array = np.random.default_rng(0).integers(1, 999, (4, 6, 9, 8)).astype(np.uint16)
+    tifffile.imwrite(path, array, photometric="minisblack")
+    assert refusal(path, "ZYX") == (
+        "axes are QQYX (4, 6, 9, 8), expected ZYX; in pairs add frames: all (each of its 4 frames"
+        " is an image)."
+    )
+    np.testing.assert_array_equal(images(path, "ZYX", "all"), array)
 
 
 # Channels

@@ -115,7 +115,7 @@ def find_source(path: Path, selection: Selection) -> Source:
 
 def _channel_axis(path: Path, header: Header, channel: int) -> int | None:
     """The axis of channels or, of an RGB image, of colours; None if there is one channel."""
-    axis = max(header.axes.find("C"), -1)
+    axis = header.axes.find("C")
     if axis < 0:
         axis = header.axes.find("S")
     count = header.shape[axis] if axis >= 0 else 1
@@ -173,18 +173,34 @@ def _other_axes(
     path: Path, header: Header, names: str, shape: tuple[int, ...], selection: Selection
 ) -> str:
     """The message on a file whose axes are not those stated, with what the config could state."""
-    sizes = dict(zip(names, shape, strict=True))
-    wanted = selection.axes
-    advice = []
-    channels = [name for name in "CS" if name in sizes]
-    if channels and selection.channel is None:
-        advice.append(f"add channel: 0 (the first of its {sizes[channels[0]]} channels)")
-    if not channels and len(names) == len(wanted) + 1 and selection.frames is None:
-        frames = sizes.get("T", shape[0])
-        advice.append(f"add frames: all (each of its {frames} frames is an image)")
-    if wanted == "YX" and _can_be(names, shape, "ZYX"):
-        advice.append("set axes: ZYX (it is a stack)")
-    if wanted == "ZYX" and _can_be(names, shape, "YX"):
-        advice.append("set axes: YX (it is one plane)")
-    remedy = f"in pairs {' or '.join(advice)}" if advice else f"save it as {wanted}"
-    return f"{path}: axes are {header.axes} {header.shape}, expected {wanted}; {remedy}."
+    ways = _ways(list(zip(names, shape, strict=True)), selection)
+    remedy = f"in pairs {' or '.join(ways)}" if ways else f"save it as {selection.axes}"
+    return f"{path}: axes are {header.axes} {header.shape}, expected {selection.axes}; {remedy}."
+
+
+def _ways(axes: list[tuple[str, int]], selection: Selection) -> list[str]:
+    """What could be changed in the config so that a file with these axes can be used.
+
+    `axes` are names and sizes; of several axes with one name, each counts.
+    """
+    ways = []
+    first = ""
+    channel = next((axis for axis in axes if axis[0] in "CS"), None)
+    if channel and selection.channel is None:
+        first = f"add channel: 0 (the first of its {channel[1]} channels)"
+        axes = [axis for axis in axes if axis != channel]
+        if _fits(axes, selection.axes):
+            ways.append(first)
+        first += " and "
+    frames = next((axis for axis in axes if axis[0] == "T"), axes[0])
+    place = axes.index(frames)
+    if selection.frames is None and _fits(axes[:place] + axes[place + 1 :], selection.axes):
+        ways.append(f"{first}add frames: all (each of its {frames[1]} frames is an image)")
+    for stated, what in {"ZYX": "a stack", "YX": "one plane"}.items():
+        if stated != selection.axes and _fits(axes, stated):
+            ways.append(f"{first}set axes: {stated} (it is {what})")
+    return ways
+
+
+def _fits(axes: list[tuple[str, int]], stated: str) -> bool:
+    return _can_be("".join(name for name, _ in axes), tuple(size for _, size in axes), stated)
