@@ -21,6 +21,7 @@ sys.path.insert(0, str(SCRIPTS))
 search_path = [str(SCRIPTS), os.environ.get("PYTHONPATH")]
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, search_path)))
 
+from denoising.images.found import expanded, find_images
 from denoising.images.matching import match_pairs
 from denoising.running import retraining
 from denoising.running.names import any_of

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from denoising.study.restoration import NewImages, Restoration
 from denoising.study.training import Compute, Training
 
 
@@ -207,18 +208,6 @@ class Sweep:
         return list(dict.fromkeys([*self.models, *self.matched]))
 
 
-@dataclass(frozen=True)
-class Restoration:
-    """How test volumes are restored and stored."""
-
-    max_tile_voxels: int | None
-    jobs: int
-    format: str
-    dtype: str
-    compression: bool
-    keep: bool
-
-
 @dataclass(frozen=True, repr=False)
 class Study:
     """Everything that a config describes.
@@ -239,6 +228,7 @@ class Study:
     device: str
     compute: Compute
     restoration: Restoration
+    restore: NewImages | None
     tensorboard: bool
     config: Mapping[str, Any]
 
@@ -305,8 +295,10 @@ class Study:
         return [method for model in models for method in model.methods]
 
     def runs_behind(self, method: str) -> list[str]:
-        """The runs that a method consists of: itself, or those of the ensemble's model."""
-        return [method] if method in self.runs else self.models[self.ensembles[method]].runs
+        """The runs that a method consists of: itself, or those of its model."""
+        if method in self.runs:
+            return [method]
+        return self.models[self.ensembles.get(method, method)].runs
 
     @property
     def trains_once(self) -> bool:

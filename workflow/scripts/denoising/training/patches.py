@@ -4,8 +4,8 @@ A folder of patches holds
 
     X.npy, Y.npy    float32 (n, Z, Y, X) or (n, Y, X): low-SNR input and ground truth, normalised
     patches.csv     patch, condition, volume: a row per patch in order (empty where not known)
-    patches.json    axes, shape, count, source, how the patches were normalised, and checksums of
-    both arrays
+    patches.json    axes, shape, count, source, how the patches were normalised, size of a voxel,
+                    and checksums of both arrays
 """
 
 import json
@@ -21,9 +21,10 @@ from numpy.lib.format import open_memmap
 from scipy.ndimage import maximum_filter
 
 from denoising.images.archives import npz_text, unzip_array
+from denoising.images.headers import VoxelSize
 from denoising.images.percentiles import percentiles
 from denoising.images.slabs import slabs
-from denoising.images.volumes import check_volume, open_volume, paired
+from denoising.images.volumes import check_volume, open_volume, paired, volume_header
 from denoising.running.checksums import sha256_of
 from denoising.running.random_streams import random_stream
 
@@ -247,7 +248,8 @@ def patches_from_volumes(
     normalisation = (
         f"per patch, percentiles {LOW_PERCENTILES} and {HIGH_PERCENTILES} of the whole image"
     )
-    _describe(folder, labels, patch_shape, "volumes", normalisation)
+    voxel_size = volume_header(pairs[0].image).voxel_size
+    _describe(folder, labels, patch_shape, ("volumes", normalisation), voxel_size)
 
 
 def patches_from_npz(npz: Path, axes: str, patch_shape: tuple[int, ...], folder: Path) -> None:
@@ -281,7 +283,8 @@ def patches_from_npz(npz: Path, axes: str, patch_shape: tuple[int, ...], folder:
                 target[:] = source.reshape(target.shape)
                 _check_normalised(target, f"{npz}: array {name}")
     labels = pd.DataFrame({"patch": range(count), "condition": "", "volume": ""})
-    _describe(folder, labels, patch_shape, "npz", "as published, checked to lie near 0 to 1")
+    origin = ("npz", "as published, checked to lie near 0 to 1")
+    _describe(folder, labels, patch_shape, origin)
 
 
 def _check_npz_shapes(
@@ -347,17 +350,21 @@ def _describe(
     folder: Path,
     labels: pd.DataFrame,
     patch_shape: tuple[int, ...],
-    source: str,
-    normalisation: str,
+    origin: tuple[str, str],
+    voxel_size: VoxelSize = (None, None, None),
 ) -> None:
-    """Write patches.csv and patches.json beside the arrays."""
+    """Write patches.csv and patches.json beside the arrays.
+
+    `origin` is the source of the patches, and how they were normalised.
+    """
     labels.to_csv(folder / "patches.csv", index=False)
     description = {
         "axes": "S" + "ZYX"[-len(patch_shape) :],
         "shape": list(patch_shape),
         "count": len(labels),
-        "source": source,
-        "normalisation": normalisation,
+        "source": origin[0],
+        "normalisation": origin[1],
+        "voxel_size": voxel_size,
         "sha256": {name: sha256_of(folder / f"{name}.npy") for name in "XY"},
     }
     (folder / "patches.json").write_text(json.dumps(description, indent=2) + "\n")
