@@ -83,3 +83,28 @@ def test_ome_zarr_groups_are_brought_in_once_and_again_when_written_anew(tmp_pat
     assert not flow.jobs(*arguments)
     save("a")
     assert flow.jobs(*arguments) == {"import_pairs": 1, "patches": 1}
+
+
+def test_pairs_that_were_swapped_in_the_config_are_imported_again(tmp_path: Path):
+    flow = copy_workflow(tmp_path)
+    rng = np.random.default_rng(0)
+    for name in "ab":
+        for side in ("low", "high"):
+            image = rng.integers(0, 999, (16, 20)).astype(np.uint16)
+            write(tmp_path / f"raw/{name}_{side}.tif", image, "YX")
+
+    def arguments(low, high):
+        pairs = {"low": f"raw/*_{low}.tif", "high": f"raw/*_{high}.tif", "axes": "YX"}
+        config = flow.write_config(
+            {
+                "title": "Pairs",
+                "datasets": {"mine": {"pairs": pairs, "patches": {"shape": [8, 8]}}},
+                "studies": {"mine": {"models": {"care": {"trained_on": "mine"}}}},
+            }
+        )
+        return ["results/patches/mine/X.npy", "--cores", "1", "--configfile", config]
+
+    flow.run(*arguments("high", "low"))
+    assert not flow.jobs(*arguments("high", "low"))
+    jobs = flow.jobs(*arguments("low", "high"))
+    assert jobs["import_pairs"] == jobs["patches"] == 1

@@ -1,5 +1,5 @@
 # Needs: a model folder, of this study or made elsewhere, and images. Makes: their restorations. A study
-# that has no `restore` has no such target.
+# that has no `restore` has no target `restored`.
 
 
 rule restore_images:
