@@ -42,7 +42,10 @@ def run(flow, **options):
     )
 
 
-def test_new_images_are_restored_once_each(study):
+def test_new_images_are_restored_once_each(study, monkeypatch):
+    """From a notebook, whose variables do not reach jobs."""
+    monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    monkeypatch.setenv("TF_USE_LEGACY_KERAS", "1")
     run(study)
     restored = study.root / "restored"
     names = {str(path.relative_to(restored)) for path in restored.rglob("*.*")}

@@ -12,6 +12,7 @@ rule restore:
         volumes="results/volumes/{dataset}",
         config="results/models/{run}/config.json",
         weights="results/models/{run}/weights_best.h5",
+        training="results/models/{run}/training.json",
     output:
         restored=keep_if_asked(directory("results/restored/{run}/{dataset}")),
         runtime="results/runtimes/{run}/{dataset}.json",

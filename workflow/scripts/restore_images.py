@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from denoising.running.devices import reserve_device
-from denoising.running.logs import open_log
+from denoising.running.logs import muted, open_log
 
 params = snakemake.params
 with open_log(snakemake.log[0]), reserve_device(params.device, "restoration of new images"):
-    # Here, so that TensorFlow sees the reserved device alone, and what it says when it is loaded is
-    # in the log
-    import tensorflow as tf
+    # Here, so that TensorFlow sees the reserved device alone
+    with muted():
+        import tensorflow as tf
 
     from denoising.images.found import expanded, find_images
     from denoising.restoration.album import Networks, restore_album
