@@ -52,6 +52,7 @@ def patch_settings(wildcards):
     return {
         "shape": shape,
         "per_volume": dataset.patches.per_volume,
+        "percentiles": list(dataset.patches.percentiles),
         "conditions": dataset.condition_names,
         "seed": STUDY.seed,
     }
@@ -163,6 +164,11 @@ def tuning_dataset(wildcards):
 
 def of_tuning_dataset(pattern):
     return lambda wildcards: pattern.format(dataset=tuning_dataset(wildcards))
+
+
+def percentiles_of(dataset):
+    """Percentiles of an image that are 0 and 1 for networks trained on the dataset."""
+    return list(STUDY.datasets[dataset].patches.percentiles)
 
 
 def tuning_voxel_size(wildcards):

@@ -35,7 +35,7 @@ with (
     voxels = most_voxels_at_once(model, snakemake.params.max_tile_voxels, free)
     storage = snakemake.params.storage | {"compression": snakemake.params.compression}
     restore_all(
-        Restorer(model, voxels, TILES_PER_BATCH[device.kind]),
+        Restorer(model, voxels, TILES_PER_BATCH[device.kind], snakemake.params.percentiles),
         list(paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions)),
         Destination(Path(snakemake.output.restored), storage, snakemake.threads),
         Path(snakemake.output.runtime),

@@ -36,11 +36,12 @@ with open_log(snakemake.log[0]), reserve_device(params.device, "restoration of n
         )
         for folder, model in models.items()
     }
+    networks = Networks.of(restorers)
     restore_album(
         images,
-        Networks.of(restorers),
+        networks,
         Wish(
-            percentiles=tuple(wish["percentiles"]),
+            percentiles=wish["percentiles"] or networks.percentiles,
             axes=wish["axes"],
             channels=wish["channels"],
             storage={key: wish[key] for key in ("format", "dtype", "compression")},

@@ -24,6 +24,7 @@ from tqdm import tqdm
 from denoising.images.appearance import appearance, outside
 from denoising.images.headers import Header
 from denoising.images.percentiles import blocks
+from denoising.images.volumes import INPUT_PERCENTILES
 from denoising.restoration.new_images import Restored, Wish, restore_image, write_restored
 from denoising.restoration.quicklooks import draw
 from denoising.restoration.restorer import Restorer
@@ -51,7 +52,7 @@ class Networks:
     sha256 : list of str
         Of each network's config and weights.
     training : dict
-        Of training.json: seen, patch_shape, voxel_size; empty where that is not known.
+        Of training.json: seen, patch_shape, voxel_size, percentiles; empty where that is not known.
     """
 
     restorers: list[Restorer]
@@ -66,6 +67,12 @@ class Networks:
         described = next(iter(restorers)) / "training.json"
         training = json.loads(described.read_text()) if described.is_file() else {}
         return cls(list(restorers.values()), [sha256_of(file) for file in defining], training)
+
+    @property
+    def percentiles(self) -> tuple[float, float]:
+        """Of an image, which are 0 and 1 for the networks: csbdeep's own if they do not tell."""
+        low, high = self.training.get("percentiles") or INPUT_PERCENTILES
+        return low, high
 
 
 def restore_album(

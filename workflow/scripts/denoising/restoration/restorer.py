@@ -66,9 +66,18 @@ class Restorer:
         memory.
     tiles_per_batch : int
         Number of tiles at a time, if together they have no more voxels than that.
+    percentiles : tuple of float
+        Of each image, which become 0 and 1 for the network.
     """
 
-    def __init__(self, model: CARE, max_tile_voxels: int, tiles_per_batch: int = 1):
+    def __init__(
+        self,
+        model: CARE,
+        max_tile_voxels: int,
+        tiles_per_batch: int = 1,
+        percentiles: tuple[float, float] = INPUT_PERCENTILES,
+    ):
+        self.percentiles = percentiles
         self.config = model.config
         self.tiles_per_batch = tiles_per_batch
         self.max_tile_voxels = max_tile_voxels
@@ -277,7 +286,7 @@ def restore_all(
 def restore_file(
     restorer: Restorer, pair: Pair, destination: Destination, part: tuple[int, int] = (1, 1)
 ) -> int:
-    """Restore a pair's image, or a part of it, normalised by its percentiles 3 and 99.8.
+    """Restore a pair's image, or a part of it, normalised by its percentiles.
 
     A restored ground truth is compared, never calibrated: its scale is not written.
 
@@ -314,7 +323,7 @@ def restore_file(
     has_scale = restorer.probabilistic and pair.condition != TRUTH
     scale = scratch_array(folder, shape, np.float32) if has_scale else None
     try:
-        bounds = limits(image, *INPUT_PERCENTILES)
+        bounds = limits(image, *restorer.percentiles)
         restorer.restore(image, pair.axes, mean, scale, bounds, region)
     except ValueError as error:
         raise ValueError(f"{pair.image}: {error}") from None

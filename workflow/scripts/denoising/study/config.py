@@ -4,7 +4,7 @@ import copy
 from typing import Any
 
 from denoising.study.baselines import BASELINES
-from denoising.study.datasets import resolve_dataset
+from denoising.study.datasets import check_percentiles, resolve_dataset
 from denoising.study.layouts import LAYOUTS
 from denoising.study.metrics import PROTOCOLS
 from denoising.study.models import check_model, check_run_names, check_sweep, resolve_models
@@ -71,9 +71,7 @@ def resolve(config: dict[str, Any], schema: dict[str, Any]) -> Study:
 def _new_images(entry: dict[str, Any] | None) -> NewImages | None:
     if entry is None:
         return None
-    low, high = entry["percentiles"]
-    if not low < high:
-        raise StudyError(f"restore.percentiles is {[low, high]}, expected the lower one first.")
+    check_percentiles("restore.percentiles", entry["percentiles"])
     lists = {key: tuple(value) for key, value in entry.items() if isinstance(value, list)}
     return NewImages(**entry | lists)
 

@@ -24,7 +24,7 @@ class NewImages:
     output: str
     axes: str | None
     channels: tuple[int, ...] | None
-    percentiles: tuple[float, float]
+    percentiles: tuple[float, float] | None
     format: str
     dtype: str
     compression: bool

@@ -60,13 +60,15 @@ class Pairs:
 class PatchSettings:
     """Which patches train: cut from volumes, or published ones.
 
-    `shape` is in voxels; `axes` are those of the published arrays.
+    `shape` is in voxels; `axes` are those of the published arrays; `percentiles` are those of an
+    image that are 0 and 1 for the network.
     """
 
     source: str
     shape: tuple[int, ...]
     axes: str
     per_volume: int
+    percentiles: tuple[float, float]
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ that a training continues after any batch as if it had never stopped.
 import json
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -36,14 +36,14 @@ class PatchPairs:
         Input and ground truth, normalised, as memory maps.
     split : DataFrame
         Columns patch, part ("train" or "validation").
-    voxel_size : sequence of (float or None), or None
-        Micrometres (Z, Y, X), if the images tell.
+    origin : mapping
+        What the folder's patches.json says, if there is one.
     """
 
     X: np.ndarray
     Y: np.ndarray
     split: pd.DataFrame
-    voxel_size: Sequence[float | None] | None = None
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def open(cls, folder: Path, split: pd.DataFrame) -> "PatchPairs":
@@ -52,7 +52,7 @@ class PatchPairs:
         Y = np.load(folder / "Y.npy", mmap_mode="r")
         described = folder / "patches.json"
         description = json.loads(described.read_text()) if described.exists() else {}
-        return cls(X, Y, split, description.get("voxel_size"))
+        return cls(X, Y, split, description)
 
     @property
     def shape(self) -> tuple[int, ...]:
