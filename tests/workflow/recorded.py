@@ -1,8 +1,8 @@
 """What Snakemake records of each job of a config: the params and the set of inputs, by whose
 change it runs a job again. For many configs in one process, as starting Snakemake takes longer.
 
-Usage: python recorded.py SNAKEFILE FOLDER CONFIG...; JSON on the console, a list of jobs per config:
-rule, output, params, inputs.
+Usage: python recorded.py SNAKEFILE FOLDER CONFIG...; JSON on the console: for each config a list of
+jobs, with rule, output, params and inputs.
 """
 
 import contextlib
