@@ -21,6 +21,7 @@ class Network:
 
     multiple = 4
     percentiles = (3, 99.8)
+    axes = "ZYX"
 
     def __init__(self, probabilistic=True):
         self.probabilistic = probabilistic

@@ -89,8 +89,7 @@ def restore_image(restorers: Sequence[Restorer], path: Path, wish: Wish, scratch
     """
     image, header = map_image(path, scratch)
     try:
-        spatial = restorers[0].config.axes.replace("C", "")
-        frames = frames_of(header, spatial, wish.axes, wish.channels)
+        frames = frames_of(header, restorers[0].axes, wish.axes, wish.channels)
         source = frames.chosen(image)
         places = list(frames.places(source.shape))
         norms = [_normalisation(source[place], wish.percentiles) for place in places]

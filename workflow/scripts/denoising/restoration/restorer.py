@@ -90,6 +90,11 @@ class Restorer:
     def probabilistic(self) -> bool:
         return self.config.probabilistic
 
+    @property
+    def axes(self) -> str:
+        """The network's axes of space, in its order."""
+        return self.config.axes.replace("C", "")
+
     def restore(
         self,
         image: np.ndarray,
@@ -324,7 +329,8 @@ def restore_file(
     scale = scratch_array(folder, shape, np.float32) if has_scale else None
     try:
         bounds = limits(image, *restorer.percentiles)
-        restorer.restore(image, pair.axes, mean, scale, bounds, region)
+        of_network = tuple(region[pair.axes.index(axis)] for axis in restorer.axes)
+        restorer.restore(image, pair.axes, mean, scale, bounds, of_network)
     except ValueError as error:
         raise ValueError(f"{pair.image}: {error}") from None
     normalisation = Normalisation(*bounds, is_applied=True)
