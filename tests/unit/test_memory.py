@@ -16,7 +16,7 @@ from denoising.images.files import Storage, write
 from denoising.images.pairs import import_pairs
 from denoising.images.volumes import listing_row, paired, write_listing, write_volume
 from denoising.study.names import TRUTH
-from denoising.training.patches import patches_from_volumes
+from denoising.training.patches import Cutting, patches_from_volumes
 
 SHAPE = (48, 1024, 1024)  # 100 MB
 
@@ -38,8 +38,8 @@ def large(tmp_path_factory):
         (folder / "train").mkdir(exist_ok=True)
         (folder / "train" / condition).symlink_to(path.parent)
     write_listing(folder, rows)
-    for storage in (Storage("tiff", None, True), Storage("ome-zarr", None, True)):
-        write(folder / "restored/1/worm.tif", images["1"], "ZYX", storage=storage, threads=2)
+    for storage in (Storage("tiff", None, True, 2), Storage("ome-zarr", None, True)):
+        write(folder / "restored/1/worm.tif", images["1"], "ZYX", storage=storage)
     with tarfile.open(folder / "worm.tar", "w") as tar:
         for condition in images:
             tar.add(folder / f"test/{condition}/worm.tif", f"Top/test_data/{condition}/worm.tif")
@@ -57,7 +57,7 @@ def unpack_archive(large: Path, output: Path) -> None:
 
 
 def cut(large: Path, output: Path) -> None:
-    patches_from_volumes(large, ["1"], (8, 32, 32), 16, 0, output)
+    patches_from_volumes(large, ["1"], Cutting((8, 32, 32), 16), 0, output)
 
 
 def score(large: Path, output: Path) -> None:

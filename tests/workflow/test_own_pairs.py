@@ -135,3 +135,28 @@ def test_training_patches_of_csbdeep_are_a_source(tmp_path: Path):
     npz["channel"] = 1
     flow.run(*target, flow.write_config(study))
     np.testing.assert_array_equal(np.load(tmp_path / "results/patches/theirs/X.npy"), X[:, 1])
+
+
+def test_pairs_that_were_swapped_in_the_config_are_imported_again(tmp_path: Path):
+    flow = copy_workflow(tmp_path)
+    rng = np.random.default_rng(0)
+    for name in "ab":
+        for side in ("low", "high"):
+            image = rng.integers(0, 999, (16, 20)).astype(np.uint16)
+            write(tmp_path / f"raw/{name}_{side}.tif", image, "YX")
+
+    def arguments(low, high):
+        pairs = {"low": f"raw/*_{low}.tif", "high": f"raw/*_{high}.tif", "axes": "YX"}
+        config = flow.write_config(
+            {
+                "title": "Pairs",
+                "datasets": {"mine": {"pairs": pairs, "patches": {"shape": [8, 8]}}},
+                "studies": {"mine": {"models": {"care": {"trained_on": "mine"}}}},
+            }
+        )
+        return ["results/patches/mine/X.npy", "--cores", "1", "--configfile", config]
+
+    flow.run(*arguments("high", "low"))
+    assert not flow.jobs(*arguments("high", "low"))
+    jobs = flow.jobs(*arguments("low", "high"))
+    assert jobs["import_pairs"] == jobs["patches"] == 1

@@ -11,7 +11,11 @@ ON_GPU = {"train", "restore", "restore_truth", "restore_slab", "conformal"}
 # Long, or what lets go of large files, or no job of the cluster's
 SCORING = {"evaluate", "objects", "resolution", "calibrate", "protocol_ladder"}
 SCORING |= {"restoration_examples"}
-ALONE = ON_GPU | SCORING | {"gather_slabs", "ensemble", "download", "all", "published"}
+ALONE = (
+    ON_GPU
+    | SCORING
+    | {"restore_images", "gather_slabs", "ensemble", "download", "all", "published"}
+)
 
 
 def asked_for(flow, *arguments):

@@ -1,6 +1,5 @@
 """Import of a microscopist's own image pairs into a folder of volumes."""
 
-import hashlib
 import json
 import logging
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from denoising.images.appearance import unevenness
 from denoising.images.percentiles import percentiles
 from denoising.images.problems import Problems, grouped
 from denoising.images.slabs import slabs
@@ -20,7 +20,7 @@ from denoising.images.volumes import (
     write_listing,
     write_volume,
 )
-from denoising.running.checksums import sha256_of
+from denoising.running.checksums import sha256_of_image
 from denoising.running.random_streams import random_stream
 from denoising.study.names import TRUTH
 
@@ -195,20 +195,8 @@ def noise(image: np.ndarray) -> float:
     low, high = percentiles(image, INPUT_PERCENTILES)
     if not high > low or min(image.shape[-2:]) < 3:
         return nan
-    lines = np.concatenate([_unevenness(image[slab]) for slab in slabs(image.shape, 8)])
+    lines = np.concatenate([unevenness(image[slab]) for slab in slabs(image.shape, 8)])
     return float(np.median(lines)) / (high - low)
-
-
-def _unevenness(image: np.ndarray) -> np.ndarray:
-    """Root mean square of second differences across Y and X, for each line along X but two, over
-    that of white noise.
-    """
-    # Differences of voxels two apart, because resampling, as in a registration, makes neighbours
-    # alike
-    image = np.asarray(image, np.promote_types(image.dtype, np.float32))
-    across = image[..., 2:, :] - image[..., :-2, :]
-    across = across[..., 2:] - across[..., :-2]
-    return np.sqrt(np.square(across).mean(axis=-1)).ravel() / 2
 
 
 def record_pairs(pairs: list[tuple[str, Path, Path]], record: Path) -> None:
@@ -222,13 +210,5 @@ def record_pairs(pairs: list[tuple[str, Path, Path]], record: Path) -> None:
 
 
 def _recorded(path: Path) -> dict:
-    if path.is_file():
-        return {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
-    files = sorted(
-        (str(file.relative_to(path)), file) for file in path.rglob("*") if file.is_file()
-    )
-    listed = "".join(f"{sha256_of(file)}  {name}\n" for name, file in files)
-    return {
-        "bytes": sum(file.stat().st_size for _, file in files),
-        "sha256": hashlib.sha256(listed.encode()).hexdigest(),
-    }
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    return {"bytes": sum(file.stat().st_size for file in files), "sha256": sha256_of_image(path)}

@@ -1,6 +1,7 @@
 """Datasets of a config, resolved to `Dataset` and checked by themselves."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from denoising.study.baselines import RESERVED
@@ -63,6 +64,7 @@ def resolve_dataset(name: str, config: dict[str, Any]) -> Dataset:
     _check_exposures(key, dataset)
     _check_lengths(key, dataset)
     _check_stratum(key, dataset.stratum)
+    check_percentiles(f"{key}.patches.percentiles", dataset.patches.percentiles)
     _check_nuclei(key, dataset)
     return dataset
 
@@ -239,6 +241,12 @@ def _check_nuclei(key: str, dataset: Dataset) -> None:
             f"{key}.nuclei.diameter is {dataset.nuclei.diameter}, expected micrometres, and at "
             f"least the longest edge of a voxel, {max(dataset.voxel_size)}."
         )
+
+
+def check_percentiles(key: str, percentiles: Sequence[float] | None) -> None:
+    """Refuse percentiles of which the lower is not the first."""
+    if percentiles is not None and not percentiles[0] < percentiles[1]:
+        raise StudyError(f"{key} is {list(percentiles)}, expected the lower one first.")
 
 
 def _check_stratum(key: str, pattern: str | None) -> None:

@@ -212,8 +212,8 @@ def check_model(model: Model, datasets: Mapping[str, Dataset]) -> None:
     for key, dataset in named:
         if dataset not in datasets:
             raise StudyError(
-                f"model {model.name}: {key} is {dataset}, which is no dataset; there are "
-                f"{', '.join(datasets)}."
+                f"model {model.name}: {key} is {dataset}, which is none of the datasets: "
+                f"{', '.join(datasets) or 'there are none'}."
             )
     _check_training(model)
     trained_on = datasets[model.trained_on]

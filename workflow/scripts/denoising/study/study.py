@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from denoising.study.restoration import NewImages, Restoration
 from denoising.study.sources import Archive, Npz, Pairs, Simulation
 from denoising.study.training import Compute, Training
 
@@ -30,13 +31,15 @@ class Condition:
 class PatchSettings:
     """Which patches train: cut from volumes, or those of an npz.
 
-    `shape` is in voxels; `axes` are those of the npz's arrays, None where it names them itself.
+    `shape` is in voxels; `axes` are those of the npz's arrays, None where it names them itself;
+    `percentiles` are those of an image that are 0 and 1 for the network.
     """
 
     source: str
     shape: tuple[int, ...]
     axes: str | None
     per_volume: int
+    percentiles: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -182,18 +185,6 @@ class Sweep:
         return list(dict.fromkeys([*self.models, *self.matched]))
 
 
-@dataclass(frozen=True)
-class Restoration:
-    """How test volumes are restored and stored."""
-
-    max_tile_voxels: int | None
-    jobs: int
-    format: str
-    dtype: str
-    compression: bool
-    keep: bool
-
-
 @dataclass(frozen=True, repr=False)
 class Study:
     """Everything that a config describes.
@@ -214,6 +205,7 @@ class Study:
     device: str
     compute: Compute
     restoration: Restoration
+    restore: NewImages | None
     tensorboard: bool
     config: Mapping[str, Any]
 
@@ -280,8 +272,10 @@ class Study:
         return [method for model in models for method in model.methods]
 
     def runs_behind(self, method: str) -> list[str]:
-        """The runs that a method consists of: itself, or those of the ensemble's model."""
-        return [method] if method in self.runs else self.models[self.ensembles[method]].runs
+        """The runs that a method consists of: itself, or those of its model."""
+        if method in self.runs:
+            return [method]
+        return self.models[self.ensembles.get(method, method)].runs
 
     @property
     def trains_once(self) -> bool:

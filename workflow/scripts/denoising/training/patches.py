@@ -4,16 +4,18 @@ A folder of patches holds
 
     X.npy, Y.npy    float32 (n, Z, Y, X) or (n, Y, X): low-SNR input and ground truth, normalised
     patches.csv     patch, condition, volume: a row per patch in order (empty where not known)
-    patches.json    axes, shape, count, source, how the patches were normalised, and checksums of
-    both arrays
+    patches.json    axes, shape, count, source, how the patches were normalised, size of a voxel,
+                    and checksums of both arrays
 """
 
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +24,13 @@ from scipy.ndimage import maximum_filter
 
 from denoising.images.percentiles import percentiles
 from denoising.images.slabs import slabs
-from denoising.images.volumes import check_volume, open_volume, paired
+from denoising.images.volumes import (
+    INPUT_PERCENTILES,
+    check_volume,
+    open_volume,
+    paired,
+    volume_header,
+)
 from denoising.running.checksums import sha256_of
 from denoising.running.random_streams import random_stream
 from denoising.training.npz import npz_patches
@@ -40,6 +48,26 @@ BLOCK = 3
 BLOCK_BYTES = 9
 
 Region = tuple[slice, ...]
+Ranges = tuple[tuple[float, float], tuple[float, float]]  # of the lower and upper percentile
+
+
+@dataclass(frozen=True)
+class Cutting:
+    """How patches are cut: their shape in voxels, how many of each image, and the percentiles of
+    an image that are about 0 and 1.
+    """
+
+    shape: tuple[int, ...]
+    per_volume: int
+    percentiles: tuple[float, float] = INPUT_PERCENTILES
+
+    @property
+    def ranges(self) -> Ranges:
+        """csbdeep draws percentiles of each patch; about others they are drawn in proportion."""
+        low, high = self.percentiles
+        if self.percentiles == INPUT_PERCENTILES:
+            return LOW_PERCENTILES, HIGH_PERCENTILES
+        return (low / 3, low), (100 - 2.5 * (100 - high), 100 - (100 - high) / 2)
 
 
 def foreground(
@@ -113,12 +141,12 @@ def cut_patches(
     patch_shape: tuple[int, ...],
     count: int,
     rng: np.random.Generator,
+    ranges: Ranges = (LOW_PERCENTILES, HIGH_PERCENTILES),
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cut `count` normalised patch pairs at random foreground places of one volume.
 
-    Each pair is normalised by percentiles of its own, drawn from 1 to 3 and from 99.5 to 99.9 and
-    taken over the whole image, the same ranks for input and ground truth (csbdeep's
-    `norm_percentiles`).
+    Each pair is normalised by percentiles of its own, drawn from two ranges and taken over the
+    whole image, the same ranks for input and ground truth (csbdeep's `norm_percentiles`).
 
     Parameters
     ----------
@@ -130,6 +158,8 @@ def cut_patches(
     count : int
         Number of patches; places repeat only where the foreground has fewer.
     rng : numpy.random.Generator
+    ranges : pair of pairs of float
+        Of the lower and of the upper percentile; by default csbdeep's.
 
     Returns
     -------
@@ -150,8 +180,7 @@ def cut_patches(
         )
     numbers = rng.choice(len(candidates), count, replace=count > len(candidates))
     corners = [candidates.corner(number) for number in numbers]
-    low = rng.uniform(*LOW_PERCENTILES, count)
-    high = rng.uniform(*HIGH_PERCENTILES, count)
+    low, high = (rng.uniform(*bounds, count) for bounds in ranges)
     ranks = np.column_stack([low, high])
     return _cut(image, corners, patch_shape, ranks), _cut(truth, corners, patch_shape, ranks)
 
@@ -180,7 +209,9 @@ def _cut(
     ranges = np.reshape(percentiles(volume, ranks.ravel().tolist()), ranks.shape)
     if not (ranges[:, 1] > ranges[:, 0]).all():
         raise ValueError(
-            "the image is constant between its 3rd and 99.5th percentile; leave it out."
+            f"the image is constant between its percentiles {ranks.min():.3g} and "
+            f"{ranks.max():.5g}; leave it out, or if it is sparse, raise the second of the "
+            "dataset's patches.percentiles."
         )
     patches = np.empty((len(corners), *shape), np.float32)
     for patch, corner, (low, high) in zip(patches, corners, ranges, strict=True):
@@ -192,12 +223,11 @@ def _cut(
 def patches_from_volumes(
     volumes: Path,
     conditions: list[str],
-    patch_shape: tuple[int, ...],
-    per_volume: int,
+    cutting: Cutting,
     seed: int,
     folder: Path,
 ) -> None:
-    """Cut `per_volume` patches from each training image and write a folder of patches.
+    """Cut patches from each training image and write a folder of patches.
 
     Volumes are memory maps, and memory holds the patches of one image at a time. They go to
     shuffled places of the memory-mapped output, so that any part of it mixes volumes and
@@ -209,10 +239,7 @@ def patches_from_volumes(
         A folder of volumes.
     conditions : list of str
         Low-SNR conditions to cut from.
-    patch_shape : tuple of int
-        In voxels.
-    per_volume : int
-        Patches of each volume in each condition.
+    cutting : Cutting
     seed : int
     folder : Path
         Written: a folder of patches.
@@ -228,6 +255,7 @@ def patches_from_volumes(
             f"{volumes}: has no training volumes, which patches.source: volumes needs; "
             "set the dataset's patches.source to npz."
         )
+    per_volume, patch_shape = cutting.per_volume, cutting.shape
     count = per_volume * len(pairs)
     order = random_stream(seed, "order of patches").permutation(count)
     labels = pd.DataFrame({"patch": range(count), "condition": "", "volume": ""})
@@ -238,16 +266,22 @@ def patches_from_volumes(
             truth = open_volume(pair.truth, pair.axes, folder)
             image = open_volume(pair.image, pair.axes, folder)
             try:
-                inputs, targets = cut_patches(truth, image, patch_shape, per_volume, rng)
+                inputs, targets = cut_patches(
+                    truth, image, patch_shape, per_volume, rng, cutting.ranges
+                )
             except ValueError as error:
                 raise ValueError(f"volume {pair.volume} ({pair.image}): {error}") from None
             X[places] = inputs
             Y[places] = targets
             labels.loc[places, ["condition", "volume"]] = [pair.condition, pair.volume]
-    normalisation = (
-        f"per patch, percentiles {LOW_PERCENTILES} and {HIGH_PERCENTILES} of the whole image"
-    )
-    _describe(folder, labels, patch_shape, "volumes", normalisation)
+    low, high = cutting.ranges
+    origin = {
+        "source": "volumes",
+        "normalisation": f"per patch, percentiles {low} and {high} of the whole image",
+        "percentiles": cutting.percentiles,
+        "voxel_size": volume_header(pairs[0].image).voxel_size,
+    }
+    _describe(folder, labels, patch_shape, origin)
 
 
 def patches_from_npz(
@@ -288,7 +322,8 @@ def patches_from_npz(
                 target[:] = source
                 _check_normalised(target, f"{npz}: array {name}")
     labels = pd.DataFrame({"patch": range(count), "condition": "", "volume": ""})
-    _describe(folder, labels, patch_shape, "npz", "as published, checked to lie near 0 to 1")
+    origin = {"source": "npz", "normalisation": "as published, checked to lie near 0 to 1"}
+    _describe(folder, labels, patch_shape, origin)
 
 
 def _check_normalised(patches: np.ndarray, source: str) -> None:
@@ -327,17 +362,15 @@ def _describe(
     folder: Path,
     labels: pd.DataFrame,
     patch_shape: tuple[int, ...],
-    source: str,
-    normalisation: str,
+    origin: Mapping[str, Any],
 ) -> None:
-    """Write patches.csv and patches.json beside the arrays."""
+    """Write patches.csv and patches.json, which says where patches come from, beside the arrays."""
     labels.to_csv(folder / "patches.csv", index=False)
     description = {
         "axes": "S" + "ZYX"[-len(patch_shape) :],
         "shape": list(patch_shape),
         "count": len(labels),
-        "source": source,
-        "normalisation": normalisation,
+        **origin,
         "sha256": {name: sha256_of(folder / f"{name}.npy") for name in "XY"},
     }
     (folder / "patches.json").write_text(json.dumps(description, indent=2) + "\n")
