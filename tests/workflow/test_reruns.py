@@ -81,7 +81,10 @@ CHANGES: dict[str, object] = {
     ),
     "datasets.mine.pairs.low": Together(HIGH, {"datasets.mine.pairs.high": LOW}),
     "datasets.mine.pairs.high": Together(LOW, {"datasets.mine.pairs.low": HIGH}),
-    "datasets.mine.pairs.axes": Together("ZYX", {"datasets.mine.patches.shape": [4, 8, 8]}),
+    "datasets.mine.pairs.axes": Together(
+        "ZYX",
+        {"datasets.mine.patches.shape": [4, 8, 8], "datasets.theirs.patches.shape": [4, 8, 8]},
+    ),
     "datasets.mine.pairs.frames": "all",
     "datasets.mine.pairs.channel": 1,
     "datasets.theirs.npz.path": "b.npz",
@@ -166,7 +169,10 @@ def study(tmp_path_factory):
     config = yaml.safe_load((HERE / "miniature.yaml").read_text())
     config["datasets"] |= {"mine": copy.deepcopy(MINE), "fetched": copy.deepcopy(FETCHED)}
     config["datasets"]["theirs"] = copy.deepcopy(THEIRS)
-    theirs = {"tested_on": ["mine"], "models": {"theirs-care": {"trained_on": "theirs"}}}
+    theirs = {
+        "tested_on": ["mine"],
+        "models": {"theirs-care": {"trained_on": "theirs", "training_volumes": None}},
+    }
     config["studies"] |= {"own": OWN, "more": MORE, "theirs": theirs}
     config["restore"] = {"images": ["new"], "model": "mine-care"}
     return folder, config

@@ -1310,7 +1310,7 @@ def subschemas(schema):
 
 def test_every_pattern_says_in_words_what_it_expects(schema):
     patterns = [each for each in subschemas(schema) if isinstance(each.get("pattern"), str)]
-    assert len(patterns) == 7
+    assert len(patterns) == 8
     assert all(isinstance(each.get("expected"), str) for each in patterns)
 
 

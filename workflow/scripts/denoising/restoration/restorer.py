@@ -79,6 +79,7 @@ class Restorer:
     ):
         self.percentiles = percentiles
         self.config = model.config
+        self.axes = self.config.axes.replace("C", "")  # of space, in the network's order
         self.tiles_per_batch = tiles_per_batch
         self.max_tile_voxels = max_tile_voxels
         self.multiple = 2**self.config.unet_n_depth
@@ -89,11 +90,6 @@ class Restorer:
     @property
     def probabilistic(self) -> bool:
         return self.config.probabilistic
-
-    @property
-    def axes(self) -> str:
-        """The network's axes of space, in its order."""
-        return self.config.axes.replace("C", "")
 
     def restore(
         self,
