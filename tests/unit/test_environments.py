@@ -27,7 +27,9 @@ IMPORT_NAMES = {
 BROUGHT_IN = {
     "CARE": {"h5py", "keras"},
     "to_markdown": {"tabulate"},
-    "find_source": {"imagecodecs"},  # tifffile's, for the compressed files of other programs
+    # tifffile's, for the compressed files of other programs
+    "find_source": {"imagecodecs"},
+    "restore_image": {"imagecodecs"},
 }
 
 
