@@ -231,3 +231,10 @@ def test_saturation_and_what_training_has_not_seen_are_remarked(tmp_path, flat_m
     assert "along Y" not in row["remarks"]
     record = json.loads((tmp_path / "out/quicklooks/a.json").read_text())
     assert record["row"]["remarks"] == row["remarks"]
+
+
+def test_a_network_of_several_channels_is_refused(tmp_path):
+    write(tmp_path / "a.tif", numbers((2, 32, 32)), "CYX")
+    restorers = [Restorer(random_network("YXC", 1, 3, False, channels=2), 10**6)]
+    with pytest.raises(ValueError, match=r"a\.tif: the network takes 2 channels at once"):
+        restore_image(restorers, tmp_path / "a.tif", wish(), tmp_path)

@@ -89,6 +89,11 @@ def restore_image(restorers: Sequence[Restorer], path: Path, wish: Wish, scratch
     """
     image, header = map_image(path, scratch)
     try:
+        if restorers[0].config.n_channel_in > 1:
+            raise ValueError(
+                f"the network takes {restorers[0].config.n_channel_in} channels at once, expected "
+                "one; use a network of one channel."
+            )
         frames = frames_of(header, restorers[0].axes, wish.axes, wish.channels)
         source = frames.chosen(image)
         places = list(frames.places(source.shape))
