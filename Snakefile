@@ -28,6 +28,7 @@ include: "workflow/rules/restore.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/published.smk"
+include: "workflow/rules/new_images.smk"
 
 
 onstart:
@@ -35,11 +36,7 @@ onstart:
 
 
 rule all:
-    """The whole study: scores, tables, figures and their provenance."""
+    """The whole study: scores, tables, figures and their provenance. Without models: new images."""
     default_target: True
     input:
-        "results/scores.csv",
-        "results/provenance.json",
-        all_tables(),
-        all_figures(),
-        kept_restorations(),
+        whole_study() if STUDY.models else "results/new_images.csv",

@@ -14,7 +14,7 @@ from denoising.study.config import with_names  # noqa: E402
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 PAGE = ROOT / "config/README.md"
 START = "<!-- Generated from the schema: edit that, then run `make config-table` -->\n"
-HEAD = "| key | value | default | meaning |\n| --- | --- | --- | --- |\n"
+HEAD = "| key | value | default | runs again from | meaning |\n| --- | --- | --- | --- | --- |\n"
 NAMES = {"boolean": "true, false", "string": "text", "array": "list", "object": ""}
 
 Schema = dict[str, Any]
@@ -25,7 +25,8 @@ def rows(schema: Schema, definitions: Schema, path: str = "") -> Iterator[str]:
     for key, value in schema.get("properties", {}).items():
         default = default_of(value, key in schema.get("required", []))
         description = value.get("description", "")
-        yield f"| `{path}{key}` | {values_of(value)} | {default} | {description} |\n"
+        again = value.get("reruns", "")
+        yield f"| `{path}{key}` | {values_of(value)} | {default} | {again} | {description} |\n"
         inside = value.get("additionalProperties")
         if isinstance(inside, dict) and "$ref" in inside:
             definition = definitions[inside["$ref"].split("/")[-1]]

@@ -24,7 +24,13 @@ IMPORT_NAMES = {
     "pywt": "pywavelets",
 }
 # Packages that are needed without being imported: by the name in our code that brings them in
-BROUGHT_IN = {"CARE": {"h5py", "keras"}, "to_markdown": {"tabulate"}}
+BROUGHT_IN = {
+    "CARE": {"h5py", "keras"},
+    "to_markdown": {"tabulate"},
+    # tifffile's, for the compressed files of other programs
+    "find_source": {"imagecodecs"},
+    "restore_image": {"imagecodecs"},
+}
 
 
 def pins(text):

@@ -14,9 +14,10 @@ from denoising.evaluation.protocols import score_pair
 from denoising.images.archives import unpack
 from denoising.images.files import Storage, write
 from denoising.images.pairs import import_pairs
+from denoising.images.sources import Selection
 from denoising.images.volumes import listing_row, paired, write_listing, write_volume
 from denoising.study.names import TRUTH
-from denoising.training.patches import patches_from_volumes
+from denoising.training.patches import Cutting, patches_from_volumes
 
 SHAPE = (48, 1024, 1024)  # 100 MB
 
@@ -49,7 +50,7 @@ def large(tmp_path_factory):
 def import_two_pairs(large: Path, output: Path) -> None:
     restored = large / "restored/1"
     pair = (restored / "worm.tif", restored / "worm.ome.zarr")
-    import_pairs([("a", *pair), ("b", *pair)], "ZYX", "low", 0.5, 0, output)
+    import_pairs([("a", *pair), ("b", *pair)], Selection("ZYX"), "low", 0.5, 0, output)
 
 
 def unpack_archive(large: Path, output: Path) -> None:
@@ -57,7 +58,7 @@ def unpack_archive(large: Path, output: Path) -> None:
 
 
 def cut(large: Path, output: Path) -> None:
-    patches_from_volumes(large, ["1"], (8, 32, 32), 16, 0, output)
+    patches_from_volumes(large, ["1"], Cutting((8, 32, 32), 16), 0, output)
 
 
 def score(large: Path, output: Path) -> None:
@@ -81,9 +82,11 @@ def watched(step, large: Path, output: Path, answer) -> None:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    step(large, output)
-    done.set()
-    watcher.join()
+    try:
+        step(large, output)
+    finally:  # or a failed step would leave the process, and the test, waiting
+        done.set()
+        watcher.join()
     answer.send(max(seen) - before)
 
 

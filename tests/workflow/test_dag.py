@@ -230,7 +230,7 @@ def test_a_third_organism_is_a_few_lines(workflow, miniature_config):
     ("key", "value", "said"),
     [
         ("sede", 3, "the config has no key sede: did you mean seed?"),
-        ("training", {"trained_on": "mouse"}, "trained_on is mouse, which is no dataset"),
+        ("training", {"trained_on": "mouse"}, "trained_on is mouse, which is none of the datasets"),
         ("training", {"trained_on": "planaria", "depth": 5}, "needs every edge divisible by 32"),
         (
             "training",

@@ -17,6 +17,7 @@ ALONE |= {
     "check_pairs",
     "check_leaks",
     "check",
+    "restore_images",
     "gather_slabs",
     "ensemble",
     "download",

@@ -29,7 +29,8 @@ checkpoint check_pairs:
         mem_mb=growing(2000),
     params:
         pairs=paired_files,
-        axes=lambda wildcards: dataset_of(wildcards).axes,
+        selection=lambda wildcards: dataset_of(wildcards).source.selection,
+        percentiles=lambda wildcards: percentiles_of(wildcards.dataset),
         largest_shift=lambda wildcards: dataset_of(wildcards).source.largest_shift,
         test_fraction=lambda wildcards: dataset_of(wildcards).source.test_fraction,
         seed=STUDY.seed,

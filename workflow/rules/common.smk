@@ -17,12 +17,12 @@ WORKFLOW = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).pare
 SCRIPTS = WORKFLOW / "scripts"
 RESOURCES = WORKFLOW.parent / "resources"
 sys.path.insert(0, str(SCRIPTS))
-# Scripts import the library from whatever folder they lie in
-search_path = [str(SCRIPTS), os.environ.get("PYTHONPATH")]
-os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, search_path)))
+HAS_GPU = shutil.which("nvidia-smi") is not None
 
+from denoising.images.found import expanded, find_images
 from denoising.images.matching import match_pairs
 from denoising.running import retraining
+from denoising.running.environment import set_environment
 from denoising.running.names import any_of
 from denoising.running.provenance import code_version as version_of
 from denoising.running.provenance import recorded_title
@@ -31,6 +31,9 @@ from denoising.study import products
 from denoising.study.baselines import BASELINES
 from denoising.study.names import INPUT, OVER_TRAININGS, TWO_TRAININGS
 from denoising.study.validation import StudyError, refuse_repeated_keys
+
+IS_ALONE = Path(workflow.basedir).resolve() == WORKFLOW.parent.resolve()
+set_environment(os.environ, SCRIPTS, IS_ALONE, HAS_GPU)
 
 # Here and not in a function, whose lines Snakemake would add to the one sentence of an error
 try:
@@ -44,7 +47,6 @@ except StudyError as error:
 
 TABLES = {table.name: table for table in products.tables(STUDY)}
 FIGURES = {figure.name: figure for figure in products.figures(STUDY)}
-HAS_GPU = shutil.which("nvidia-smi") is not None
 # Test sets whose ground truth and input the 2019 study swapped
 SWAPPED_IN_2019 = [
     name for name, dataset in STUDY.datasets.items() if dataset.published == "tribolium"

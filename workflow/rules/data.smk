@@ -113,7 +113,7 @@ rule import_pairs:
     params:
         # Which file is low and which is high: the set of input files does not tell
         pairs=paired_files,
-        axes=lambda wildcards: dataset_of(wildcards).axes,
+        selection=lambda wildcards: dataset_of(wildcards).source.selection,
         test_fraction=lambda wildcards: dataset_of(wildcards).source.test_fraction,
         seed=STUDY.seed,
         code=code_version("import_pairs.py"),
@@ -121,8 +121,34 @@ rule import_pairs:
         "../scripts/import_pairs.py"
 
 
+rule import_npz:
+    """Import training patches that csbdeep saved."""
+    input:
+        npz=lambda wildcards: dataset_of(wildcards).source.path,
+    output:
+        volumes=directory("results/volumes/{dataset}"),
+        record="results/archives/{dataset}.json",
+    log:
+        "logs/import_npz/{dataset}.log",
+    benchmark:
+        "benchmarks/import_npz/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=any_of(datasets_from("npz")),
+    priority: 10
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(500),
+    params:
+        wanted=patch_settings,
+        code=code_version("import_npz.py"),
+    script:
+        "../scripts/import_npz.py"
+
+
 rule patches:
-    """Make memory-mappable training patches, cut from volumes or taken from a published npz."""
+    """Make memory-mappable training patches, cut from volumes or taken from an npz."""
     input:
         volumes="results/volumes/{dataset}",
     output:

@@ -124,6 +124,7 @@ rule conformal:
         split=of_training("results/splits/{dataset}/{split}.csv"),
         configs=of_runs_behind("results/models/{run}/config.json"),
         weights=of_runs_behind("results/models/{run}/weights_best.h5"),
+        training=of_runs_behind("results/models/{run}/training.json"),
     output:
         factors="results/calibration/{method}/conformal.json",
     log:

@@ -5,13 +5,14 @@
 
 
 def datasets_from(*sources):
-    """Names of the datasets with one of these sources: simulation, archive or pairs."""
+    """Names of the datasets with one of these sources: simulation, archive, pairs or npz."""
     return [
         name
         for name, dataset in STUDY.datasets.items()
         if (dataset.is_simulated and "simulation" in sources)
         or (dataset.is_archive and "archive" in sources)
         or (dataset.is_pairs and "pairs" in sources)
+        or (dataset.is_npz and "npz" in sources)
     ]
 
 
@@ -83,10 +84,12 @@ def patch_settings(wildcards):
     dataset = dataset_of(wildcards)
     shape = list(dataset.patches.shape)
     if dataset.patches.source == "npz":
-        return {"shape": shape, "axes": dataset.patches.axes}
+        channel = {"channel": dataset.source.channel} if dataset.is_npz else {}
+        return {"shape": shape, "axes": dataset.patches.axes, **channel}
     return {
         "shape": shape,
         "per_volume": dataset.patches.per_volume,
+        "percentiles": list(dataset.patches.percentiles),
         "conditions": dataset.condition_names,
         "seed": STUDY.seed,
     }
@@ -206,6 +209,11 @@ def of_tuning_dataset(pattern):
     return lambda wildcards: pattern.format(dataset=tuning_dataset(wildcards))
 
 
+def percentiles_of(dataset):
+    """Percentiles of an image that are 0 and 1 for networks trained on the dataset."""
+    return list(STUDY.datasets[dataset].patches.percentiles)
+
+
 def tuning_voxel_size(wildcards):
     """Size of a voxel of the dataset that tunes: micrometres as a list, or None."""
     size = STUDY.datasets[tuning_dataset(wildcards)].voxel_size
@@ -243,6 +251,69 @@ def kept_restorations():
         baseline=STUDY.baselines,
         dataset=STUDY.tested_datasets,
     )
+
+
+def whole_study():
+    """All that a study with models leaves."""
+    return [
+        "results/scores.csv",
+        "results/provenance.json",
+        *all_tables(),
+        *all_figures(),
+        *kept_restorations(),
+    ]
+
+
+# new_images.smk
+
+
+def new_images(wildcards):
+    """The images that the config names; the script says what is wrong if there are none."""
+    if not STUDY.restore:
+        raise WorkflowError("The config has no restore, so there are no new images.")
+    try:
+        found = find_images(STUDY.restore.images, STUDY.restore.output)
+    except ValueError:
+        return []
+    return list(map(str, found.values()))
+
+
+def runs_for_new_images():
+    """The runs behind the model, if it is one of this study."""
+    model = STUDY.restore.model
+    is_ours = model in {*STUDY.models, *STUDY.runs, *STUDY.ensembles}
+    return STUDY.runs_behind(model) if is_ours else []
+
+
+def folders_for_new_images():
+    """The model folders: of the runs behind a name of this study, or one made elsewhere."""
+    runs = runs_for_new_images()
+    return expand("results/models/{run}", run=runs) or [expanded(STUDY.restore.model)]
+
+
+def models_for_new_images(wildcards):
+    """Files of the model folders: those of this study, whose training makes them."""
+    runs = runs_for_new_images()
+    names = ["config.json", "weights_best.h5", "training.json"]
+    return expand("results/models/{run}/{name}", run=runs, name=names)
+
+
+def check_model_for_new_images():
+    """Refuse a model that is neither one of this study nor a csbdeep model folder."""
+    model = STUDY.restore.model
+    folder = Path(expanded(model)).absolute()
+    files = {"config.json": "config.json", "weights": "*.h5"}
+    missing = [name for name, pattern in files.items() if not any(folder.glob(pattern))]
+    if missing and not runs_for_new_images():
+        raise WorkflowError(
+            f"restore.model is {model}, which is no model of this study "
+            f"({', '.join(STUDY.models) or 'which has none'}) and no csbdeep model folder: {folder} "
+            f"has no {' and no '.join(missing)}."
+        )
+
+
+if workflow.is_main_process and STUDY.restore:
+    check_model_for_new_images()
 
 
 # evaluate.smk

@@ -13,6 +13,7 @@ rule restore:
         config="results/models/{run}/config.json",
         weights="results/models/{run}/weights_best.h5",
         leaks=ancient(leaks_of_run),
+        training="results/models/{run}/training.json",
     output:
         restored=keep_if_asked(directory("results/restored/{run}/{dataset}")),
         runtime="results/runtimes/{run}/{dataset}.json",
@@ -30,6 +31,9 @@ rule restore:
         mem_mb=growing(8000),
     params:
         conditions=condition_names,
+        percentiles=lambda wildcards: percentiles_of(
+            STUDY.training_of(STUDY.runs[wildcards.run].model).trained_on
+        ),
         device=untracked(STUDY.device),
         memory_growth=untracked(STUDY.compute.memory_growth),
         max_tile_voxels=untracked(STUDY.restoration.max_tile_voxels),
@@ -146,6 +150,7 @@ rule tune_baseline:
     params:
         tuned_on=tuning_dataset,
         voxel_size=tuning_voxel_size,
+        percentiles=lambda wildcards: percentiles_of(tuning_dataset(wildcards)),
         seed=STUDY.seed,
         code=code_version("tune_baseline.py"),
     script:

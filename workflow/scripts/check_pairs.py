@@ -3,18 +3,19 @@
 import logging
 from pathlib import Path
 
-from denoising.images.checks import Check
-from denoising.images.content import together
-from denoising.images.pairs import changed_since_import, held_out
+from denoising.images.checks import Check, Limits
+from denoising.images.pairs import changed_since_import
+from denoising.images.sources import Selection
+from denoising.running.checksums import sha256_of_list
 from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
     params = snakemake.params
     pairs = [(name, Path(low), Path(high)) for name, low, high in params.pairs]
-    tests = held_out([name for name, _, _ in pairs], params.test_fraction, params.seed)
     listing = Path(snakemake.output.warnings)
-    check = Check(snakemake.wildcards.dataset, params.axes, params.largest_shift, listing.parent)
-    check.look(pairs, tests)
+    limits = Limits(tuple(params.percentiles), params.largest_shift)
+    check = Check(snakemake.wildcards.dataset, limits, scratch=listing.parent)
+    check.look(pairs, Selection(**params.selection), params.test_fraction, params.seed)
     check.report(listing)
     table = check.table()
     if changed := changed_since_import(table, Path(params.record)):
@@ -24,5 +25,5 @@ with open_log(snakemake.log[0]):
         )
     table.to_csv(snakemake.output.table, index=False)
     listing.write_text("".join(f"{warning}\n" for warning in check.warnings))
-    content = together(dict(zip(table["file"], table["sha256"], strict=True)))
+    content = sha256_of_list(dict(zip(table["file"], table["sha256"], strict=True)))
     Path(snakemake.output.content).write_text(content + "\n")

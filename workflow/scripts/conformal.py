@@ -4,14 +4,16 @@ import math
 from pathlib import Path
 
 from denoising.running.devices import reserve_device
-from denoising.running.logs import open_log
+from denoising.running.logs import muted, open_log
 
 method = snakemake.wildcards.method
 device = snakemake.params.device
 with open_log(snakemake.log[0]), reserve_device(device, f"conformal factors of {method}"):
-    # Here, so that TensorFlow sees the reserved device alone and its own messages are in the log
+    # Here, so that TensorFlow sees the reserved device alone
     import pandas as pd
-    import tensorflow as tf
+
+    with muted():
+        import tensorflow as tf
 
     from denoising.evaluation.conformal import conformal_factors
     from denoising.restoration.restorer import TILES_PER_BATCH, Restorer

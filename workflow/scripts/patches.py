@@ -1,9 +1,9 @@
-"""Make memory-mappable training patches, from volumes or from a published npz."""
+"""Make memory-mappable training patches, from volumes or from an npz."""
 
 from pathlib import Path
 
 from denoising.running.logs import open_log
-from denoising.training.patches import patches_from_npz, patches_from_volumes
+from denoising.training.patches import Cutting, patches_from_npz, patches_from_volumes
 
 with open_log(snakemake.log[0]):
     wanted = snakemake.params.wanted
@@ -11,8 +11,8 @@ with open_log(snakemake.log[0]):
     folder = Path(snakemake.output.X).parent
     shape = tuple(wanted["shape"])
     if "axes" in wanted:
-        patches_from_npz(volumes / "train" / "data_label.npz", wanted["axes"], shape, folder)
+        npz = volumes / "train" / "data_label.npz"
+        patches_from_npz(npz, wanted["axes"], shape, folder, wanted.get("channel"))
     else:
-        patches_from_volumes(
-            volumes, wanted["conditions"], shape, wanted["per_volume"], wanted["seed"], folder
-        )
+        cutting = Cutting(shape, wanted["per_volume"], tuple(wanted["percentiles"]))
+        patches_from_volumes(volumes, wanted["conditions"], cutting, wanted["seed"], folder)

@@ -5,7 +5,7 @@ slab of each.
 from pathlib import Path
 
 from denoising.running.devices import reserve_device
-from denoising.running.logs import open_log
+from denoising.running.logs import muted, open_log
 
 run = snakemake.wildcards.run
 dataset = snakemake.wildcards.dataset
@@ -13,9 +13,9 @@ with (
     open_log(snakemake.log[0]),
     reserve_device(snakemake.params.device, f"restoration of {dataset} by {run}"),
 ):
-    # Here, so that TensorFlow sees the reserved device alone, and what it says when it is loaded is
-    # in the log
-    import tensorflow as tf
+    # Here, so that TensorFlow sees the reserved device alone
+    with muted():
+        import tensorflow as tf
 
     from denoising.images.volumes import paired
     from denoising.restoration.destination import Destination
@@ -35,7 +35,7 @@ with (
     voxels = most_voxels_at_once(model, snakemake.params.max_tile_voxels, free)
     storage = snakemake.params.storage | {"compression": snakemake.params.compression}
     restore_all(
-        Restorer(model, voxels, TILES_PER_BATCH[device.kind]),
+        Restorer(model, voxels, TILES_PER_BATCH[device.kind], snakemake.params.percentiles),
         list(paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions)),
         Destination(Path(snakemake.output.restored), storage, snakemake.threads),
         Path(snakemake.output.runtime),

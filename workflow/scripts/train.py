@@ -3,12 +3,14 @@
 from pathlib import Path
 
 from denoising.running.devices import reserve_device
-from denoising.running.logs import open_log
+from denoising.running.logs import muted, open_log
 
 name = snakemake.wildcards.run
 device = snakemake.params.device
 with open_log(snakemake.log[0]), reserve_device(device, f"training of {name}"):
-    # Here, so that TensorFlow sees the reserved device alone and its own messages are in the log
+    # Here, so that TensorFlow sees the reserved device alone
+    with muted():
+        import tensorflow  # noqa: F401
     import pandas as pd
 
     from denoising.study.training import Compute, Training, TrainingRun

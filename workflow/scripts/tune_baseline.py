@@ -18,5 +18,8 @@ with open_log(snakemake.log[0]):
         snakemake.params.voxel_size,
         snakemake.params.seed,
     )
-    choice |= {"tuned_on": snakemake.params.tuned_on}
+    choice |= {
+        "tuned_on": snakemake.params.tuned_on,
+        "percentiles": snakemake.params.percentiles,
+    }
     Path(snakemake.output.choice).write_text(json.dumps(choice, indent=2) + "\n")

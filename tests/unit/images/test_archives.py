@@ -1,14 +1,16 @@
 """Archives: unpacking them safely, and mapping arrays of npz files."""
 
 import gzip
+import hashlib
 import io
+import json
 import tarfile
 
 import numpy as np
 import pytest
 import tifffile
 
-from denoising.images.archives import unpack, unzip_array
+from denoising.images.archives import import_npz, unpack, unzip_array
 from denoising.images.volumes import open_volume, paired, read_listing, read_nuclei
 
 NAMES = ("EXP1_fixed_m2", "EXP2_live_m1")
@@ -352,3 +354,46 @@ def test_what_is_no_npz_is_named(tmp_path):
     for name in ("a.npz", "none.npz"):
         with pytest.raises(ValueError, match=name):
             unzip_array(tmp_path / name, "X", tmp_path)
+
+
+# An npz by itself
+
+
+def test_an_npz_by_itself_is_copied_beside_an_empty_list(tmp_path):
+    npz = tmp_path / "my.npz"
+    np.savez(npz, X=np.zeros(3), Y=np.ones(3))
+    import_npz(npz, tmp_path / "mine", tmp_path / "mine.json")
+    assert (tmp_path / "mine/train/data_label.npz").read_bytes() == npz.read_bytes()
+    assert read_listing(tmp_path / "mine").empty
+    assert json.loads((tmp_path / "mine.json").read_text()) == {
+        "source": "npz",
+        "files": {
+            str(npz): {
+                "bytes": npz.stat().st_size,
+                "sha256": hashlib.sha256(npz.read_bytes()).hexdigest(),
+            }
+        },
+    }
+
+
+def test_an_npz_without_x_and_y_is_refused_with_what_it_holds(tmp_path):
+    np.savez(tmp_path / "my.npz", low=np.zeros(3), high=np.ones(3))
+    with pytest.raises(ValueError) as refused:
+        import_npz(tmp_path / "my.npz", tmp_path / "mine", tmp_path / "mine.json")
+    assert str(refused.value) == (
+        f"{tmp_path / 'my.npz'}: holds high, low, expected arrays X (low SNR) and Y (ground truth);"
+        " save it again with csbdeep's save_training_data."
+    )
+
+
+def test_what_is_no_npz_is_refused(tmp_path):
+    (tmp_path / "my.npz").write_bytes(b"PK\x03\x04")
+    with pytest.raises(ValueError, match=r"my\.npz: not a complete npz file \(File is not a zip"):
+        import_npz(tmp_path / "my.npz", tmp_path / "mine", tmp_path / "mine.json")
+
+
+def test_an_npz_in_place_of_an_archive_is_told_apart(tmp_path):
+    np.savez(tmp_path / "mine.tar.gz", X=np.zeros(3))
+    (tmp_path / "mine.tar.gz.npz").rename(tmp_path / "mine.tar.gz")
+    with pytest.raises(ValueError, match=r"is a zip or npz file, expected a tar archive; pack"):
+        unpack(tmp_path / "mine.tar.gz", "folders", "GT", {"low": "low"}, tmp_path / "mine")

@@ -1,6 +1,7 @@
 """What a look at image pairs says: each message, by images that deserve it and by others."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,9 +10,13 @@ from noisy_images import blobs, with_noise
 from scipy.ndimage import gaussian_filter
 from scipy.ndimage import shift as moved
 
-from denoising.images.checks import COLUMNS, Check
+from denoising.images.checks import COLUMNS, Check, Limits
+from denoising.images.pairs import held_out
+from denoising.images.sources import Selection
 
 SHAPE = (96, 80)
+DEFAULTS = Limits()
+SEED = 6  # of the draw of held-out images
 
 
 def counts(image):
@@ -31,12 +36,19 @@ def detailed(shape):
     return 0.1 + (image - image.min()) / (image.max() - image.min())
 
 
+def looked_at(pairs, selection, limits=DEFAULTS):
+    """A check that has looked at pairs; of a to f, `a` tests."""
+    check = Check("mine", limits, Path())
+    check.look(pairs, selection, 0.2, SEED)
+    return check
+
+
 @pytest.fixture
 def look(tmp_path, monkeypatch):
     """Look at six pairs of which pair `a` tests; some files hold what is given for them."""
     monkeypatch.chdir(tmp_path)
 
-    def do(shape=SHAPE, tests=("a",), **changed):
+    def do(shape=SHAPE, limits=DEFAULTS, **changed):
         pairs = []
         for number, name in enumerate("abcdef"):
             names = (f"{name}_low.tif", f"{name}_high.tif")
@@ -44,12 +56,15 @@ def look(tmp_path, monkeypatch):
                 array = changed.get(file.removesuffix(".tif"), image)
                 axes = {"axes": "ZYX"[-array.ndim :]}
                 tifffile.imwrite(file, array, photometric="minisblack", metadata=axes)
-            pairs.append((name, *map(type(tmp_path), names)))
-        check = Check("mine", "ZYX"[-len(shape) :], 1.0, tmp_path)
-        check.look(pairs, set(tests))
-        return check
+            pairs.append((name, *map(Path, names)))
+        return looked_at(pairs, Selection("ZYX"[-len(shape) :]), limits)
 
     return do
+
+
+def problems(check):
+    """All problems of a check, each with its file."""
+    return [f"{where}: {what}" for where, what in check.problems.notes]
 
 
 def only(sentences):
@@ -60,7 +75,7 @@ def only(sentences):
 @pytest.mark.parametrize("shape", [SHAPE, (9, *SHAPE)], ids=["2D", "3D"])
 def test_sound_pairs_are_said_nothing_of(shape, look):
     check = look(shape)
-    assert (check.errors, check.warnings) == ([], [])
+    assert (check.problems.notes, check.warnings) == ([], [])
     table = check.table()
     assert list(table.columns) == list(COLUMNS)
     assert list(table["file"][:3]) == ["a_low.tif", "a_high.tif", "b_low.tif"]
@@ -75,6 +90,11 @@ def test_the_table_is_the_same_each_time(look):
 
 # Errors
 
+REMEDY = (
+    "move the pair out of the folder, or, for sparse images, raise the dataset's"
+    " patches.percentiles."
+)
+
 
 def test_all_errors_are_said_at_once_by_the_files_names(look, tmp_path):
     check = look(
@@ -86,13 +106,13 @@ def test_all_errors_are_said_at_once_by_the_files_names(look, tmp_path):
     with pytest.raises(ValueError) as refused:
         check.report(tmp_path / "mine.txt")
     assert str(refused.value).splitlines() == [
-        "datasets.mine.pairs: 4 problems in the images, none imported.",
+        "datasets.mine: 4 files or pairs cannot be used.",
+        "  d_low.tif (96, 70) and d_high.tif (96, 80): a pair must have one shape; crop or rescale"
+        " one of the two, or move the pair out of the folder.",
         "  b_low.tif: 7680 values are NaN or infinite; export it again, or crop both images of the"
         " pair to where values are known.",
         "  c_high.tif: its percentiles 3 and 99.5 are both 7, as in a blank or nearly empty image;"
-        " move the pair out of the folder.",
-        "  d_low.tif (96, 70) and d_high.tif (96, 80): a pair must have one shape; crop or rescale"
-        " one of them, or move the pair out of the folder.",
+        f" {REMEDY}",
         "  e_low.tif and f_low.tif: have equal pixels; keep one, and move the other pairs out.",
     ]
 
@@ -102,58 +122,162 @@ def test_a_blank_image_is_an_error_wherever_it_is_used(side, part, look):
     name = {"test": "a", "train": "b"}[part]
     blank = np.full(SHAPE, 3, np.uint8)
     top = {"test": "99.8", "train": "99.5"}[part]
-    assert only(look(**{f"{name}_{side}": blank}).errors) == (
+    assert only(problems(look(**{f"{name}_{side}": blank}))) == (
         f"{name}_{side}.tif: its percentiles 3 and {top} are both 3, as in a blank or nearly empty"
-        " image; move the pair out of the folder."
+        f" image; {REMEDY}"
     )
+
+
+def test_blank_images_of_one_value_are_said_in_one_line(look, tmp_path):
+    blank = np.full(SHAPE, 3, np.uint8)
+    wide = np.full(SHAPE, 4, np.uint8)
+    check = look(b_low=blank, c_high=blank, d_low=wide)
+    with pytest.raises(ValueError) as refused:
+        check.report(tmp_path / "mine.txt")
+    constant = "its percentiles 3 and 99.5 are both"
+    assert str(refused.value).splitlines()[1:] == [
+        f"  b_low.tif, c_high.tif: {constant} 3, as in a blank or nearly empty image",
+        f"  d_low.tif: {constant} 4, as in a blank or nearly empty image; {REMEDY}",
+    ]
+
+
+def test_sparse_images_are_looked_at_by_the_percentiles_of_the_dataset(look):
+    sparse = np.zeros(SHAPE, np.uint16)
+    sparse[40, 20:35] = np.arange(100, 115)  # 15 of 7680 voxels: percentile 99.8 is 0
+    assert "its percentiles 3 and 99.5 are both 0" in only(problems(look(b_low=sparse)))
+    check = look(b_low=sparse, limits=Limits((3, 99.95)))
+    assert not check.problems.notes
+    row = check.table().set_index("file").loc["b_low.tif"]
+    assert float(row["top"]) > float(row["least_top"]) > float(row["bottom"]) == 0
 
 
 def test_two_blank_images_are_no_duplicates(look):
     blank = np.zeros(SHAPE, np.uint8)
-    assert not [error for error in look(b_low=blank, c_low=blank).errors if "equal" in error]
+    assert not [said for said in problems(look(b_low=blank, c_low=blank)) if "equal" in said]
 
 
 def test_a_test_image_that_also_trains_is_an_error(look):
-    assert only(look(a_low=specimen(1)[0]).errors) == (
+    assert only(problems(look(a_low=specimen(1)[0]))) == (
         "a_low.tif and b_low.tif: have equal pixels, and one would train and another test; keep"
         " one, and move the other pairs out."
     )
 
 
-def test_equal_pixels_are_found_whatever_the_file(look, tmp_path):
+def test_equal_pixels_are_found_whatever_the_file(look):
     low = specimen(2)[0]
     check = look(b_low=low)
     tifffile.imwrite("b_low.tif", low, compression="zlib", byteorder=">", metadata={"axes": "YX"})
-    again = Check("mine", "YX", 1.0, tmp_path)
-    again.look([(image.pair, image.path, image.path) for image in check.images[2:5:2]], set())
-    assert "b_low.tif and b_low.tif and c_low.tif and c_low.tif" in only(again.errors)
+    again = looked_at(
+        [(image.pair, image.path, image.path) for image in check.images[2:5:2]], Selection("YX")
+    )
+    assert "b_low.tif and b_low.tif and c_low.tif and c_low.tif" in only(problems(again))
 
 
 def test_a_pair_of_one_image_twice_is_an_error(look):
     low, _ = specimen(1)
-    assert only(look(b_high=low).errors) == (
+    assert only(problems(look(b_high=low))) == (
         "b_low.tif and b_high.tif: have equal pixels, expected a noisy and a clean image; replace"
         " one."
     )
 
 
 def test_files_that_cannot_be_read_are_errors_too(look, tmp_path):
-    check = look(b_low=np.zeros((3, *SHAPE), np.uint16))
+    look(b_low=np.zeros((3, *SHAPE), np.uint16))
     tifffile.imwrite("c_low.tif", np.ones(SHAPE, bool), photometric="minisblack")
     (tmp_path / "d_high.tif").write_text("no image")
     (tmp_path / "e_high.tif").unlink()
-    again = Check("mine", "YX", 1.0, tmp_path)
-    again.look([(low.pair, low.path, high.path) for low, high in pairs_of(check)], set())
-    said = "\n".join(again.errors)
+    names = [(name, Path(f"{name}_low.tif"), Path(f"{name}_high.tif")) for name in "abcdef"]
+    again = looked_at(names, Selection("YX"))
+    said = "\n".join(problems(again))
     assert re.search(r"b_low\.tif: axes are ZYX .*, expected YX", said)
-    assert re.search(r"c_low\.tif: holds bool .*, expected whole or floating point numbers", said)
+    assert re.search(r"c_low\.tif: holds bool, expected integer or floating point numbers", said)
     assert re.search(r"d_high\.tif: not a readable TIFF file", said)
     assert "e_high.tif: cannot be read (No such file or directory)" in said
-    assert len(again.errors) == 4
+    assert len(again.problems.notes) == 4
 
 
-def pairs_of(check):
-    return zip(check.images[::2], check.images[1::2], strict=True)
+# Frames
+
+
+def save_movie(path, images, axes="TYX", **options):
+    tifffile.imwrite(path, np.stack(images), metadata={"axes": axes}, imagej=not options, **options)
+
+
+@pytest.fixture
+def movies(tmp_path, monkeypatch):
+    """Three pairs of movies of three frames; the second frame of `b_low` is blank if asked for."""
+    monkeypatch.chdir(tmp_path)
+
+    def save(blank=False, **options):
+        for number, name in enumerate("abc"):
+            frames = [specimen(10 * number + t) for t in range(3)]
+            lows = [low for low, _ in frames]
+            if blank and name == "b":
+                lows[1] = np.full(SHAPE, 5, np.uint16)
+            save_movie(f"{name}_low.tif", lows, **options)
+            save_movie(f"{name}_high.tif", [high for _, high in frames], **options)
+        return [(name, Path(f"{name}_low.tif"), Path(f"{name}_high.tif")) for name in "abc"]
+
+    return save
+
+
+def test_every_frame_is_an_image_and_those_of_a_file_test_or_train_together(movies):
+    pairs = movies()
+    table = looked_at(pairs, Selection("YX", "all")).table()
+    assert list(table["pair"][:3]) == ["a-t0000", "a-t0001", "a-t0002"]
+    assert list(table["frame"]) == ["0", "1", "2"] * 6
+    (test,) = held_out("abc", 0.2, SEED)
+    tests = set(table.loc[table["part"] == "test", "file"])
+    assert tests == {f"{test}_low.tif", f"{test}_high.tif"}
+    assert table.groupby("file")["sha256"].nunique().eq(1).all()
+    assert table["pixels"].nunique() == 18
+
+
+def test_some_frames_are_looked_at_and_no_others(movies):
+    check = looked_at(movies(blank=True), Selection("YX", (0, 2)))
+    assert not check.problems.notes
+    assert set(check.table()["frame"]) == {"0", "2"}
+
+
+def test_a_blank_frame_is_named_by_its_file_and_number(movies):
+    said = only(problems(looked_at(movies(blank=True), Selection("YX", "all"))))
+    assert re.match(r"b_low\.tif \(frame 1\): its percentiles 3 and 99\.\d are both 5, as", said)
+
+
+def test_compressed_movies_are_looked_at_as_others_are(movies):
+    plain = looked_at(movies(), Selection("YX", "all")).table()
+    packed = movies(compression="lzw", photometric="minisblack")
+    table = looked_at(packed, Selection("YX", "all")).table()
+    files = ["bytes", "sha256"]
+    assert table.drop(columns=files).equals(plain.drop(columns=files))
+    assert not [path for path in Path().iterdir() if path.suffix != ".tif"]
+
+
+def test_movies_of_other_lengths_are_a_problem(movies):
+    pairs = movies()
+    save_movie("c_high.tif", [specimen(number)[1] for number in (20, 21)])
+    assert only(problems(looked_at(pairs, Selection("YX", "all")))).startswith(
+        "c_low.tif (3 frames) and c_high.tif (2): a pair must have the same frames"
+    )
+
+
+def test_one_channel_is_looked_at(movies):
+    pairs = movies()
+    for _, *paths in pairs:
+        for path in paths:
+            frames = tifffile.imread(path)
+            blank = np.zeros_like(frames)
+            save_movie(path, [np.stack(both) for both in zip(frames, blank, strict=True)], "TCYX")
+    assert not looked_at(pairs, Selection("YX", "all", 0)).problems.notes
+    assert len(looked_at(pairs, Selection("YX", "all", 1)).problems.notes) == 18
+
+
+def test_what_is_not_clear_about_files_is_said_once(movies):
+    pairs = movies()
+    assert only(looked_at(pairs, Selection("ZYX")).warnings) == (
+        f"datasets.mine.pairs: {', '.join(str(path) for _, *both in pairs for path in both)}: its 3"
+        " planes are called T, and taken for Z, as pairs.axes has it"
+    )
 
 
 # Warnings

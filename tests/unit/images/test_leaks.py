@@ -8,10 +8,15 @@ from denoising.images.leaks import refuse_leaks
 
 def table(folder, **pixels):
     rows = [
-        ("test" if name.startswith("t") else "train", f"{folder}/{name}.tif", values)
+        (
+            "test" if name.startswith("t") else "train",
+            f"{folder}/{name}.tif",
+            "7" if name == "t2" else "",
+            values,
+        )
         for name, values in pixels.items()
     ]
-    return pd.DataFrame(rows, columns=["part", "file", "pixels"])
+    return pd.DataFrame(rows, columns=["part", "file", "frame", "pixels"])
 
 
 def test_all_test_images_that_train_elsewhere_are_named():
@@ -23,7 +28,8 @@ def test_all_test_images_that_train_elsewhere_are_named():
         "models trained on first would be tested on images they have seen; take these out of one of"
         " the two, or second out of tested_on.",
         "  two/t1.tif, a test image of second, has the pixels of one/b.tif, which trains in first.",
-        "  two/t2.tif, a test image of second, has the pixels of one/c.tif, which trains in first.",
+        "  two/t2.tif (frame 7), a test image of second, has the pixels of one/c.tif, which"
+        " trains in first.",
     ]
 
 

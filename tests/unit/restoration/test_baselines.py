@@ -275,6 +275,7 @@ def volumes_and_choice(folder, baseline, voxel_size=None):
         "strength": STRENGTHS[baseline],
         "z_scale": 1.0,
         "patch_shape": [8, 8, 8],
+        "percentiles": [3, 99.8],
     }
     return images, choice | {"unit": "noise"}
 

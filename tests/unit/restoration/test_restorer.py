@@ -471,6 +471,22 @@ def test_files_hold_what_csbdeep_restores(tmp_path, dtype, file_format, compress
     assert {path.name for path in (tmp_path / "out/1").iterdir()} == {f"a{suffix}"}
 
 
+@pytest.mark.parametrize("axes", ["XYZ", "YZX"])
+def test_networks_may_have_their_axes_in_another_order_than_the_image(tmp_path, axes):
+    """Also where several jobs share the volume."""
+    source, stack = saved(tmp_path)
+    model = random_network(axes, 1, 3, False)
+    pair = Pair("a", "1", "ZYX", source, source)
+    restorer = Restorer(model, 10**6)
+    expected = model.predict(stack, "ZYX", normalizer=PercentileNormalizer(3, 99.8))
+    found = []
+    for part in range(1, 3):
+        restore_file(restorer, pair, Destination(tmp_path / f"{part}", SETTINGS), (part, 2))
+        found.append(open_volume(tmp_path / f"{part}/1/a.tif", "ZYX"))
+    whole = np.concatenate(found, axis=2)  # along the longest axis
+    assert np.abs(whole - expected).max() < 1e-5 * np.ptp(expected)
+
+
 @pytest.mark.parametrize("source_format", ["tiff", "ome-zarr"])
 def test_compressed_volumes_are_restored_like_any(tmp_path, source_format):
     _, stack = saved(tmp_path)

@@ -20,6 +20,8 @@ class Network:
     """In place of a restorer: twice the normalised input, and as its scale a half of it."""
 
     multiple = 4
+    percentiles = (3, 99.8)
+    axes = "ZYX"
 
     def __init__(self, probabilistic=True):
         self.probabilistic = probabilistic

@@ -371,6 +371,104 @@ def test_further_batch_size_takes_its_place_in_the_sweep(schema):
     assert study.models["planaria-batch20-matched"].training.steps_per_epoch == 320
 
 
+def test_home_and_variables_in_paths_are_expanded(config, schema, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("RAW", "/data/raw")
+    change(
+        config,
+        {
+            "datasets.own.pairs": {"low": "~/low/*.tif", "high": "${RAW}/$DAY/*.tif", "axes": "YX"},
+            "datasets.worms.archive.path": "$RAW/worms.tar.gz",
+        },
+    )
+    datasets = resolve(config, schema).datasets
+    assert datasets["own"].source.low == "/home/me/low/*.tif"
+    assert datasets["own"].source.high == "/data/raw/$DAY/*.tif"  # a name may have a $
+    assert datasets["worms"].source.path == "/data/raw/worms.tar.gz"
+
+
+def test_a_path_that_snakemake_takes_for_a_wildcard_is_refused(config, schema):
+    change(config, {"datasets.worms.archive.path": "raw {x}/worms.tar.gz"})
+    with pytest.raises(StudyError, match=r"datasets\.worms\.archive\.path has \{x\}, which Snake"):
+        resolve(config, schema)
+
+
+def with_npz(config, **changes):
+    """The small config with a model that is trained on an npz, and tested on own pairs."""
+    npz = {"npz": {"path": "~/my.npz"}, "patches": {"source": "npz", "shape": [16, 16]}}
+    config["datasets"]["mine"] = npz
+    study = {"tested_on": ["own"], "models": {"mine": {"trained_on": "mine"}}}
+    config["studies"]["mine"] = study
+    return change(config, changes)
+
+
+def test_an_npz_is_trained_on_alone(config, schema, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    study = resolve(with_npz(config), schema)
+    dataset = study.datasets["mine"]
+    assert (dataset.axes, dataset.condition_names, dataset.is_npz) == ("YX", [], True)
+    assert (dataset.source.path, dataset.source.channel) == ("/home/me/my.npz", None)
+    assert dataset.patches.axes is None
+    assert "mine" not in study.tested_datasets
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"studies.mine.tested_on": None},
+            "model mine: tested_on is mine, an npz, which has no test volumes: set tested_on of its"
+            " study to datasets of pairs or archives.",
+        ),
+        (
+            {"datasets.mine.patches.source": "volumes"},
+            "datasets.mine.patches.source is volumes, but an npz brings patches alone: set it to"
+            " npz.",
+        ),
+        (
+            {"datasets.mine.conditions": [{"name": "low", "source": "low"}]},
+            "datasets.mine.conditions cannot be given with npz, which does not tell them.",
+        ),
+        ({"datasets.mine.npz.path": "{x}.npz"}, "datasets.mine.npz.path has {x}, which Snakemake"),
+        (
+            {"datasets.mine.patches.shape": [8, 16, 16]},
+            "model mine: trained on mine with axes ZYX, it cannot be tested on own with axes YX.",
+        ),
+        (
+            {"datasets.worms.archive.path": "my.npz"},
+            "datasets.worms.archive.path is my.npz, but an archive is a tar file: give csbdeep's"
+            " training patches as datasets.worms.npz.path.",
+        ),
+    ],
+)
+def test_what_an_npz_cannot_be_is_said(changes, said, config, schema):
+    with pytest.raises(StudyError) as refused:
+        resolve(with_npz(config, **changes), schema)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("frames", ["all", [0, 5]])
+def test_frames_and_channel_of_pairs(frames, config, schema):
+    change(config, {"datasets.own.pairs.frames": frames, "datasets.own.pairs.channel": 1})
+    source = resolve(config, schema).datasets["own"].source
+    assert source.selection == {"axes": "YX", "frames": frames, "channel": 1}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("frames", "first", "expected all, or a list of the frames' numbers such as [0, 5]"),
+        ("frames", 5, "datasets.own.pairs.frames is 5, expected string or array or null"),
+        ("frames", [-1], "datasets.own.pairs.frames.0"),
+        ("channel", "red", "datasets.own.pairs.channel is 'red', expected integer or null"),
+    ],
+)
+def test_other_frames_and_channels_are_refused(key, value, said, config, schema):
+    with pytest.raises(StudyError) as refused:
+        resolve(change(config, {f"datasets.own.pairs.{key}": value}), schema)
+    assert said in str(refused.value)
+
+
 def test_own_pairs_in_two_dimensions(config, schema):
     study = resolve(config, schema)
     assert study.datasets["own"].axes == "YX"
@@ -837,7 +935,7 @@ REFUSED = {
     ),
     "no source": (
         {"datasets.worms.archive": None},
-        ["datasets.worms", "no source", "simulate, archive, pairs"],
+        ["datasets.worms", "no source", "simulate, archive, pairs, npz"],
     ),
     "url and path": (
         {"datasets.worms.archive.url": "https://example.org/a"},
@@ -1212,7 +1310,7 @@ def subschemas(schema):
 
 def test_every_pattern_says_in_words_what_it_expects(schema):
     patterns = [each for each in subschemas(schema) if isinstance(each.get("pattern"), str)]
-    assert len(patterns) == 6
+    assert len(patterns) == 8
     assert all(isinstance(each.get("expected"), str) for each in patterns)
 
 

@@ -14,6 +14,7 @@ from denoising.images.volumes import listing_row, write_listing, write_volume
 from denoising.study.names import TRUTH
 from denoising.training import patches
 from denoising.training.patches import (
+    Cutting,
     cut_patches,
     patches_from_npz,
     patches_from_volumes,
@@ -110,12 +111,11 @@ def test_foreground_around_one_voxel_is_half_a_patch():
 
 
 @pytest.mark.parametrize(("shape", "patch"), [(SHAPE, PATCH), ((30, 32), (8, 12))])
-def test_normalisation_is_csbdeeps(shape, patch, monkeypatch):
+def test_normalisation_is_csbdeeps(shape, patch):
     """The same places, cut from the raw images, normalised by csbdeep with these percentiles."""
-    monkeypatch.setattr(patches, "LOW_PERCENTILES", (2.0, 2.0))
-    monkeypatch.setattr(patches, "HIGH_PERCENTILES", (99.7, 99.7))
+    ranges = ((2.0, 2.0), (99.7, 99.7))
     truth, image = distinct(3, shape=shape), distinct(4, shape=shape)
-    X, Y = cut_patches(truth, image, patch, 20, rng(5))
+    X, Y = cut_patches(truth, image, patch, 20, rng(5), ranges)
     windows = {
         name: sliding_window_view(a, patch).reshape(-1, *patch)
         for name, a in (("X", image), ("Y", truth))
@@ -150,14 +150,20 @@ def test_percentiles_are_drawn_for_each_pair_and_shared_in_it():
     np.testing.assert_allclose(ranks(Y), (low, high), rtol=1e-5)
 
 
-def test_every_foreground_place_can_be_drawn_and_no_other(blocks, monkeypatch):
+def test_percentiles_of_the_config_have_csbdeeps_ranges_about_them():
+    assert Cutting(PATCH, 1).ranges == ((1.0, 3.0), (99.5, 99.9))
+    low, high = Cutting(PATCH, 1, (6, 99.99)).ranges
+    assert low == (2, 6)
+    assert high == pytest.approx((99.975, 99.995))
+
+
+def test_every_foreground_place_can_be_drawn_and_no_other(blocks):
     """As many patches as there are places: each is cut once."""
-    monkeypatch.setattr(patches, "LOW_PERCENTILES", (0.0, 0.0))
-    monkeypatch.setattr(patches, "HIGH_PERCENTILES", (100.0, 100.0))
+    ranges = ((0.0, 0.0), (100.0, 100.0))
     truth, image = spots(9), distinct(10)
     corners = tuple(slice(p // 2, s - p + p // 2 + 1) for p, s in zip(PATCH, SHAPE, strict=True))
     allowed = no_background_patches()((truth, None), PATCH)[corners]
-    X, _ = cut_patches(truth, image, PATCH, int(allowed.sum()), rng(11))
+    X, _ = cut_patches(truth, image, PATCH, int(allowed.sum()), rng(11), ranges)
     drawn = set(unnormalised(X[:, 0, 0, 0], 0, image.size - 1))
     assert drawn == set(image[: allowed.shape[0], : allowed.shape[1], : allowed.shape[2]][allowed])
 
@@ -218,7 +224,7 @@ def volumes(tmp_path):
 @pytest.fixture
 def cut(volumes, tmp_path):
     def cut_into(name, seed=3, conditions=("1", "2")):
-        patches_from_volumes(volumes, list(conditions), PATCH, 5, seed, tmp_path / name)
+        patches_from_volumes(volumes, list(conditions), Cutting(PATCH, 5), seed, tmp_path / name)
         return tmp_path / name
 
     return cut_into
@@ -289,14 +295,14 @@ def test_no_training_volumes(volumes, tmp_path):
     with pytest.raises(
         ValueError, match=r"no training volumes.*set the dataset's patches\.source to npz"
     ):
-        patches_from_volumes(volumes, ["1"], PATCH, 5, 0, tmp_path / "patches")
+        patches_from_volumes(volumes, ["1"], Cutting(PATCH, 5), 0, tmp_path / "patches")
 
 
 def test_failing_volume_is_named_and_nothing_looks_finished(volumes, tmp_path):
     constant = volumes / "train" / "2" / "b.tif"
     write_volume(constant, np.full(SHAPE, 7, np.uint16), "ZYX")
     with pytest.raises(ValueError) as refused:
-        patches_from_volumes(volumes, ["1", "2"], PATCH, 5, 0, tmp_path / "patches")
+        patches_from_volumes(volumes, ["1", "2"], Cutting(PATCH, 5), 0, tmp_path / "patches")
     assert str(refused.value).startswith(f"volume b ({constant}): the image is constant")
     assert not list((tmp_path / "patches").iterdir())
 

@@ -7,8 +7,10 @@ says which file in them is which volume: `study/layouts.py`. `train_data/` may h
 simulated archives have `nuclei.csv`.
 """
 
+import json
 import lzma
 import os
+import shutil
 import tarfile
 import tempfile
 import zipfile
@@ -29,6 +31,7 @@ from denoising.images.volumes import (
     write_listing,
     write_volume,
 )
+from denoising.running.checksums import sha256_of
 from denoising.study.layouts import LAYOUTS, ArchiveImage
 from denoising.study.names import TRUTH
 
@@ -92,6 +95,11 @@ def unpack(
 
 def _extract(archive: Path, scratch: Path) -> dict[str, Path]:
     """Extract the data of `archive`; return its files by their name below the top folder."""
+    if zipfile.is_zipfile(archive):
+        raise ValueError(
+            f"{archive}: is a zip or npz file, expected a tar archive; pack its content as tar, or"
+            " give csbdeep's training patches as the dataset's npz.path."
+        )
     files = {}
     try:
         with tarfile.open(archive) as tar:
@@ -225,6 +233,44 @@ def _channel(stack: np.ndarray, archive: Path, image: ArchiveImage) -> np.ndarra
             f" expected at least {image.channel + 1}; correct the dataset's truth and conditions."
         )
     return stack[image.channel]
+
+
+def import_npz(npz: Path, folder: Path, record: Path) -> None:
+    """Copy an npz of training patches into a folder of volumes that has no volumes.
+
+    Parameters
+    ----------
+    npz : Path
+        Arrays X and Y.
+    folder : Path
+        Written: a folder of volumes.
+    record : Path
+        Written: what the file is, as JSON.
+
+    Raises
+    ------
+    ValueError
+        If the file is no npz, or has no such arrays.
+    """
+    try:
+        with zipfile.ZipFile(npz) as archive:
+            entries = {Path(entry).stem for entry in archive.namelist()}
+    except zipfile.BadZipFile as error:
+        raise ValueError(
+            f"{npz}: not a complete npz file ({error}), expected what csbdeep's save_training_data"
+            " or numpy.savez writes; save it again."
+        ) from None
+    if not {"X", "Y"} <= entries:
+        raise ValueError(
+            f"{npz}: holds {', '.join(sorted(entries))}, expected arrays X (low SNR) and Y (ground"
+            " truth); save it again with csbdeep's save_training_data."
+        )
+    target = folder / "train" / "data_label.npz"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(npz, target)
+    write_listing(folder, [])
+    file = {"bytes": npz.stat().st_size, "sha256": sha256_of(npz)}
+    record.write_text(json.dumps({"source": "npz", "files": {str(npz): file}}, indent=2) + "\n")
 
 
 def unzip_array(npz: Path, name: str, folder: Path) -> np.ndarray:

@@ -11,7 +11,8 @@ import pandas as pd
 
 from denoising.images.volumes import read_listing
 from denoising.study.names import TRUTH
-from denoising.study.study import Dataset, Simulation, Study
+from denoising.study.sources import Simulation
+from denoising.study.study import Dataset, Study
 
 FLOAT = 4  # bytes
 

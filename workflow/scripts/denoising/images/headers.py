@@ -5,6 +5,7 @@ the units of the image that was restored, and its header tells which two values 
 and 1 for the network.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +26,15 @@ MICROMETRES = {
     "nm": 1e-3, "nanometer": 1e-3, "mm": 1e3, "millimeter": 1e3, "cm": 1e4, "centimeter": 1e4,
     "m": 1e6, "inch": 25400.0,
 }  # fmt: skip
+
+
+def positive_number(value: Any) -> float | None:
+    """The number that a file's metadata holds; None for text, zero, and what is not finite."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if 0 < number < math.inf else None
 
 
 @dataclass(frozen=True)
@@ -69,7 +79,8 @@ class Normalisation:
 class Header:
     """Header of one image file; `voxel_size` is (Z, Y, X) in micrometres, None where unknown.
 
-    `normalisation` is that of a restoration, None of other images.
+    `normalisation` is that of a restoration, None of other images. `doubts` say what of the file's
+    metadata could not be read.
     """
 
     axes: str
@@ -79,6 +90,7 @@ class Header:
     gain: float = 1.0
     offset: float = 0.0
     normalisation: Normalisation | None = None
+    doubts: tuple[str, ...] = ()
 
     @property
     def scaled(self) -> bool:

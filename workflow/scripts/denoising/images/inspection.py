@@ -13,9 +13,7 @@ import numpy as np
 from denoising.images.noise import relative_noise, unevenness
 from denoising.images.percentiles import percentiles
 from denoising.images.slabs import slabs
-
-# The network's input is normalised by 3 and 99.8; patches by percentiles of at least 99.5
-PERCENTILES = (3, 50, 99.5, 99.8)
+from denoising.images.volumes import INPUT_PERCENTILES
 
 
 @dataclass(frozen=True)
@@ -23,19 +21,21 @@ class Inspection:
     """What is noted of one image.
 
     `saturated` is the share of voxels that have the largest value. `noise` is a fraction of the
-    range between the percentiles 3 and 99.8. `along_z` is the mean of the last third of the planes
-    over that of the first, both above percentile 3; nan without planes. `pixels` is a hash of the
-    values, equal for equal images whatever file they are in.
+    range between the percentiles 3 and 99.8, whatever those of the dataset are. `bottom`,
+    `least_top` and `top` are the values at the three ranks that it was asked for. `along_z` is the
+    mean of the last third of the planes over that of the first, both above percentile 3; nan
+    without planes. `pixels` is a hash of the values, equal for equal images whatever file they are
+    in.
     """
 
     shape: tuple[int, ...]
     dtype: str
     not_finite: int
     lowest: float
-    p3: float
+    bottom: float
     p50: float
-    p99_5: float
-    p99_8: float
+    least_top: float
+    top: float
     highest: float
     saturated: float
     noise: float
@@ -43,21 +43,27 @@ class Inspection:
     pixels: str
 
 
-def inspect(image: np.ndarray) -> Inspection:
-    """Look at an image of numbers, (Y, X) or (Z, Y, X), that is not empty."""
+def inspect(image: np.ndarray, ranks: tuple[float, float, float]) -> Inspection:
+    """Look at an image of numbers, (Y, X) or (Z, Y, X), that is not empty.
+
+    `ranks` are the percentiles of the ends of the range to which it will be normalised: the lower
+    end, the lowest that the upper end may be, and the upper end.
+    """
     sums = _Sums(image)
     for slab in slabs(image.shape, 8):
         sums.add(slab, np.ascontiguousarray(image[slab], image.dtype.newbyteorder("=")))
-    p3, p50, p99_5, p99_8 = percentiles(image, PERCENTILES) if not sums.not_finite else [nan] * 4
+    wanted = (*INPUT_PERCENTILES, 50, *ranks)
+    known = percentiles(image, wanted) if not sums.not_finite else [nan] * len(wanted)
+    p3, p99_8, p50, bottom, least_top, top = known
     return Inspection(
         shape=image.shape,
         dtype=image.dtype.name,
         not_finite=sums.not_finite,
         lowest=sums.lowest,
-        p3=p3,
+        bottom=bottom,
         p50=p50,
-        p99_5=p99_5,
-        p99_8=p99_8,
+        least_top=least_top,
+        top=top,
         highest=sums.highest,
         saturated=sums.count_of_highest / image.size,
         noise=relative_noise(sums.lines, p3, p99_8),

@@ -9,7 +9,7 @@ def refuse_leaks(trained: pd.DataFrame, tested: pd.DataFrame, names: tuple[str, 
     Parameters
     ----------
     trained, tested : DataFrame
-        With the columns part, file and pixels.
+        With the columns part, file, frame and pixels.
     names : (str, str)
         Of the dataset that is trained on, and of the one that is tested on.
 
@@ -19,12 +19,12 @@ def refuse_leaks(trained: pd.DataFrame, tested: pd.DataFrame, names: tuple[str, 
         With one sentence per file.
     """
     trains = trained[trained["part"] == "train"]
-    seen = dict(zip(trains["pixels"], trains["file"], strict=True))
+    seen = dict(zip(trains["pixels"], _names(trains), strict=True))
     tests = tested[tested["part"] == "test"]
     leaks = [
-        f"{file}, a test image of {names[1]}, has the pixels of {seen[pixels]}, which trains in"
+        f"{name}, a test image of {names[1]}, has the pixels of {seen[pixels]}, which trains in"
         f" {names[0]}."
-        for file, pixels in zip(tests["file"], tests["pixels"], strict=True)
+        for name, pixels in zip(_names(tests), tests["pixels"], strict=True)
         if pixels in seen
     ]
     if leaks:
@@ -32,3 +32,9 @@ def refuse_leaks(trained: pd.DataFrame, tested: pd.DataFrame, names: tuple[str, 
             f"models trained on {names[0]} would be tested on images they have seen; take these out"
             f" of one of the two, or {names[1]} out of tested_on.\n  " + "\n  ".join(leaks)
         )
+
+
+def _names(table: pd.DataFrame) -> list[str]:
+    """Each image by its file and, of several images in it, its frame."""
+    files = zip(table["file"], table["frame"], strict=True)
+    return [f"{file} (frame {frame})" if frame else file for file, frame in files]

@@ -2,12 +2,20 @@
 
 Snakemake itself matches them, to know the inputs of `import_pairs`: nothing here needs a package
 that Snakemake lacks.
+
+An accented letter may be one character of Unicode or two. macOS, Windows and their programs differ
+in that, so that names are compared, and given to volumes, in the composed form (NFC).
 """
 
 import glob
 import os
 import re
+import unicodedata
 from pathlib import Path
+
+from denoising.study.paths import wildcard
+
+LONGEST_NAME = 200  # bytes of a volume's name; files get some more behind it, and may have 255
 
 
 def match_pairs(low: str, high: str) -> list[tuple[str, Path, Path]]:
@@ -23,15 +31,18 @@ def match_pairs(low: str, high: str) -> list[tuple[str, Path, Path]]:
     Raises
     ------
     ValueError
-        If a pattern matches nothing, or a file has no partner: all of them are named.
+        If a pattern matches nothing; or naming all files that have no partner, or whose names
+        cannot be those of volumes.
     """
     lows = _by_wildcards(low)
     highs = _by_wildcards(high)
     for key, pattern, files in (("low", low, lows), ("high", high, highs)):
         if not files:
+            variables = ", ".join(re.findall(r"\$\w+|\$\{\w+\}", pattern))
+            unset = f", and the variable {variables} is not set" if variables else ""
             raise ValueError(
-                f"pairs.{key}: {pattern} matches no file; correct the pattern (paths start at the"
-                " working directory)."
+                f"pairs.{key}: {pattern} matches no file{unset}; correct the pattern (paths start"
+                " at the working directory)."
             )
     if set(lows.values()) & set(highs.values()):
         raise ValueError(
@@ -47,14 +58,40 @@ def match_pairs(low: str, high: str) -> list[tuple[str, Path, Path]]:
             f"pairs: {low} and {high} do not pair up: {listed}; what * matches must be the same in"
             " both names."
         )
-    names = [_name(key) for key in sorted(lows)]
-    twice = {name for name in names if names.count(name) > 1}
+    _check_braces([*lows.values(), *highs.values()])
+    _check_names(low, [_name(key) for key in sorted(lows)])
+    return [(_name(key), lows[key], highs[key]) for key in sorted(lows)]
+
+
+def _check_braces(paths: list[Path]) -> None:
+    taken = [path for path in paths if wildcard(str(path))]
+    if taken:
+        raise ValueError(
+            f"pairs: Snakemake takes {wildcard(str(taken[0]))} in a path for a wildcard; rename"
+            f" without braces: {', '.join(map(str, taken))}."
+        )
+
+
+def _check_names(pattern: str, names: list[str]) -> None:
+    """Refuse names of volumes that stand for several files, or cannot be those of files."""
+    twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(
-            f"pairs: several files of {low} would be called {', '.join(sorted(twice))}; rename"
-            " them."
+            f"pairs: several files of {pattern} would be called {', '.join(twice)}; rename them."
         )
-    return [(_name(key), lows[key], highs[key]) for key in sorted(lows)]
+    # Control characters, and bytes that are no UTF-8
+    odd = [name for name in names if {"Cc", "Cs"} & set(map(unicodedata.category, name))]
+    if odd:
+        raise ValueError(
+            f"pairs: what * matches in {pattern} has control characters or is no UTF-8:"
+            f" {', '.join(map(ascii, odd))}; rename the files."
+        )
+    long = [name for name in names if len(name.encode()) > LONGEST_NAME]
+    if long:
+        raise ValueError(
+            f"pairs: what * matches in {pattern} is too long for the name of a volume, expected at"
+            f" most {LONGEST_NAME} bytes: {', '.join(long)}; rename the files."
+        )
 
 
 def _name(key: tuple[str, ...]) -> str:
@@ -63,9 +100,31 @@ def _name(key: tuple[str, ...]) -> str:
 
 
 def _by_wildcards(pattern: str) -> dict[tuple[str, ...], Path]:
-    pattern = os.path.normpath(pattern)
+    pattern = _composed(os.path.normpath(pattern))
     parts = ("(.*)" if part == "*" else re.escape(part) for part in re.split(r"(\*)", pattern))
-    regex = re.compile("".join(parts))
-    names = sorted(glob.glob(pattern.replace("[", "[[]").replace("?", "[?]")))
-    matches = ((regex.fullmatch(name), name) for name in names)
-    return {match.groups(): Path(name) for match, name in matches if match}
+    regex = re.compile("".join(parts), re.DOTALL)
+    files: dict[tuple[str, ...], list[str]] = {}
+    for name in _glob(pattern):
+        match = regex.fullmatch(_composed(name))
+        if match:
+            files.setdefault(match.groups(), []).append(name)
+    alike = [name for names in files.values() if len(names) > 1 for name in names]
+    if alike:
+        raise ValueError(
+            f"pairs: {', '.join(map(ascii, alike))} have the same name, but for how Unicode writes"
+            " its letters; rename or delete one."
+        )
+    return {key: Path(name) for key, (name,) in files.items()}
+
+
+def _glob(pattern: str) -> list[str]:
+    """The names that a pattern matches, however Unicode writes their letters."""
+    names: set[str] = set()
+    for form in ("NFC", "NFD"):
+        written = unicodedata.normalize(form, pattern)
+        names.update(glob.glob(written.replace("[", "[[]").replace("?", "[?]")))
+    return sorted(names)
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)

@@ -88,8 +88,9 @@ def limits(
         )
     if not highest > lowest:
         raise ValueError(
-            f"percentiles {low:g} and {high:g} of {name} are both {lowest:g}: a constant or"
-            " nearly empty image cannot be normalised; leave the volume out, or export it again."
+            f"percentiles {low:g} and {high:g} of {name} are both {lowest:g}: a constant image "
+            "cannot be normalised; leave it out or export it again, or if it is sparse, raise the "
+            "second of the percentiles (the dataset's patches.percentiles, or restore.percentiles)."
         )
     return lowest, highest
 

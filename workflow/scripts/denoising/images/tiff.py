@@ -8,9 +8,9 @@ as tifffile's own, with the same words as JSON. Planes follow one another, so th
 files can be memory-mapped.
 """
 
+import errno
 import math
 import re
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,12 +18,24 @@ from typing import Any, TypeVar
 import numpy as np
 import tifffile
 
-from denoising.images.headers import MICROMETRES, Header, Scale, VoxelSize, units, units_in
-from denoising.images.slabs import scratch_array
+from denoising.images import ome_xml
+from denoising.images.formats import UnusableImageError
+from denoising.images.headers import (
+    MICROMETRES,
+    Header,
+    Scale,
+    VoxelSize,
+    positive_number,
+    units,
+    units_in,
+)
+from denoising.images.tiff_pages import Pages, open_pages
 
 LARGEST_TIFF = 2**32 - 2**25  # bytes, with some room for what is not pixels
 IMAGEJ_AXES = "TZCYX"
 IMAGEJ_TYPES = ("uint8", "uint16", "float32")
+NOT_THE_FILES_FAULT = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+UNREAD = "the size of its voxels cannot be read, and is taken for unknown"
 # Micrometres in the units of the tag ResolutionUnit
 TAG_MICROMETRES = {2: MICROMETRES["inch"], 3: MICROMETRES["cm"]}
 
@@ -36,7 +48,7 @@ def read_tiff_header(path: Path) -> Header:
     Raises
     ------
     ValueError
-        If the file is no TIFF file, or holds several images of different kinds.
+        Naming the file: see `tiff_pages.open_pages`, or it cannot be decoded.
     """
     return _read(path, _header)
 
@@ -47,7 +59,7 @@ def map_tiff(path: Path, scratch: Path) -> tuple[np.ndarray, Header]:
     It is a memory map of the file itself or, where pixels are compressed or scattered, of a
     nameless copy in the folder `scratch`. Raises as `read_tiff_header`.
     """
-    return _read(path, lambda tif: (_pixels(tif.series[0], scratch), _header(tif)))
+    return _read(path, lambda pages: (pages.pixels(scratch), _header(pages)))
 
 
 def write_tiff(
@@ -97,65 +109,64 @@ def _description(header: Header) -> dict[str, Any]:
     return words
 
 
-def _read(path: Path, read: Callable[[tifffile.TiffFile], T]) -> T:
-    """Result of `read` for the opened file, whose one image is checked to be the only one."""
+def _read(path: Path, read: Callable[[Pages], T]) -> T:
+    """Result of `read` for the file's one image."""
     try:
-        with tifffile.TiffFile(path) as tif:
-            count = len(tif.series)
-            _check_complete(tif)
-            result = read(tif)
-    except (FileNotFoundError, MemoryError):
+        with open_pages(path) as pages:
+            return read(pages)
+    except (UnusableImageError, FileNotFoundError, PermissionError, MemoryError):
         raise
     # tifffile raises errors of many kinds for files cut short or badly encoded
     except Exception as error:
-        raise ValueError(
+        if getattr(error, "errno", None) in NOT_THE_FILES_FAULT:
+            raise
+        raise UnusableImageError(
             f"{path}: not a readable TIFF file ({error}); save it again, uncompressed."
         ) from None
-    if count > 1:
-        raise ValueError(
-            f"{path}: holds {count} images of different kinds, expected one; save one image"
-            " per file."
-        )
-    return result
 
 
-def _check_complete(tif: tifffile.TiffFile) -> None:
-    """Refuse an ImageJ file cut short, of which tifffile reads what is left as another image."""
-    planes = (tif.imagej_metadata or {}).get("images", 1)
-    found = math.prod(tif.series[0].shape[:-2])
-    if found < planes:
-        raise ValueError(f"it has {found} of its {planes} planes, as if cut short")
-
-
-def _pixels(series: tifffile.TiffPageSeries, scratch: Path) -> np.ndarray:
-    if series.dataoffset is not None:  # tifffile knows one place of all pixels
-        return series.asarray(out="memmap")
-    return series.asarray(out=scratch_array(scratch, series.shape, series.dtype))
-
-
-def _header(tif: tifffile.TiffFile) -> Header:
-    series = tif.series[0]
+def _header(pages: Pages) -> Header:
     # ImageJ's description or tifffile's
-    metadata = tif.imagej_metadata or (tif.shaped_metadata or [{}])[0]
+    metadata = pages.file.imagej_metadata or (pages.file.shaped_metadata or [{}])[0]
     if metadata.get("cf") == 0 and {"c0", "c1"} <= set(metadata):
         metadata = {"gain": metadata["c1"], "offset": metadata["c0"], **metadata}
-    voxel_size = _voxel_size(tif, metadata)
-    return Header(series.axes, series.shape, series.dtype, voxel_size, **units_in(metadata))
+    voxel_size, doubts = _voxel_size(pages, metadata)
+    return Header(
+        pages.axes,
+        pages.shape,
+        pages.dtype,
+        voxel_size,
+        **units_in(metadata),
+        doubts=(*pages.doubts, *doubts),
+    )
 
 
-def _voxel_size(tif: tifffile.TiffFile, metadata: dict) -> VoxelSize:
-    if tif.ome_metadata:
-        return _ome_voxel_size(tif.ome_metadata)
-    tags = tif.pages.first.tags
-    unit = _micrometres(metadata.get("unit"))
+def _voxel_size(pages: Pages, metadata: dict) -> tuple[VoxelSize, list[str]]:
+    """Size of a voxel, and what of it stands in the file but cannot be read."""
+    if pages.xml is not None:
+        voxel_size, is_read = ome_xml.voxel_size(pages.xml)
+        return voxel_size, [] if is_read else [UNREAD]
     spacing = metadata.get("spacing")
-    z = float(spacing) * unit if spacing and unit else None
+    unit = _micrometres(metadata.get("unit"))
+    number = positive_number(spacing)
+    z = number * unit if number and unit else None
+    is_read = number is not None or not spacing
+    try:
+        y, x = _tag_sizes(pages.file.pages.first.tags, unit)
+    except (AttributeError, TypeError, ValueError):
+        y = x = None
+        is_read = False
+    return (z, y, x), [] if is_read else [UNREAD]
+
+
+def _tag_sizes(tags: tifffile.TiffTags, unit: float | None) -> tuple[float | None, float | None]:
+    """Size of a pixel along Y and X by the resolution tags; `unit` is what a tag may leave open."""
     # Inches, if the file does not name the unit, as the standard has it
     tag_unit = int(tags["ResolutionUnit"].value) if "ResolutionUnit" in tags else 2
     pixel_unit = TAG_MICROMETRES.get(tag_unit, unit)
     y = _pixel_size(tags, "YResolution", pixel_unit)
     x = _pixel_size(tags, "XResolution", pixel_unit)
-    return z, y, x
+    return y, x
 
 
 def _micrometres(unit: str | None) -> float | None:
@@ -175,16 +186,3 @@ def _pixel_size(tags: tifffile.TiffTags, name: str, unit: float | None) -> float
     if unit == MICROMETRES["inch"] and numerator / denominator in (1, 72):
         return None
     return unit * denominator / numerator
-
-
-def _ome_voxel_size(xml: str) -> VoxelSize:
-    elements = ElementTree.fromstring(xml).iter()
-    pixels = next((element for element in elements if element.tag.endswith("}Pixels")), None)
-    attributes = {} if pixels is None else pixels.attrib
-
-    def size(axis: str) -> float | None:
-        unit = MICROMETRES.get(attributes.get(f"PhysicalSize{axis}Unit", "µm"))
-        physical = attributes.get(f"PhysicalSize{axis}")
-        return float(physical) * unit if physical and unit else None
-
-    return size("Z"), size("Y"), size("X")

@@ -11,6 +11,7 @@ from denoising.study.study import Dataset, Study
 
 GIGA = 1e9
 MOST_WARNINGS = 10
+MOST_NAMES = 10
 
 
 class Hours(NamedTuple):
@@ -70,7 +71,7 @@ def found_in(dataset: Dataset, images: pd.DataFrame, warnings: list[str]) -> lis
     tests = truths[truths["part"] == "test"]
     counts = f"{len(truths) - len(tests)} to train on, {len(tests)} to test on"
     if dataset.is_pairs:
-        counts += f" ({', '.join(tests['pair'])})"
+        counts += f" ({_first(list(tests['pair']))})"
         said = "warnings:" if warnings else "nothing to warn of"
         found = f"{len(truths)} image pairs, all looked at: {counts}; {said}"
     elif dataset.is_simulated:
@@ -83,6 +84,11 @@ def found_in(dataset: Dataset, images: pd.DataFrame, warnings: list[str]) -> lis
     if len(warnings) > MOST_WARNINGS:
         lines += [f"  and more, in results/checks/{dataset.name}.txt"]
     return lines
+
+
+def _first(names: list[str]) -> str:
+    more = [f"and {len(names) - MOST_NAMES} more"] if len(names) > MOST_NAMES else []
+    return ", ".join(names[:MOST_NAMES] + more)
 
 
 def _trainings(study: Study, needs: Needs) -> str:

@@ -48,7 +48,7 @@ def by_condition(rows: pd.DataFrame, study: Study, ends_only: bool = False) -> p
     With `ends_only`, those of the cleanest and the noisiest condition of each test set.
     """
     titles = {}
-    for dataset in study.datasets.values():
+    for dataset in (study.datasets[name] for name in study.tested_datasets):
         names = dataset.condition_names
         for name in (names[0], names[-1]) if ends_only else names:
             titles[dataset.name, name] = f"{dataset.label},\n{dataset.condition_label(name)}"

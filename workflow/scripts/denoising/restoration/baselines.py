@@ -34,7 +34,7 @@ from denoising.evaluation.moments import nrmse, scale_to
 from denoising.images.headers import Normalisation
 from denoising.images.percentiles import limits
 from denoising.images.slabs import scratch_array
-from denoising.images.volumes import INPUT_PERCENTILES, Pair, open_volume, volume_header
+from denoising.images.volumes import Pair, open_volume, volume_header
 from denoising.restoration import nlm  # noqa: F401  (makes itself one of METHODS)
 from denoising.restoration.destination import Destination
 from denoising.restoration.filters import METHODS, Method
@@ -292,7 +292,7 @@ def _restore_pair(pair: Pair, destination: Destination, choice: dict) -> int:
     block = tuple(choice["patch_shape"])
     setting = Setting(choice["baseline"], choice["strength"], choice["z_scale"], block)
     try:
-        bounds = limits(image, *INPUT_PERCENTILES)
+        bounds = limits(image, *choice["percentiles"])
         denoise(image, setting, bounds, restored)
     except ValueError as error:
         raise ValueError(

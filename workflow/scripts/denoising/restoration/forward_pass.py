@@ -94,7 +94,7 @@ def compiled(model: CARE, tile: tuple[int, ...], core: tuple[int, ...]) -> Calla
         tf.TensorSpec((None, *tile, config.n_channel_in), tf.float32),
         tf.TensorSpec((len(tile),), tf.int32),
     ]
-    graph = tf.function(forward, input_signature=signature)
+    graph = tf.function(forward, input_signature=signature, autograph=False)
     return lambda tiles, begin: graph(tiles, np.array(begin, np.int32)).numpy()
 
 

@@ -66,10 +66,20 @@ class Restorer:
         memory.
     tiles_per_batch : int
         Number of tiles at a time, if together they have no more voxels than that.
+    percentiles : tuple of float
+        Of each image, which become 0 and 1 for the network.
     """
 
-    def __init__(self, model: CARE, max_tile_voxels: int, tiles_per_batch: int = 1):
+    def __init__(
+        self,
+        model: CARE,
+        max_tile_voxels: int,
+        tiles_per_batch: int = 1,
+        percentiles: tuple[float, float] = INPUT_PERCENTILES,
+    ):
+        self.percentiles = percentiles
         self.config = model.config
+        self.axes = self.config.axes.replace("C", "")  # of space, in the network's order
         self.tiles_per_batch = tiles_per_batch
         self.max_tile_voxels = max_tile_voxels
         self.multiple = 2**self.config.unet_n_depth
@@ -277,7 +287,7 @@ def restore_all(
 def restore_file(
     restorer: Restorer, pair: Pair, destination: Destination, part: tuple[int, int] = (1, 1)
 ) -> int:
-    """Restore a pair's image, or a part of it, normalised by its percentiles 3 and 99.8.
+    """Restore a pair's image, or a part of it, normalised by its percentiles.
 
     A restored ground truth is compared, never calibrated: its scale is not written.
 
@@ -314,8 +324,9 @@ def restore_file(
     has_scale = restorer.probabilistic and pair.condition != TRUTH
     scale = scratch_array(folder, shape, np.float32) if has_scale else None
     try:
-        bounds = limits(image, *INPUT_PERCENTILES)
-        restorer.restore(image, pair.axes, mean, scale, bounds, region)
+        bounds = limits(image, *restorer.percentiles)
+        of_network = tuple(region[pair.axes.index(axis)] for axis in restorer.axes)
+        restorer.restore(image, pair.axes, mean, scale, bounds, of_network)
     except ValueError as error:
         raise ValueError(f"{pair.image}: {error}") from None
     normalisation = Normalisation(*bounds, is_applied=True)

@@ -10,6 +10,23 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
+def muted() -> Iterator[None]:
+    """Keep out of the log what C++ libraries say while the block loads them: it frightens, and
+    means nothing. Errors of Python pass.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+@contextlib.contextmanager
 def open_log(path: str) -> Iterator[None]:
     """Send all output of the block, that of C++ libraries too, to the log file at `path`.
 

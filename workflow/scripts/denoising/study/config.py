@@ -4,12 +4,13 @@ import copy
 from typing import Any
 
 from denoising.study.baselines import BASELINES
-from denoising.study.datasets import resolve_dataset
+from denoising.study.datasets import check_percentiles, resolve_dataset
 from denoising.study.layouts import LAYOUTS
 from denoising.study.metrics import PROTOCOLS
 from denoising.study.models import check_model, check_run_names, check_sweep, resolve_models
 from denoising.study.products import figures, tables
-from denoising.study.study import Restoration, Study
+from denoising.study.restoration import NewImages, Restoration
+from denoising.study.study import Study
 from denoising.study.training import Compute
 from denoising.study.validation import StudyError, fill_in
 
@@ -30,6 +31,11 @@ def resolve(config: dict[str, Any], schema: dict[str, Any]) -> Study:
         Naming the key at fault, what it holds, and what was expected.
     """
     config = fill_in(config, with_names(schema))
+    if not config["studies"] and not config["restore"]:
+        raise StudyError(
+            "the config has neither studies nor restore: give studies, with models to train, and "
+            "datasets for them; or restore, with images and the folder of a model."
+        )
     datasets = {name: resolve_dataset(name, entry) for name, entry in config["datasets"].items()}
     resolved = resolve_models(config, schema)
     for model in resolved.models.values():
@@ -54,11 +60,20 @@ def resolve(config: dict[str, Any], schema: dict[str, Any]) -> Study:
         device=config["device"],
         compute=Compute(**config["compute"]),
         restoration=Restoration(**config["restoration"]),
+        restore=_new_images(config["restore"]),
         tensorboard=config["tensorboard"],
         config=config,
     )
     _check_file_names(study)
     return study
+
+
+def _new_images(entry: dict[str, Any] | None) -> NewImages | None:
+    if entry is None:
+        return None
+    check_percentiles("restore.percentiles", entry["percentiles"])
+    lists = {key: tuple(value) for key, value in entry.items() if isinstance(value, list)}
+    return NewImages(**entry | lists)
 
 
 def with_names(schema: dict[str, Any]) -> dict[str, Any]:

@@ -1,23 +1,19 @@
 """Datasets of a config, resolved to `Dataset` and checked by themselves."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from denoising.study.baselines import RESERVED
 from denoising.study.layouts import LAYOUTS
 from denoising.study.names import INTERVALS, SCALES
-from denoising.study.study import (
-    Archive,
-    Condition,
-    Dataset,
-    NucleiSettings,
-    Pairs,
-    PatchSettings,
-    Simulation,
-)
+from denoising.study.paths import expanded, wildcard
+from denoising.study.sources import Archive, Npz, Pairs, Simulation
+from denoising.study.study import Condition, Dataset, NucleiSettings, PatchSettings
 from denoising.study.validation import StudyError
 
-SOURCES = {"simulate": Simulation, "archive": Archive, "pairs": Pairs}
+SOURCES = {"simulate": Simulation, "archive": Archive, "pairs": Pairs, "npz": Npz}
+PATHS = ("low", "high", "path")  # keys of a source that hold paths
 # Layouts of the published archives; simulated archives have the layout of their species
 SPECIES_LAYOUTS = {"planaria": "folders", "tribolium": "stacks"}
 
@@ -41,6 +37,8 @@ def resolve_dataset(name: str, config: dict[str, Any]) -> Dataset:
     source_key = _source_key(key, config)
     if source_key == "pairs":
         _check_pairs(key, config)
+    elif source_key == "npz":
+        _check_npz(key, config)
     else:
         _check_layout(key, config)
     if source_key == "archive":
@@ -52,20 +50,21 @@ def resolve_dataset(name: str, config: dict[str, Any]) -> Dataset:
         label=config["label"] or name,
         table=config["table"] or f"table_{name}",
         published=config["published"],
-        axes=config["pairs"]["axes"] if source_key == "pairs" else "ZYX",
-        source=SOURCES[source_key](**_with_tuples(config[source_key])),
+        axes=_axes(source_key, config),
+        source=SOURCES[source_key](**_with_paths(_with_tuples(config[source_key]))),
         layout=config["layout"],
         truth=config["truth"],
         conditions=_conditions(source_key, config),
         stratum=config["stratum"],
         voxel_size=_tuple(config["voxel_size"]),
         nuclei=NucleiSettings(**config["nuclei"]) if config["nuclei"] else None,
-        patches=PatchSettings(**_with_tuples(config["patches"])),
+        patches=_patches(source_key, config["patches"]),
     )
     _check_conditions(key, dataset)
     _check_exposures(key, dataset)
     _check_lengths(key, dataset)
     _check_stratum(key, dataset.stratum)
+    check_percentiles(f"{key}.patches.percentiles", dataset.patches.percentiles)
     _check_nuclei(key, dataset)
     return dataset
 
@@ -78,8 +77,27 @@ def _with_tuples(values: dict[str, Any]) -> dict[str, Any]:
     return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
 
 
+def _with_paths(source: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: expanded(value) if key in PATHS and value is not None else value
+        for key, value in source.items()
+    }
+
+
+def _axes(source_key: str, config: dict[str, Any]) -> str:
+    if source_key == "npz":
+        return "ZYX"[-len(config["patches"]["shape"]) :]
+    return config["pairs"]["axes"] if source_key == "pairs" else "ZYX"
+
+
+def _patches(source_key: str, config: dict[str, Any]) -> PatchSettings:
+    """An npz names its axes itself; an archive's has the published ones unless the config says."""
+    default = None if source_key == "npz" else "SCZYX"
+    return PatchSettings(**_with_tuples(config | {"axes": config["axes"] or default}))
+
+
 def _conditions(source_key: str, config: dict[str, Any]) -> tuple[Condition, ...]:
-    """The conditions; pairs have one, which is called low."""
+    """The conditions; pairs have one, which is called low, and an npz tells none."""
     if source_key == "pairs":
         return (Condition("low", "low"),)
     return tuple(Condition(**condition) for condition in config["conditions"])
@@ -102,6 +120,16 @@ def _check_pairs(key: str, config: dict[str, Any]) -> None:
         )
     if config["patches"]["source"] != "volumes":
         raise StudyError(f"{key}.patches.source is npz, but pairs bring no npz: set it to volumes.")
+
+
+def _check_npz(key: str, config: dict[str, Any]) -> None:
+    if config["conditions"]:
+        raise StudyError(f"{key}.conditions cannot be given with npz, which does not tell them.")
+    if config["patches"]["source"] != "npz":
+        raise StudyError(
+            f"{key}.patches.source is volumes, but an npz brings patches alone: set it to npz."
+        )
+    _check_no_wildcard(f"{key}.npz.path", config["npz"]["path"])
 
 
 def _check_layout(key: str, config: dict[str, Any]) -> None:
@@ -133,6 +161,21 @@ def _check_archive(key: str, archive: dict[str, Any]) -> None:
         raise StudyError(
             f"{key}.archive has {' and '.join(given) or 'neither url nor path'}, expected exactly "
             "one of url, path."
+        )
+    path = archive["path"] or ""
+    if path.endswith(".npz"):
+        raise StudyError(
+            f"{key}.archive.path is {path}, but an archive is a tar file: give csbdeep's training "
+            f"patches as {key}.npz.path."
+        )
+    _check_no_wildcard(f"{key}.archive.path", path)
+
+
+def _check_no_wildcard(place: str, path: str) -> None:
+    braces = wildcard(path)
+    if braces:
+        raise StudyError(
+            f"{place} has {braces}, which Snakemake takes for a wildcard; rename it without braces."
         )
 
 
@@ -198,6 +241,12 @@ def _check_nuclei(key: str, dataset: Dataset) -> None:
             f"{key}.nuclei.diameter is {dataset.nuclei.diameter}, expected micrometres, and at "
             f"least the longest edge of a voxel, {max(dataset.voxel_size)}."
         )
+
+
+def check_percentiles(key: str, percentiles: Sequence[float] | None) -> None:
+    """Refuse percentiles of which the lower is not the first."""
+    if percentiles is not None and not percentiles[0] < percentiles[1]:
+        raise StudyError(f"{key} is {list(percentiles)}, expected the lower one first.")
 
 
 def _check_stratum(key: str, pattern: str | None) -> None:

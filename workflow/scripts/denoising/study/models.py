@@ -6,7 +6,8 @@ from numbers import Real
 from typing import Any
 
 from denoising.study.baselines import RESERVED
-from denoising.study.study import Comparison, Dataset, Model, Simulation, Sweep
+from denoising.study.sources import Simulation
+from denoising.study.study import Comparison, Dataset, Model, Sweep
 from denoising.study.training import Training
 from denoising.study.validation import StudyError, checked_settings, unknown_key
 
@@ -211,13 +212,18 @@ def check_model(model: Model, datasets: Mapping[str, Dataset]) -> None:
     for key, dataset in named:
         if dataset not in datasets:
             raise StudyError(
-                f"model {model.name}: {key} is {dataset}, which is no dataset; there are "
-                f"{', '.join(datasets)}."
+                f"model {model.name}: {key} is {dataset}, which is none of the datasets: "
+                f"{', '.join(datasets) or 'there are none'}."
             )
     _check_training(model)
     trained_on = datasets[model.trained_on]
     _check_patches(model, trained_on)
     for name in model.tested_on:
+        if datasets[name].is_npz:
+            raise StudyError(
+                f"model {model.name}: tested_on is {name}, an npz, which has no test volumes: set "
+                "tested_on of its study to datasets of pairs or archives."
+            )
         if datasets[name].axes != trained_on.axes:
             raise StudyError(
                 f"model {model.name}: trained on {trained_on.name} with axes {trained_on.axes}, "

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from denoising.study.restoration import NewImages, Restoration
+from denoising.study.sources import Archive, Npz, Pairs, Simulation
 from denoising.study.training import Compute, Training
 
 
@@ -26,50 +28,18 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Simulation:
-    """A dataset that is simulated here: species, volume shape (Z, Y, X) in voxels, and counts."""
-
-    species: str
-    shape: tuple[int, ...]
-    train_volumes: int
-    test_volumes: int
-    patches: int
-
-
-@dataclass(frozen=True)
-class Archive:
-    """A dataset that comes as an archive, from a URL or from a local path."""
-
-    url: str | None
-    path: str | None
-    sha256: str | None
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """A dataset of image pairs, found by two glob patterns.
-
-    `largest_shift` is how many voxels a pair may be misaligned by without a warning.
-    """
-
-    low: str
-    high: str
-    axes: str
-    test_fraction: float
-    largest_shift: float
-
-
-@dataclass(frozen=True)
 class PatchSettings:
-    """Which patches train: cut from volumes, or published ones.
+    """Which patches train: cut from volumes, or those of an npz.
 
-    `shape` is in voxels; `axes` are those of the published arrays.
+    `shape` is in voxels; `axes` are those of the npz's arrays, None where it names them itself;
+    `percentiles` are those of an image that are 0 and 1 for the network.
     """
 
     source: str
     shape: tuple[int, ...]
-    axes: str
+    axes: str | None
     per_volume: int
+    percentiles: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -96,7 +66,7 @@ class Dataset:
     table: str
     published: str | None
     axes: str
-    source: Simulation | Archive | Pairs
+    source: Simulation | Archive | Pairs | Npz
     layout: str
     truth: str | int
     conditions: tuple[Condition, ...]
@@ -135,6 +105,10 @@ class Dataset:
     @property
     def is_pairs(self) -> bool:
         return isinstance(self.source, Pairs)
+
+    @property
+    def is_npz(self) -> bool:
+        return isinstance(self.source, Npz)
 
 
 @dataclass(frozen=True)
@@ -211,18 +185,6 @@ class Sweep:
         return list(dict.fromkeys([*self.models, *self.matched]))
 
 
-@dataclass(frozen=True)
-class Restoration:
-    """How test volumes are restored and stored."""
-
-    max_tile_voxels: int | None
-    jobs: int
-    format: str
-    dtype: str
-    compression: bool
-    keep: bool
-
-
 @dataclass(frozen=True, repr=False)
 class Study:
     """Everything that a config describes.
@@ -243,6 +205,7 @@ class Study:
     device: str
     compute: Compute
     restoration: Restoration
+    restore: NewImages | None
     tensorboard: bool
     config: Mapping[str, Any]
 
@@ -309,8 +272,10 @@ class Study:
         return [method for model in models for method in model.methods]
 
     def runs_behind(self, method: str) -> list[str]:
-        """The runs that a method consists of: itself, or those of the ensemble's model."""
-        return [method] if method in self.runs else self.models[self.ensembles[method]].runs
+        """The runs that a method consists of: itself, or those of its model."""
+        if method in self.runs:
+            return [method]
+        return self.models[self.ensembles.get(method, method)].runs
 
     @property
     def trains_once(self) -> bool:
@@ -371,7 +336,7 @@ class Study:
 
 
 def _digest(study: Study) -> str:
-    nowhere = Pairs("", "", "", 0, 0)
+    nowhere = Archive(None, None, None)
     spoken_of = [
         study.title,
         study.note,

@@ -4,11 +4,12 @@ The order of patches and their orientations are functions of the seed and of a b
 that a training continues after any batch as if it had never stopped.
 """
 
+import json
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -35,18 +36,23 @@ class PatchPairs:
         Input and ground truth, normalised, as memory maps.
     split : DataFrame
         Columns patch, part ("train" or "validation").
+    origin : mapping
+        What the folder's patches.json says, if there is one.
     """
 
     X: np.ndarray
     Y: np.ndarray
     split: pd.DataFrame
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def open(cls, folder: Path, split: pd.DataFrame) -> "PatchPairs":
         """Map X.npy and Y.npy of a folder of patches."""
         X = np.load(folder / "X.npy", mmap_mode="r")
         Y = np.load(folder / "Y.npy", mmap_mode="r")
-        return cls(X, Y, split)
+        described = folder / "patches.json"
+        description = json.loads(described.read_text()) if described.exists() else {}
+        return cls(X, Y, split, description)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -76,6 +76,11 @@ class State:
         """Validation loss of each finished epoch."""
         return [row["val_loss"] for row in self.history]
 
+    @property
+    def best_row(self) -> dict[str, Any]:
+        """The history's row of the epoch with the least validation loss."""
+        return self.history[best_epoch(self.val_losses) - 1]
+
     def with_arrays(self, weights: list[np.ndarray], optimizer: list[np.ndarray]) -> "State":
         """The state with the network's weights and the optimizer's variables, to be saved."""
         return replace(self, weights=weights, optimizer=optimizer)

@@ -108,7 +108,9 @@ def train(
     with stop_requests() as trainer.stop_signals:
         trainer.run_epochs(folders.tensorboard)
         trainer.evaluate_best_weights()
-    checkpoints.finish(folder, trainer.write(folders.model))
+    description = trainer.write(folders.model)
+    collapse.warn_if_useless(run.name, trainer.state.best_row, description["collapsed"])
+    checkpoints.finish(folder, description)
     log.info("trained; the weights of the best epoch are in %s", folders.model)
 
 
@@ -191,14 +193,11 @@ class Trainer:
 
     def write(self, folder: Path) -> dict[str, Any]:
         """Write the model folder of the best epoch so far; returns its description."""
-        row = self.state.history[best_epoch(self.state.val_losses) - 1]
-        losses = self.best_losses or [row[f"val_{name}"] for name in LOSSES]
+        losses = self.best_losses or [self.state.best_row[f"val_{name}"] for name in LOSSES]
         patches = self.validation if self.best_losses else self.validating
         validation = {"patches": len(patches), **dict(zip(LOSSES, losses, strict=True))}
         origin = Origin(self.folder.name, self.resumed_from, validation)
-        description = model_folder.write_model_folder(folder, self.steps, self.state, origin)
-        collapse.warn_if_useless(self.run.name, row, description["collapsed"])
-        return description
+        return model_folder.write_model_folder(folder, self.steps, self.state, origin)
 
     def _run_epoch(self, start: float) -> dict[str, Any]:
         """Train and validate for one epoch, or the rest of it; returns its row of the history."""

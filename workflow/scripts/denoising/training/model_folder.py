@@ -5,8 +5,8 @@
     history.csv        one row per epoch (see `progress`)
     training.json      settings, device, precision, epochs, restarts, whether the network has
                        collapsed to the identity, the best weights' losses on the whole validation
-                       set, arithmetic per voxel and the device's rate, and the SHA-256 of the files
-                       above
+                       set, what the training patches look like, arithmetic per voxel and the
+                       device's rate, and the SHA-256 of the files above
 
 training.json is written last: without it, the other files are of an earlier training. Stock csbdeep
 loads the folder. `network.load_model` is its reader here.
@@ -21,6 +21,7 @@ from typing import Any
 import pandas as pd
 from csbdeep.utils import save_json
 
+from denoising.images.appearance import seen_in
 from denoising.running.checksums import sha256_of
 from denoising.training.checkpoints import State
 from denoising.training.progress import COLUMNS
@@ -84,6 +85,10 @@ def write_model_folder(
         "collapsed": steps.returns_input(),
         "validation": origin.validation,
         "parameters": steps.network.count_params(),
+        "patch_shape": list(steps.patches.shape),
+        "voxel_size": steps.patches.origin.get("voxel_size"),
+        "percentiles": steps.patches.origin.get("percentiles"),
+        "seen": seen_in(steps.patches.X, steps.patches.training),
         "flop_per_voxel_forward": steps.flop_per_voxel,
         "matmul_gflop_per_second": round(steps.matmul_rate / 1e9, 1),
         "sha256": {name: sha256_of(folder / name) for name in FILES},

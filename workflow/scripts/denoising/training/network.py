@@ -1,5 +1,6 @@
 """The network: csbdeep's CARE U-Net, its configuration, its folder, and the device it runs on."""
 
+import json
 import logging
 import os
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ import keras
 import tensorflow as tf
 from csbdeep.models import CARE, Config
 
+from denoising.running.checksums import sha256_of
 from denoising.study.training import Training
 
 log = logging.getLogger(__name__)
@@ -151,11 +153,34 @@ def care_config(settings: Training, axes: str) -> Config:
 
 
 def load_model(folder: Path) -> CARE:
-    """Load a model folder (config.json, weights_best.h5), as stock csbdeep would."""
-    weights = folder / "weights_best.h5"
-    if not weights.is_file():  # csbdeep would only warn, and restore with random weights
-        raise FileNotFoundError(f"{weights}: the model's weights are missing; train it again.")
+    """Load a model folder (config.json, weights_best.h5 or other weights), as csbdeep would.
+
+    Raises
+    ------
+    ValueError
+        If it has no weights: csbdeep would only warn, and restore with random ones. Or if a
+        training of this workflow wrote other files than those that are there.
+    """
+    if not list(folder.glob("*.h5")):
+        raise ValueError(
+            f"{folder}: holds no weights (weights_best.h5); train the model again, or copy all of "
+            "its folder here."
+        )
+    _check_sealed(folder)
     return CARE(None, name=folder.name, basedir=str(folder.parent))
+
+
+def _check_sealed(folder: Path) -> None:
+    """Refuse weights under the name of a training that did not write them."""
+    described = folder / "training.json"
+    sums = json.loads(described.read_text()).get("sha256", {}) if described.is_file() else {}
+    for name, expected in sums.items():
+        if sha256_of(folder / name) != expected:
+            raise ValueError(
+                f"{folder / name}: is not the file that the training wrote, by its checksum in "
+                "training.json; train the model again, or give its folder another name and delete "
+                "training.json there."
+            )
 
 
 def halo(depth: int, kernel: int) -> int:

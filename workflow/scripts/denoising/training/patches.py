@@ -4,35 +4,41 @@ A folder of patches holds
 
     X.npy, Y.npy    float32 (n, Z, Y, X) or (n, Y, X): low-SNR input and ground truth, normalised
     patches.csv     patch, condition, volume: a row per patch in order (empty where not known)
-    patches.json    axes, shape, count, source, how the patches were normalised, and checksums of
-    both arrays
+    patches.json    axes, shape, count, source, how the patches were normalised, size of a voxel,
+                    and checksums of both arrays
 """
 
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.lib.format import open_memmap
 from scipy.ndimage import maximum_filter
 
-from denoising.images.archives import npz_text, unzip_array
 from denoising.images.percentiles import percentiles
+from denoising.images.ranges import HIGH_PERCENTILES, LOW_PERCENTILES, Ranges, drawn_ranges
 from denoising.images.slabs import slabs
-from denoising.images.volumes import check_volume, open_volume, paired
+from denoising.images.volumes import (
+    INPUT_PERCENTILES,
+    check_volume,
+    open_volume,
+    paired,
+    volume_header,
+)
 from denoising.running.checksums import sha256_of
 from denoising.running.random_streams import random_stream
+from denoising.training.npz import npz_patches
 
-# csbdeep's create_patches: no_background_patches(threshold=0.4, percentile=99.9),
-# sample_percentiles()
+# csbdeep's create_patches: no_background_patches(threshold=0.4, percentile=99.9)
 BACKGROUND_THRESHOLD = 0.4
 BACKGROUND_PERCENTILE = 99.9
-LOW_PERCENTILES = (1.0, 3.0)
-HIGH_PERCENTILES = (99.5, 99.9)
 # Foreground is looked for block by block, because the filter's windows reach beyond a block by half
 # a patch: edges of a block in edges of a patch, and bytes per voxel of it (as float32, filtered,
 # and whether it is foreground)
@@ -40,6 +46,22 @@ BLOCK = 3
 BLOCK_BYTES = 9
 
 Region = tuple[slice, ...]
+
+
+@dataclass(frozen=True)
+class Cutting:
+    """How patches are cut: their shape in voxels, how many of each image, and the percentiles of
+    an image that are about 0 and 1.
+    """
+
+    shape: tuple[int, ...]
+    per_volume: int
+    percentiles: tuple[float, float] = INPUT_PERCENTILES
+
+    @property
+    def ranges(self) -> Ranges:
+        """From which the percentiles of each patch are drawn."""
+        return drawn_ranges(self.percentiles)
 
 
 def foreground(
@@ -113,12 +135,12 @@ def cut_patches(
     patch_shape: tuple[int, ...],
     count: int,
     rng: np.random.Generator,
+    ranges: Ranges = (LOW_PERCENTILES, HIGH_PERCENTILES),
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cut `count` normalised patch pairs at random foreground places of one volume.
 
-    Each pair is normalised by percentiles of its own, drawn from 1 to 3 and from 99.5 to 99.9 and
-    taken over the whole image, the same ranks for input and ground truth (csbdeep's
-    `norm_percentiles`).
+    Each pair is normalised by percentiles of its own, drawn from two ranges and taken over the
+    whole image, the same ranks for input and ground truth (csbdeep's `norm_percentiles`).
 
     Parameters
     ----------
@@ -130,6 +152,8 @@ def cut_patches(
     count : int
         Number of patches; places repeat only where the foreground has fewer.
     rng : numpy.random.Generator
+    ranges : pair of pairs of float
+        Of the lower and of the upper percentile; by default csbdeep's.
 
     Returns
     -------
@@ -150,8 +174,7 @@ def cut_patches(
         )
     numbers = rng.choice(len(candidates), count, replace=count > len(candidates))
     corners = [candidates.corner(number) for number in numbers]
-    low = rng.uniform(*LOW_PERCENTILES, count)
-    high = rng.uniform(*HIGH_PERCENTILES, count)
+    low, high = (rng.uniform(*bounds, count) for bounds in ranges)
     ranks = np.column_stack([low, high])
     return _cut(image, corners, patch_shape, ranks), _cut(truth, corners, patch_shape, ranks)
 
@@ -180,7 +203,9 @@ def _cut(
     ranges = np.reshape(percentiles(volume, ranks.ravel().tolist()), ranks.shape)
     if not (ranges[:, 1] > ranges[:, 0]).all():
         raise ValueError(
-            "the image is constant between its 3rd and 99.5th percentile; leave it out."
+            f"the image is constant between its percentiles {ranks.min():.3g} and "
+            f"{ranks.max():.5g}; leave it out, or if it is sparse, raise the second of the "
+            "dataset's patches.percentiles."
         )
     patches = np.empty((len(corners), *shape), np.float32)
     for patch, corner, (low, high) in zip(patches, corners, ranges, strict=True):
@@ -192,12 +217,11 @@ def _cut(
 def patches_from_volumes(
     volumes: Path,
     conditions: list[str],
-    patch_shape: tuple[int, ...],
-    per_volume: int,
+    cutting: Cutting,
     seed: int,
     folder: Path,
 ) -> None:
-    """Cut `per_volume` patches from each training image and write a folder of patches.
+    """Cut patches from each training image and write a folder of patches.
 
     Volumes are memory maps, and memory holds the patches of one image at a time. They go to
     shuffled places of the memory-mapped output, so that any part of it mixes volumes and
@@ -209,10 +233,7 @@ def patches_from_volumes(
         A folder of volumes.
     conditions : list of str
         Low-SNR conditions to cut from.
-    patch_shape : tuple of int
-        In voxels.
-    per_volume : int
-        Patches of each volume in each condition.
+    cutting : Cutting
     seed : int
     folder : Path
         Written: a folder of patches.
@@ -228,6 +249,7 @@ def patches_from_volumes(
             f"{volumes}: has no training volumes, which patches.source: volumes needs; "
             "set the dataset's patches.source to npz."
         )
+    per_volume, patch_shape = cutting.per_volume, cutting.shape
     count = per_volume * len(pairs)
     order = random_stream(seed, "order of patches").permutation(count)
     labels = pd.DataFrame({"patch": range(count), "condition": "", "volume": ""})
@@ -238,31 +260,45 @@ def patches_from_volumes(
             truth = open_volume(pair.truth, pair.axes, folder)
             image = open_volume(pair.image, pair.axes, folder)
             try:
-                inputs, targets = cut_patches(truth, image, patch_shape, per_volume, rng)
+                inputs, targets = cut_patches(
+                    truth, image, patch_shape, per_volume, rng, cutting.ranges
+                )
             except ValueError as error:
                 raise ValueError(f"volume {pair.volume} ({pair.image}): {error}") from None
             X[places] = inputs
             Y[places] = targets
             labels.loc[places, ["condition", "volume"]] = [pair.condition, pair.volume]
-    normalisation = (
-        f"per patch, percentiles {LOW_PERCENTILES} and {HIGH_PERCENTILES} of the whole image"
-    )
-    _describe(folder, labels, patch_shape, "volumes", normalisation)
+    low, high = cutting.ranges
+    origin = {
+        "source": "volumes",
+        "normalisation": f"per patch, percentiles {low} and {high} of the whole image",
+        "percentiles": cutting.percentiles,
+        "voxel_size": volume_header(pairs[0].image).voxel_size,
+    }
+    _describe(folder, labels, patch_shape, origin)
 
 
-def patches_from_npz(npz: Path, axes: str, patch_shape: tuple[int, ...], folder: Path) -> None:
-    """Copy published patches, unchanged, to a folder of patches.
+def patches_from_npz(
+    npz: Path,
+    axes: str | None,
+    patch_shape: tuple[int, ...],
+    folder: Path,
+    channel: int | None = None,
+) -> None:
+    """Copy published patches, or those that csbdeep saved, unchanged to a folder of patches.
 
     Parameters
     ----------
     npz : Path
-        Arrays X and Y of shape (n, 1, *patch_shape) in some order of axes, already normalised.
-    axes : str
-        Axes of both arrays, such as "SCZYX": the file does not promise to name them.
+        Arrays X and Y in some order of axes, already normalised.
+    axes : str or None
+        Axes of both arrays, such as "SCZYX"; None for those that the file names, see `npz_patches`.
     patch_shape : tuple of int
         Expected, in the order of `axes` without S and C.
     folder : Path
         Written: a folder of patches.
+    channel : int, optional
+        The channel that patches are taken from, where there are several.
 
     Raises
     ------
@@ -272,43 +308,16 @@ def patches_from_npz(npz: Path, axes: str, patch_shape: tuple[int, ...], folder:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".npz-") as scratch:
-        published = [unzip_array(npz, name, Path(scratch)) for name in "XY"]
-        _check_npz_shapes(npz, published, axes, patch_shape)
+        published = npz_patches(npz, axes, channel, patch_shape, Path(scratch))
         count = len(published[0])
         with _patch_arrays(folder, (count, *patch_shape)) as arrays:
             for name, source, target in zip("XY", published, arrays, strict=True):
                 check_volume(source, f"{npz}: array {name}")
-                target[:] = source.reshape(target.shape)
+                target[:] = source
                 _check_normalised(target, f"{npz}: array {name}")
     labels = pd.DataFrame({"patch": range(count), "condition": "", "volume": ""})
-    _describe(folder, labels, patch_shape, "npz", "as published, checked to lie near 0 to 1")
-
-
-def _check_npz_shapes(
-    npz: Path, published: list[np.ndarray], axes: str, patch_shape: tuple[int, ...]
-) -> None:
-    """Refuse arrays X and Y of the npz that are not shaped as `axes` and `patch_shape` say."""
-    shape, target_shape = (array.shape for array in published)
-    if shape != target_shape:
-        raise ValueError(
-            f"{npz}: X is {shape} and Y {target_shape}, expected one shape; fetch the archive"
-            " again."
-        )
-    named = npz_text(npz, "axes")
-    if named not in (None, axes):
-        raise ValueError(
-            f"{npz}: names its axes {named}, expected {axes}; correct the dataset's patches.axes."
-        )
-    spatial_axes = "ZYX"[-len(patch_shape) :]
-    sizes = {"S": shape[0], "C": 1, **dict(zip(spatial_axes, patch_shape, strict=True))}
-    # A channel axis of length 1 may stand anywhere: the order of the values is the same
-    fits = axes.replace("C", "") == "S" + spatial_axes
-    if not fits or shape != tuple(sizes[axis] for axis in axes):
-        wanted = ", ".join("n" if axis == "S" else str(sizes.get(axis, "?")) for axis in axes)
-        raise ValueError(
-            f"{npz}: arrays are {shape}, expected ({wanted}) with axes {axes}; "
-            "set the dataset's patches.axes and patches.shape to what the file holds."
-        )
+    origin = {"source": "npz", "normalisation": "as published, checked to lie near 0 to 1"}
+    _describe(folder, labels, patch_shape, origin)
 
 
 def _check_normalised(patches: np.ndarray, source: str) -> None:
@@ -319,8 +328,8 @@ def _check_normalised(patches: np.ndarray, source: str) -> None:
     if not (-1 < low < 0.5 and 0.3 < high < 5):
         raise ValueError(
             f"{source}: patches range from {low:.3g} to {high:.3g} (medians),"
-            " expected about 0 to 1 after percentile normalisation; use patches.source: volumes"
-            " for data in raw units."
+            " expected about 0 to 1 after percentile normalisation, not raw units; save patches as"
+            " csbdeep's create_patches normalises them, or use patches.source: volumes."
         )
 
 
@@ -347,17 +356,15 @@ def _describe(
     folder: Path,
     labels: pd.DataFrame,
     patch_shape: tuple[int, ...],
-    source: str,
-    normalisation: str,
+    origin: Mapping[str, Any],
 ) -> None:
-    """Write patches.csv and patches.json beside the arrays."""
+    """Write patches.csv and patches.json, which says where patches come from, beside the arrays."""
     labels.to_csv(folder / "patches.csv", index=False)
     description = {
         "axes": "S" + "ZYX"[-len(patch_shape) :],
         "shape": list(patch_shape),
         "count": len(labels),
-        "source": source,
-        "normalisation": normalisation,
+        **origin,
         "sha256": {name: sha256_of(folder / f"{name}.npy") for name in "XY"},
     }
     (folder / "patches.json").write_text(json.dumps(description, indent=2) + "\n")

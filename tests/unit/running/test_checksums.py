@@ -2,13 +2,14 @@
 
 import hashlib
 
-from denoising.images.content import Content, content_of
+from denoising.running.checksums import files_of_image, sha256_of_image
 
 
 def test_a_file_has_its_own_checksum(tmp_path):
     path = tmp_path / "a.tif"
     path.write_bytes(b"some bytes")
-    assert content_of(path) == Content(10, hashlib.sha256(b"some bytes").hexdigest())
+    assert sha256_of_image(path) == hashlib.sha256(b"some bytes").hexdigest()
+    assert files_of_image(path) == [path]
 
 
 def test_the_checksum_of_a_group_is_of_its_sorted_names_and_their_contents(tmp_path):
@@ -19,7 +20,8 @@ def test_the_checksum_of_a_group_is_of_its_sorted_names_and_their_contents(tmp_p
         (group / name).parent.mkdir(parents=True, exist_ok=True)
         (group / name).write_bytes(data)
     lines = [f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files)]
-    first = content_of(group)
-    assert first == Content(8, hashlib.sha256("".join(lines).encode()).hexdigest())
+    first = sha256_of_image(group)
+    assert first == hashlib.sha256("".join(lines).encode()).hexdigest()
+    assert {str(file.relative_to(group)) for file in files_of_image(group)} == set(files)
     (group / "0/c/0").rename(group / "0/c/2")
-    assert content_of(group).sha256 != first.sha256
+    assert sha256_of_image(group) != first

@@ -1,0 +1,58 @@
+"""Which images globs and folders name, and what their restorations are called."""
+
+import pytest
+
+from denoising.images.found import find_images
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("new/a.tif", "new/day 2/b{1}.TIF", "new/day 2/notes.txt", "new/z.ome.zarr/0/c"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("new", ["a", "day 2/b{1}", "z"]),
+        ("new/", ["a", "day 2/b{1}", "z"]),
+        ("new/*.tif", ["a"]),
+        ("new/**/*", ["a", "day 2/b{1}", "z"]),
+        ("new/*", ["a", "z"]),
+        ("new/day 2/b{1}.TIF", ["b{1}"]),
+        ("*/a.tif", ["new/a"]),
+        ("new/z.ome.zarr", ["z"]),
+    ],
+)
+def test_folders_below_the_fixed_part_are_kept(folder, pattern, names):
+    assert sorted(find_images([pattern], "out")) == names
+
+
+def test_absolute_paths_home_and_variables_are_understood(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("DAY", "day 2")
+    assert list(find_images([f"{folder}/new/*.tif"], "out")) == ["a"]
+    assert list(find_images(["~/new/$DAY"], "out")) == ["b{1}"]
+
+
+def test_restorations_are_not_restored(folder):
+    (folder / "new/restored").mkdir()
+    (folder / "new/restored/a.tif").touch()
+    assert sorted(find_images(["new"], "new/restored")) == ["a", "day 2/b{1}", "z"]
+
+
+@pytest.mark.parametrize("pattern", ["nothing", "new/*.png", "new/day 2/*.tif?"])
+def test_a_pattern_without_images_is_named(folder, pattern):
+    with pytest.raises(ValueError, match=r"restore\.images: .* names no image, looked for in /"):
+        find_images([pattern], "out")
+
+
+def test_two_images_of_one_name_are_named(folder):
+    (folder / "new/a.ome.tif").touch()
+    with pytest.raises(ValueError, match=r"new/a\.ome\.tif and new/a\.tif would both .* as a"):
+        find_images(["new"], "out")
+    with pytest.raises(ValueError, match="would both be restored"):
+        find_images(["new/a.tif", "*/a.tif", "new/*.ome.tif"], "out")

@@ -1,0 +1,182 @@
+"""Restoring any image with one network or several: frame by frame, in bounded memory.
+
+A restoration has the units, the axes and the size of a voxel of its image. Beside it lie, in
+folders of their own, the predicted scale (one probabilistic network) or the spread (several
+networks: the standard deviation between them), in the same units.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from denoising.images.files import Storage, find_image, map_image, write
+from denoising.images.headers import Header, Normalisation
+from denoising.images.percentiles import blocks, limits
+from denoising.images.slabs import scratch_array
+from denoising.restoration.frames import Frames, frames_of
+from denoising.restoration.restorer import Restorer
+from denoising.study.names import SCALES, SPREADS
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How new images are restored.
+
+    Attributes
+    ----------
+    percentiles : tuple of float
+        Of each frame, which become 0 and 1 for the network.
+    axes : str or None
+        Of the files, if they do not tell them rightly.
+    channels : sequence of int or None
+        None for all.
+    storage : dict
+        format, dtype, compression.
+    threads : int
+        That compress.
+    """
+
+    percentiles: tuple[float, float]
+    axes: str | None
+    channels: Sequence[int] | None
+    storage: dict
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A restored image: views of arrays in files without a name.
+
+    `mean` and `error` are of the image normalised by `normalisation`; `error` is the predicted
+    scale or the spread, or None.
+    """
+
+    source: np.ndarray
+    mean: np.ndarray
+    error: np.ndarray | None
+    is_scale: bool
+    normalisation: Normalisation
+    normalisations: list[Normalisation]  # of each frame
+    frames: Frames
+    header: Header
+
+    @property
+    def middle(self) -> tuple[int | slice, ...]:
+        """The place of the middle frame."""
+        places = list(self.frames.places(self.mean.shape))
+        return places[len(places) // 2]
+
+
+def restore_image(restorers: Sequence[Restorer], path: Path, wish: Wish, scratch: Path) -> Restored:
+    """Restore an image with the mean of several networks, or with one.
+
+    Parameters
+    ----------
+    restorers : sequence of Restorer
+        Their networks have the same axes.
+    path : Path
+        TIFF or OME-Zarr, larger than memory if need be; only read.
+    wish : Wish
+    scratch : Path
+        A folder for files without a name.
+
+    Raises
+    ------
+    ValueError
+        Naming the file: its axes do not fit, or a frame is constant between its percentiles.
+    """
+    image, header = map_image(path, scratch)
+    try:
+        if restorers[0].config.n_channel_in > 1:
+            raise ValueError(
+                f"the network takes {restorers[0].config.n_channel_in} channels at once, expected "
+                "one; use a network of one channel."
+            )
+        frames = frames_of(header, restorers[0].axes, wish.axes, wish.channels)
+        source = frames.chosen(image)
+        places = list(frames.places(source.shape))
+        norms = [_normalisation(source[place], wish.percentiles) for place in places]
+        whole = Normalisation(
+            min(n.low for n in norms), max(n.high for n in norms), is_applied=True
+        )
+        mean = scratch_array(scratch, source.shape, np.float32)
+        is_scale = len(restorers) == 1 and restorers[0].probabilistic
+        has_error = is_scale or len(restorers) > 1
+        error = scratch_array(scratch, source.shape, np.float32) if has_error else None
+        one = scratch_array(scratch, source[places[0]].shape, np.float32)
+        for place, norm in zip(places, norms, strict=True):
+            part = None if error is None else error[place]
+            outputs = (mean[place], part, one)
+            _restore_frame(restorers, source[place], frames.spatial, outputs, norm)
+            _renormalise(mean[place], part, norm, whole)
+    except ValueError as problem:
+        raise ValueError(f"{path}: {problem}") from None
+    return Restored(source, mean, error, is_scale, whole, norms, frames, header)
+
+
+def write_restored(restored: Restored, folder: Path, name: str, wish: Wish) -> Path:
+    """Write `folder`/NAME.tif, and scale/NAME.tif or spread/NAME.tif, or OME-Zarr groups.
+
+    Returns the restoration's file.
+    """
+    storage = Storage.of(wish.storage, restored.header.dtype, wish.threads)
+    voxel = restored.header.voxel_size
+    axes = restored.frames.order
+    norm = restored.normalisation
+    write(folder / f"{name}.tif", restored.mean, axes, voxel, storage, norm)
+    if restored.error is not None:
+        kind = SCALES if restored.is_scale else SPREADS
+        write(folder / kind / f"{name}.tif", restored.error, axes, voxel, storage, norm.of_widths)
+    return find_image(folder / f"{name}.tif")
+
+
+def _normalisation(frame: np.ndarray, percentiles: tuple[float, float]) -> Normalisation:
+    return Normalisation(*limits(frame, *percentiles))
+
+
+def _restore_frame(
+    restorers: Sequence[Restorer],
+    frame: np.ndarray,
+    axes: str,
+    outputs: tuple[np.ndarray, np.ndarray | None, np.ndarray],
+    norm: Normalisation,
+) -> None:
+    """Write the mean of the networks and their spread, or one network's mean and scale.
+
+    The third of the `outputs` is room for the restoration by one of several networks.
+    """
+    mean, error, one = outputs
+    bounds = (norm.low, norm.high)
+    if len(restorers) == 1:
+        restorers[0].restore(frame, axes, mean, error, bounds)
+        return
+    assert error is not None
+    for number, restorer in enumerate(restorers, 1):
+        restorer.restore(frame, axes, one, None, bounds)
+        _update(mean, error, one, number)
+    for block in blocks(error):
+        error[block] = np.sqrt(error[block] / (len(restorers) - 1))
+
+
+def _update(mean: np.ndarray, squares: np.ndarray, values: np.ndarray, number: int) -> None:
+    """Welford's update of a mean and of the sum of squared differences from it, in place."""
+    for block in blocks(mean):
+        difference = values[block] - mean[block]
+        mean[block] += difference / number
+        squares[block] += difference * (values[block] - mean[block])
+
+
+def _renormalise(
+    mean: np.ndarray, error: np.ndarray | None, norm: Normalisation, whole: Normalisation
+) -> None:
+    """From a frame's own normalisation to that of the whole image, in place."""
+    if (norm.low, norm.high) == (whole.low, whole.high):
+        return
+    gain = (norm.high - norm.low) / (whole.high - whole.low)
+    offset = (norm.low - whole.low) / (whole.high - whole.low)
+    for block in blocks(mean):
+        mean[block] = mean[block] * np.float64(gain) + offset
+        if error is not None:
+            error[block] = error[block] * np.float64(gain)

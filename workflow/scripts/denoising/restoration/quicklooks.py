@@ -1,0 +1,80 @@
+"""Pictures of restored images: sections XY and XZ of the input, the restoration and its error."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+
+from denoising.images.headers import SAME
+from denoising.restoration.new_images import Restored
+
+WIDTH = 3.2  # inches of a panel
+MOST = 1000  # pixels of a panel's edge; larger sections are thinned out
+GAMMA = 0.7  # dim structures show beside bright ones
+
+
+def draw(restored: Restored, title: str, remarks: str, path: Path) -> None:
+    """Write a PNG: a column for the input, the restoration and, if there is one, its error.
+
+    Input and restoration share a grey scale, that of the restoration's percentiles 0.1 and 99.9.
+
+    Parameters
+    ----------
+    restored : Restored
+    title : str
+    remarks : str
+        Written below; may be empty.
+    path : Path
+    """
+    sections = _sections(restored)
+    first = next(iter(sections.values()))
+    heights = [aspect * len(image) / image.shape[1] for image, aspect in first.values()]
+    size = (WIDTH * len(sections) + 0.6, WIDTH * sum(heights) + 1.1)
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(len(first), len(sections), squeeze=False, height_ratios=heights)
+    low, high = np.percentile(sections["restoration"]["XY"][0], (0.1, 99.9))
+    grey = {"cmap": "gray", "norm": PowerNorm(GAMMA, low, max(high, low + 1e-9), clip=True)}
+    for column, (name, rows) in enumerate(sections.items()):
+        is_error = name not in ("input", "restoration")
+        for ax, (row, (image, aspect)) in zip(axes[:, column], rows.items(), strict=True):
+            style = {"cmap": "magma"} if is_error else grey
+            shown = ax.imshow(image, aspect=aspect, **style)
+            ax.set(xticks=[], yticks=[], title=name if row == "XY" else "")
+            if column == 0:
+                ax.set_ylabel(row)
+        if is_error:
+            figure.colorbar(shown, ax=axes[:, column].tolist(), label="in the input's units")
+    figure.suptitle(title, fontsize=10)
+    if remarks:
+        figure.supxlabel(remarks, fontsize=8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+
+
+def _sections(restored: Restored) -> dict[str, dict[str, tuple[np.ndarray, float]]]:
+    """By column and row: a section of the middle frame in the input's units, and its aspect."""
+    norm = restored.normalisation
+    images = {"input": (restored.source, SAME), "restoration": (restored.mean, norm.scale)}
+    if restored.error is not None:
+        name = "predicted scale" if restored.is_scale else "spread of the networks"
+        images[name] = (restored.error, norm.of_widths.scale)
+    z, _, x = restored.header.voxel_size
+    columns = {}
+    for name, (array, (gain, offset)) in images.items():
+        image = array[restored.middle]
+        rows = {"XY": (image if image.ndim == 2 else image[len(image) // 2], 1.0)}
+        if image.ndim == 3:
+            rows["XZ"] = (image[:, image.shape[1] // 2], z / x if z and x else 1.0)
+        columns[name] = {
+            row: (gain * _thinned(section) + offset, aspect)
+            for row, (section, aspect) in rows.items()
+        }
+    return columns
+
+
+def _thinned(section: np.ndarray) -> np.ndarray:
+    step = max(-(-size // MOST) for size in section.shape)
+    return np.asarray(section[::step, ::step], np.float64)

@@ -1,0 +1,34 @@
+"""The environment variables of jobs, whatever those of the shell that runs Snakemake."""
+
+import os
+from collections.abc import MutableMapping
+from pathlib import Path
+
+# Another Keras, or another of its backends, cannot open csbdeep's models
+UNWANTED = ("TF_USE_LEGACY_KERAS", "KERAS_BACKEND", "KERAS_HOME", "PYTHONHOME")
+
+
+def set_environment(
+    environment: MutableMapping[str, str], scripts: Path, is_alone: bool, has_gpu: bool
+) -> None:
+    """Give jobs an environment of their own.
+
+    Parameters
+    ----------
+    environment : mapping
+        Changed.
+    scripts : Path
+        The folder of the library, which scripts import from whatever folder they lie in.
+    is_alone : bool
+        Whether this is the whole workflow; of one that it is a module of, the paths stay.
+    has_gpu : bool
+        Without a GPU, TensorFlow says nothing of those that it does not find.
+    """
+    for name in UNWANTED:
+        environment.pop(name, None)
+    others = "" if is_alone else environment.get("PYTHONPATH", "")
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(scripts), others]))
+    environment["MPLBACKEND"] = "Agg"  # a notebook's needs packages of its own
+    environment["PYTHONUTF8"] = "1"
+    if not has_gpu:
+        environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -1,0 +1,52 @@
+"""Restore new images with one network, or with the mean of several."""
+
+from pathlib import Path
+
+from denoising.running.devices import reserve_device
+from denoising.running.logs import muted, open_log
+
+params = snakemake.params
+with open_log(snakemake.log[0]), reserve_device(params.device, "restoration of new images"):
+    # Here, so that TensorFlow sees the reserved device alone
+    with muted():
+        import tensorflow as tf
+
+    from denoising.images.found import expanded, find_images
+    from denoising.restoration.album import Networks, restore_album
+    from denoising.restoration.forward_pass import most_voxels_at_once
+    from denoising.restoration.new_images import Wish
+    from denoising.restoration.restorer import TILES_PER_BATCH, Restorer
+    from denoising.training.costs import Gpu, host_memory
+    from denoising.training.network import load_model, use_device
+
+    device = use_device(params.device, snakemake.threads, params.memory_growth)
+    # Float32 as csbdeep's results on a CPU have it, not the 10 bits of a GPU's TF32
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    # Before TensorFlow takes any of it; a GPU that does not tell is taken to have as much as the
+    # job
+    free = Gpu(device.on_gpu).free_memory() or (snakemake.resources.mem_mb - host_memory()) * 1e6
+    wish = params.wish
+    images = find_images(wish["images"], wish["output"])
+    models = {Path(folder): load_model(Path(folder)) for folder in params.folders}
+    restorers = {
+        folder: Restorer(
+            model,
+            most_voxels_at_once(model, params.max_tile_voxels, free / len(models)),
+            TILES_PER_BATCH[device.kind],
+        )
+        for folder, model in models.items()
+    }
+    networks = Networks.of(restorers)
+    restore_album(
+        images,
+        networks,
+        Wish(
+            percentiles=wish["percentiles"] or networks.percentiles,
+            axes=wish["axes"],
+            channels=wish["channels"],
+            storage={key: wish[key] for key in ("format", "dtype", "compression")},
+            threads=snakemake.threads,
+        ),
+        Path(expanded(wish["output"])),
+        Path(snakemake.output.table),
+    )
