@@ -117,6 +117,14 @@ def test_a_wider_limit_looks_again_and_imports_nothing(flow):
     assert not flow.jobs(VOLUMES, *flow.arguments)
 
 
+def test_other_percentiles_look_again_and_import_nothing(flow):
+    flow.run(VOLUMES, *flow.arguments)
+    flow.study["datasets"]["mine"]["patches"]["percentiles"] = [3, 99.99]
+    flow.write_config(flow.study)
+    assert flow.jobs(VOLUMES, *flow.arguments) == {"check_pairs": 1}
+    assert "rule import_pairs" not in flow.run(VOLUMES, *flow.arguments).said
+
+
 def test_a_test_image_that_trains_in_another_dataset_is_refused(flow):
     """Of a copy of all images under other names, others are held out."""
     (flow.root / "copy").mkdir()

@@ -242,6 +242,7 @@ def test_some_frames_are_looked_at_and_no_others(movies):
 def test_a_blank_frame_is_named_by_its_file_and_number(movies):
     said = only(problems(looked_at(movies(blank=True), Selection("YX", "all"))))
     assert re.match(r"b_low\.tif \(frame 1\): its percentiles 3 and 99\.\d are both 5, as", said)
+    assert "move the pair out of the folder, or the frame out of pairs.frames, or, for" in said
 
 
 def test_compressed_movies_are_looked_at_as_others_are(movies):

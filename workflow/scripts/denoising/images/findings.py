@@ -53,6 +53,11 @@ class Image:
         return str(self.path) if self.frame is None else f"{self.path} (frame {self.frame})"
 
     @property
+    def leave_out(self) -> str:
+        """How not to use it."""
+        return MOVE if self.frame is None else f"{MOVE}, or the frame out of pairs.frames"
+
+    @property
     def is_usable(self) -> bool:
         """Whether it is finite, and has a range to normalise: patches may have a smaller one."""
         if self.seen is None or self.seen.not_finite:
@@ -82,7 +87,7 @@ def error_in_values(
         end = least_top if image.part == "train" else top
         return (
             f"its percentiles {bottom:g} and {end:g} are both {seen.bottom:g}, as in a blank or"
-            f" nearly empty image; {MOVE}, or, for sparse images, raise the dataset's"
+            f" nearly empty image; {image.leave_out}, or, for sparse images, raise the dataset's"
             " patches.percentiles."
         )
     return None
@@ -102,7 +107,7 @@ def saturation(image: Image, seen: Inspection) -> str | None:
     return (
         f"{image.name}: {100 * seen.saturated:.2g} % of its voxels have the largest value,"
         f" {seen.highest:g}: bright structures are clipped, which no network undoes; expose for a"
-        f" shorter time, or {MOVE}."
+        f" shorter time, or {image.leave_out}."
     )
 
 
@@ -120,7 +125,7 @@ def background_only(image: Image) -> str | None:
         return None
     return (
         f"{image.name}: shows nothing that stands out from its noise, as an empty field does; if"
-        f" there is no specimen, {MOVE}."
+        f" there is no specimen, {image.leave_out}."
     )
 
 
