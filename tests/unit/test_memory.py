@@ -14,6 +14,7 @@ from denoising.evaluation.protocols import score_pair
 from denoising.images.archives import unpack
 from denoising.images.files import Storage, write
 from denoising.images.pairs import import_pairs
+from denoising.images.sources import Selection
 from denoising.images.volumes import listing_row, paired, write_listing, write_volume
 from denoising.study.names import TRUTH
 from denoising.training.patches import Cutting, patches_from_volumes
@@ -49,7 +50,7 @@ def large(tmp_path_factory):
 def import_two_pairs(large: Path, output: Path) -> None:
     restored = large / "restored/1"
     pair = (restored / "worm.tif", restored / "worm.ome.zarr")
-    import_pairs([("a", *pair), ("b", *pair)], "ZYX", "low", 0.5, 0, output)
+    import_pairs([("a", *pair), ("b", *pair)], Selection("ZYX"), "low", 0.5, 0, output)
 
 
 def unpack_archive(large: Path, output: Path) -> None:
@@ -79,7 +80,7 @@ def watched(step, large: Path, output: Path, answer) -> None:
         while not done.wait(0.005):
             seen.append(anonymous_memory())
 
-    watcher = threading.Thread(target=watch)
+    watcher = threading.Thread(target=watch, daemon=True)  # a step that fails ends the process
     watcher.start()
     step(large, output)
     done.set()
