@@ -80,7 +80,7 @@ def watched(step, large: Path, output: Path, answer) -> None:
         while not done.wait(0.005):
             seen.append(anonymous_memory())
 
-    watcher = threading.Thread(target=watch)
+    watcher = threading.Thread(target=watch, daemon=True)  # a step that fails ends the process
     watcher.start()
     try:
         step(large, output)

@@ -95,4 +95,5 @@ def test_a_network_made_elsewhere_restores_without_a_study(tmp_path):
     raw = tifffile.imread(DATA / "pairs2d/fmd_mice_noisy.tif").astype(float)
     restored = tifffile.imread(tmp_path / "restored/fmd_mice_noisy.tif")
     assert np.corrcoef(raw.ravel(), restored.ravel())[0, 1] > 0.8
-    assert abs(restored.mean() - raw.mean()) < 0.2 * raw.mean()
+    gain = np.polyfit(raw.ravel(), restored.ravel(), 1)[0]
+    assert 0.5 < gain < 1.5  # in the units of the input

@@ -234,5 +234,5 @@ def test_write_record_writes_json_and_the_filled_in_config(published, tmp_path):
     assert written["title"] == published.title == recorded_title(tmp_path / "config.yaml")
     assert written["validation_fraction"] == 0.2
     assert written["baselines"] == ["gaussian", "median", "tv", "wavelet", "nlm"]
-    assert written["datasets"]["planaria"]["patches"]["axes"] == "SCZYX"
+    assert written["datasets"]["planaria"]["patches"]["percentiles"] == [3, 99.8]
     assert written["studies"]["batch_size"]["models"]["planaria-batch64"] == {"batch_size": 64}
