@@ -168,12 +168,12 @@ def study(snakemake_alone, conda, tmp_path_factory):
     others = root / "others.yaml"
     others.write_text(yaml.safe_dump(other_ways_in(root), sort_keys=False))
     targets = ["check", "results/volumes/mine", "results/archives/kept.tar.gz"]
+    targets += ["results/patches/theirs/X.npy"]
     study.second = study.run("--configfile", others, "--", *targets)
     shared = root / "shared.yaml"
-    shared.write_text(yaml.safe_dump(cut_down() | {"restoration": {"jobs": 2}}, sort_keys=False))
-    study.third = study.run(
-        "--configfile", shared, "--", "results/scores/planaria-100/tribolium.csv"
-    )
+    shared.write_text(yaml.safe_dump(with_new_images(root), sort_keys=False))
+    targets = ["restored", "results/scores/planaria-100/tribolium.csv"]
+    study.third = study.run("--configfile", shared, "--", *targets)
     yield study
     shutil.rmtree(study.envs)  # 3 GB
 
@@ -192,6 +192,15 @@ def cut_down():
     return config
 
 
+def with_new_images(root):
+    """Restorations that several jobs share, and a new image, compressed by another program."""
+    image = np.random.default_rng(1).integers(0, 999, (8, 32, 32), np.uint16)
+    path = root / "new.tif"
+    tifffile.imwrite(path, image, metadata={"axes": "ZYX"}, compression="lzw")
+    new = {"images": [str(path)], "model": "planaria-100"}
+    return cut_down() | {"restoration": {"jobs": 2}, "restore": new}
+
+
 def other_ways_in(root):
     """Datasets that are not simulated."""
     rng = np.random.default_rng(0)
@@ -203,6 +212,8 @@ def other_ways_in(root):
         {"low": f"{root}/{folder}/*_low.tif", "high": f"{root}/{folder}/*_high.tif", "axes": "YX"}
         for folder in ("mine", "yours")
     )
+    patches = rng.uniform(0, 1, (8, 32, 32)).astype(np.float32)
+    np.savez(root / "theirs.npz", X=patches, Y=patches, axes="SYX")
     archive = {"path": str(root / "results/archives/planaria.tar.gz")}
     conditions = [{"name": "1", "source": "condition_1"}]
     return {
@@ -211,6 +222,10 @@ def other_ways_in(root):
         "datasets": {
             "mine": {"pairs": pairs, "patches": {"shape": [32, 32]}},
             "yours": {"pairs": others, "patches": {"shape": [32, 32]}},
+            "theirs": {
+                "npz": {"path": str(root / "theirs.npz")},
+                "patches": {"source": "npz", "shape": [32, 32]},
+            },
             "kept": {
                 "archive": archive,
                 "conditions": conditions,
@@ -221,6 +236,10 @@ def other_ways_in(root):
             "mine": {
                 "tested_on": ["mine", "yours"],
                 "models": {"mine-care": {"trained_on": "mine"}},
-            }
+            },
+            "theirs": {
+                "tested_on": ["mine"],
+                "models": {"theirs-care": {"trained_on": "theirs"}},
+            },
         },
     }

@@ -39,6 +39,7 @@ def test_every_rule_runs(study):
     said = study.first + study.second + study.third
     ran = set(re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):", said, re.M))
     listed = set(re.findall(r"^(\w+)(?: \(|$)", study.run("--list-rules"), re.M))
+    ran -= {"restored"}  # a target of configs with new images
     assert ran == listed - {"published"}  # a target whose tables and figures are of `all` too
 
 
