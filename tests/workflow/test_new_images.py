@@ -57,10 +57,11 @@ def test_new_images_are_restored_once_each(study, monkeypatch):
         assert tif.imagej_metadata["unit"] == "um"
     first = (restored / "day1/x.tif").stat().st_mtime_ns
     (study.root / "new/day1/x.tif").touch()
-    write(study.root / "new/y.tif", image(10), "YX")
+    write(study.root / "new/y {1}.tif", image(10), "YX")  # Snakemake's name of a wildcard
+    write(study.root / "new/z.tif", image(11), "YX")
     run(study)
     assert (restored / "day1/x.tif").stat().st_mtime_ns == first
-    assert len(pd.read_csv(study.root / "results/new_images.csv")) == 2
+    assert len(pd.read_csv(study.root / "results/new_images.csv")) == 3
 
 
 def test_a_model_that_is_none_is_refused_before_anything_runs(study):

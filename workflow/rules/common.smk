@@ -19,9 +19,8 @@ RESOURCES = WORKFLOW.parent / "resources"
 sys.path.insert(0, str(SCRIPTS))
 HAS_GPU = shutil.which("nvidia-smi") is not None
 
-from denoising.images.found import expanded, find_images
+from denoising.images.found import find_images
 from denoising.images.matching import match_pairs
-from denoising.running import retraining
 from denoising.running.environment import set_environment
 from denoising.running.names import any_of
 from denoising.running.provenance import code_version as version_of
@@ -30,7 +29,9 @@ from denoising.study import config as study_config
 from denoising.study import products
 from denoising.study.baselines import BASELINES
 from denoising.study.names import INPUT, OVER_TRAININGS, TWO_TRAININGS
+from denoising.study.paths import wildcard
 from denoising.study.validation import StudyError, refuse_repeated_keys
+from denoising.training import retraining
 
 IS_ALONE = Path(workflow.basedir).resolve() == WORKFLOW.parent.resolve()
 set_environment(os.environ, SCRIPTS, IS_ALONE, HAS_GPU)

@@ -11,7 +11,7 @@ with open_log(snakemake.log[0]), reserve_device(params.device, "restoration of n
     with muted():
         import tensorflow as tf
 
-    from denoising.images.found import expanded, find_images
+    from denoising.images.found import find_images
     from denoising.restoration.album import Networks, restore_album
     from denoising.restoration.forward_pass import most_voxels_at_once
     from denoising.restoration.new_images import Wish
@@ -47,6 +47,6 @@ with open_log(snakemake.log[0]), reserve_device(params.device, "restoration of n
             storage={key: wish[key] for key in ("format", "dtype", "compression")},
             threads=snakemake.threads,
         ),
-        Path(expanded(wish["output"])),
+        Path(wish["output"]),
         Path(snakemake.output.table),
     )

@@ -379,9 +379,13 @@ def test_home_and_variables_in_paths_are_expanded(config, schema, monkeypatch):
         {
             "datasets.own.pairs": {"low": "~/low/*.tif", "high": "${RAW}/$DAY/*.tif", "axes": "YX"},
             "datasets.worms.archive.path": "$RAW/worms.tar.gz",
+            "restore": {"images": ["~/new"], "model": "$RAW/model", "output": "~/out"},
         },
     )
-    datasets = resolve(config, schema).datasets
+    study = resolve(config, schema)
+    assert study.restore.images == ("/home/me/new",)
+    assert (study.restore.model, study.restore.output) == ("/data/raw/model", "/home/me/out")
+    datasets = study.datasets
     assert datasets["own"].source.low == "/home/me/low/*.tif"
     assert datasets["own"].source.high == "/data/raw/$DAY/*.tif"  # a name may have a $
     assert datasets["worms"].source.path == "/data/raw/worms.tar.gz"

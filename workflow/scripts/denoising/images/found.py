@@ -4,7 +4,6 @@ Snakemake itself looks, to know its inputs: nothing here needs a package that Sn
 """
 
 import glob
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,7 +16,7 @@ def find_images(patterns: Sequence[str], output: str) -> dict[str, Path]:
     Parameters
     ----------
     patterns : sequence of str
-        Folders, files, or globs, in which ** stands for any folders; ~ and variables are expanded.
+        Folders, files, or globs, in which ** stands for any folders.
     output : str
         The folder of results, in which nothing is looked for.
 
@@ -34,7 +33,7 @@ def find_images(patterns: Sequence[str], output: str) -> dict[str, Path]:
     """
     images: dict[str, Path] = {}
     for pattern in patterns:
-        root, found = _found(expanded(pattern), Path(expanded(output)))
+        root, found = _found(pattern, Path(output))
         if not found:
             raise ValueError(
                 f"restore.images: {pattern} names no image, looked for in {root.absolute()}; "
@@ -48,11 +47,6 @@ def find_images(patterns: Sequence[str], output: str) -> dict[str, Path]:
                     "rename one, or restore them to different outputs."
                 )
     return images
-
-
-def expanded(path: str) -> str:
-    """A path with ~ and variables, such as $HOME, replaced."""
-    return os.path.expanduser(os.path.expandvars(path))
 
 
 def _found(pattern: str, output: Path) -> tuple[Path, list[Path]]:

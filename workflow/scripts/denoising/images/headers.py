@@ -16,6 +16,7 @@ import numpy as np
 VoxelSize = tuple[float | None, float | None, float | None]
 Scale = tuple[float, float]  # a gain and an offset
 
+UNNAMED = "QIS"  # what files call a sequence that they know no better name for
 SAME: Scale = (1.0, 0.0)
 # float32 would round values of a larger offset, in ranges of their image, to worse than 1e-4
 LARGEST_OFFSET = 1000

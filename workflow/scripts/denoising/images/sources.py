@@ -13,9 +13,8 @@ import numpy as np
 
 from denoising.images.files import find_image, map_image, read_header
 from denoising.images.formats import UnusableImageError
-from denoising.images.headers import Header, VoxelSize
+from denoising.images.headers import UNNAMED, Header, VoxelSize
 
-UNNAMED = "QIS"  # what files call a sequence that they know no better name for
 MOST_CHANNELS = 4  # more "channels" are planes of a stack, as some writers have them
 
 

@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 
 from denoising.images.files import find_image, map_image, read_header, write
-from denoising.images.headers import Header
+from denoising.images.headers import UNNAMED, Header
 from denoising.images.ome_zarr import ZARR
 from denoising.images.slabs import slabs
 from denoising.study.names import TRUTH
@@ -98,7 +98,7 @@ def volume_names(folder: Path) -> set[Path]:
 def _same_axes(axes: str, expected: str) -> bool:
     if len(axes) != len(expected):
         return False
-    return all(a == e or a in "QIS" for a, e in zip(axes, expected, strict=True))
+    return all(a == e or a in UNNAMED for a, e in zip(axes, expected, strict=True))
 
 
 def write_volume(

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from denoising.images.headers import Header
+from denoising.images.headers import UNNAMED, Header
 
 ORDER = "TZCYX"  # of axes in files that ImageJ reads
-SEQUENCES = "QIS"  # letters of axes that a writer did not name
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ def _named(header: Header, spatial: str, axes: str | None) -> str:
                 "many."
             )
         return axes
-    unnamed = [axis for axis in header.axes if axis in SEQUENCES]
+    unnamed = [axis for axis in header.axes if axis in UNNAMED]
     is_colour = header.axes.endswith("S") and header.shape[-1] in (3, 4)
     if is_colour:
         raise ValueError(f"is a colour image {header.shape}; save each channel as grey values.")

@@ -8,6 +8,7 @@ from denoising.study.datasets import check_percentiles, resolve_dataset
 from denoising.study.layouts import LAYOUTS
 from denoising.study.metrics import PROTOCOLS
 from denoising.study.models import check_model, check_run_names, check_sweep, resolve_models
+from denoising.study.paths import expanded
 from denoising.study.products import figures, tables
 from denoising.study.restoration import NewImages, Restoration
 from denoising.study.study import Study
@@ -73,7 +74,9 @@ def _new_images(entry: dict[str, Any] | None) -> NewImages | None:
         return None
     check_percentiles("restore.percentiles", entry["percentiles"])
     lists = {key: tuple(value) for key, value in entry.items() if isinstance(value, list)}
-    return NewImages(**entry | lists)
+    paths = {key: expanded(entry[key]) for key in ("model", "output")}
+    images = tuple(map(expanded, entry["images"]))
+    return NewImages(**entry | lists | paths | {"images": images})
 
 
 def with_names(schema: dict[str, Any]) -> dict[str, Any]:

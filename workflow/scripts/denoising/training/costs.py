@@ -3,7 +3,7 @@
 import os
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +20,23 @@ def flop_per_voxel(network: keras.Model) -> float:
     Only convolutions count, with 2 operations per multiplication. A training step takes three times
     as many: one pass forward, and the gradients to inputs and to weights.
     """
-    flop = 0.0
+    return sum(
+        scale * 2 * layer.kernel.shape.num_elements()
+        for layer, scale in scaled_layers(network)
+        if type(layer).__name__.startswith("Conv")
+    )
+
+
+def scaled_layers(network: keras.Model) -> Iterator[tuple[keras.Layer, float]]:
+    """Each layer in the order of the forward pass, and its voxels per voxel of a patch."""
     scale = 1.0
-    for layer in network.layers:  # in the order of the forward pass
+    for layer in network.layers:
         name = type(layer).__name__
         if name.startswith("MaxPooling"):
             scale /= 2 ** len(layer.pool_size)
         elif name.startswith("UpSampling"):
             scale *= 2 ** len(layer.size)
-        elif name.startswith("Conv"):
-            flop += scale * 2 * layer.kernel.shape.num_elements()
-    return flop
+        yield layer, scale
 
 
 def matmul_rate(precision: str, on_gpu: bool) -> float:

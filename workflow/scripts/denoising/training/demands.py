@@ -14,7 +14,7 @@ from csbdeep.models import CARE
 from denoising.images.disk import patch_count
 from denoising.study.study import Dataset
 from denoising.study.training import Training, TrainingRun
-from denoising.training.costs import flop_per_voxel, matmul_rate
+from denoising.training.costs import flop_per_voxel, matmul_rate, scaled_layers
 from denoising.training.network import care_config
 
 # Shares of the rate of multiplying matrices that trainings of the default study reached on two CPU
@@ -60,16 +60,7 @@ def demands(training: Training, dataset: Dataset, images: pd.DataFrame, fraction
 
 def outputs_per_voxel(network: keras.Model) -> float:
     """Values that all layers together put out per voxel of a patch."""
-    values = 0.0
-    scale = 1.0
-    for layer in network.layers:  # in the order of the forward pass
-        name = type(layer).__name__
-        if name.startswith("MaxPooling"):
-            scale /= 2 ** len(layer.pool_size)
-        elif name.startswith("UpSampling"):
-            scale *= 2 ** len(layer.size)
-        values += scale * layer.output.shape[-1]
-    return values
+    return sum(scale * layer.output.shape[-1] for layer, scale in scaled_layers(network))
 
 
 def sustained_rate(precision: str, on_gpu: bool, seconds: float = 10) -> float:

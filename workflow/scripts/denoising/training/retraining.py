@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-LENGTH = ("batch_size", "steps_per_epoch", "epochs")  # their product is the patches that are seen
+from denoising.study.models import LENGTH
 
 
 def announcement(folder: Path, settings: Mapping[str, Any], reason: str) -> str:
