@@ -32,6 +32,7 @@ checkpoint check_pairs:
         selection=lambda wildcards: dataset_of(wildcards).source.selection,
         percentiles=lambda wildcards: percentiles_of(wildcards.dataset),
         largest_shift=lambda wildcards: dataset_of(wildcards).source.largest_shift,
+        patch=patches_cut,
         test_fraction=lambda wildcards: dataset_of(wildcards).source.test_fraction,
         seed=STUDY.seed,
         record=untracked(lambda wildcards: f"results/archives/{wildcards.dataset}.json"),

@@ -95,6 +95,13 @@ def patch_settings(wildcards):
     }
 
 
+def patches_cut(wildcards):
+    """The shape of the patches that are cut from the dataset; none if no model trains on it."""
+    dataset = dataset_of(wildcards)
+    is_trained_on = dataset.name in STUDY.trained_datasets
+    return list(dataset.patches.shape) if is_trained_on else []
+
+
 def models_with_split(wildcards):
     """Every model that trains on this split of the dataset."""
     models = STUDY.models_trained_on(wildcards.dataset)

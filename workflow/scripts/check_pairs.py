@@ -13,7 +13,7 @@ with open_log(snakemake.log[0]):
     params = snakemake.params
     pairs = [(name, Path(low), Path(high)) for name, low, high in params.pairs]
     listing = Path(snakemake.output.warnings)
-    limits = Limits(tuple(params.percentiles), params.largest_shift)
+    limits = Limits(tuple(params.percentiles), params.largest_shift, tuple(params.patch))
     check = Check(snakemake.wildcards.dataset, limits, scratch=listing.parent)
     check.look(pairs, Selection(**params.selection), params.test_fraction, params.seed)
     check.report(listing)

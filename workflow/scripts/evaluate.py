@@ -19,4 +19,4 @@ with open_log(snakemake.log[0]):
             pair, restored, params.protocols, params.stratum, snakemake.threads, scratch
         )
         rows += [params.scored | score for score in scores]
-    pd.DataFrame(rows, columns=columns.SCORES).to_csv(snakemake.output.scores, index=False)
+    pd.DataFrame(rows, columns=columns.IMAGE_SCORES).to_csv(snakemake.output.scores, index=False)

@@ -13,6 +13,7 @@ from denoising.report.score_tables import (
     in_order,
     legend,
     sections,
+    ssim_by_plane,
     volume_counts,
     wide,
 )
@@ -43,6 +44,7 @@ with open_log(snakemake.log[0]):
             "holds 0 leaves open which of the two is ahead; of many intervals, one in twenty "
             "misses by chance."
         ]
+        + ssim_by_plane(scores, study)
         + legend(study, volume_counts(rows, study)),
     )
     write_csv(table, snakemake.output.csv, title)

@@ -17,6 +17,7 @@ from denoising.report.score_tables import (
     legend,
     our_means,
     sections,
+    ssim_by_plane,
     volume_counts,
     wide,
     with_reference,
@@ -48,6 +49,7 @@ with open_log(snakemake.log[0]):
             "In square brackets: difference from the reference, the network that was trained on "
             "the tested organism with as many epochs, in percent of it.",
         ]
+        + ssim_by_plane(scores, study)
         + legend(study, volume_counts(ours, study)),
     )
     write_csv(table, snakemake.output.csv, title)

@@ -16,6 +16,7 @@ from denoising.report.score_tables import (
     legend,
     our_means,
     sections,
+    ssim_by_plane,
     wide,
 )
 from denoising.running.logs import open_log
@@ -42,7 +43,10 @@ with open_log(snakemake.log[0]):
         title,
         study.note,
         sections(table, study, tested_on=dataset.name),
-        [BETTER, BEST, NETWORKS, spread] + legend(study, volumes) + [READING],
+        [BETTER, BEST, NETWORKS, spread]
+        + ssim_by_plane(scores[scores["tested_on"] == dataset.name], study)
+        + legend(study, volumes)
+        + [READING],
         sentences(verdicts(scores, study), [dataset.name]),
     )
     write_csv(table, snakemake.output.csv, title)

@@ -10,13 +10,15 @@ from denoising.report.score_tables import (
     legend,
     our_means,
     sections,
+    ssim_by_plane,
     wide,
 )
 from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
     study = snakemake.params.study
-    rows = our_means(read_scores(snakemake.input.scores), study, (*KEYS, "stratum"))
+    scores = read_scores(snakemake.input.scores)
+    rows = our_means(scores, study, (*KEYS, "stratum"))
     rows = rows[rows["tested_on"].isin(rows.loc[rows["stratum"] != "", "tested_on"])]
     rows = rows.assign(stratum=rows["stratum"].replace("", "none"))
     rows = rows.sort_values("stratum", kind="stable")
@@ -29,7 +31,9 @@ with open_log(snakemake.log[0]):
         title,
         study.note,
         sections(table, study, shown=MEAN),
-        [BETTER] + legend(study, {name: int(count) for name, count in counts.items()}),
+        [BETTER]
+        + ssim_by_plane(scores, study)
+        + legend(study, {name: int(count) for name, count in counts.items()}),
     )
     write_csv(table, snakemake.output.csv, title)
     write_markdown(page, snakemake.output.markdown)

@@ -5,12 +5,14 @@ import logging
 from denoising.evaluation.scores import read_tidy, references
 from denoising.evaluation.verdicts import READING, sentences, verdicts
 from denoising.report.markdown import Page, Section, write_csv, write_markdown
+from denoising.report.score_tables import ssim_by_plane
 from denoising.running.logs import open_log
 from denoising.study.names import TWO_TRAININGS
 
 with open_log(snakemake.log[0]):
     study = snakemake.params.study
-    table = verdicts(read_tidy(snakemake.input.scores), study)
+    scores = read_tidy(snakemake.input.scores)
+    table = verdicts(scores, study)
     said = sentences(table, study.tested_datasets)
     logging.getLogger("progress").info("\n".join(said))
 
@@ -23,6 +25,7 @@ with open_log(snakemake.log[0]):
         READING,
         f"Protocol {study.protocols[0]}. Lead: over the best filter in NRMSE, with its 95 % "
         "interval (Student's t) over test volumes.",
+        *ssim_by_plane(scores, study),
         TWO_TRAININGS if study.trains_once else "",
     ]
     title = f"{study.title}: networks beside input and filters"

@@ -50,7 +50,7 @@ with open_log(snakemake.log[0]):
             "as other programs print them are no step: their change is from the CARE paper's "
             "protocol. "
             "ZeroCostDL4Mic prints the root of the mean absolute error as NRMSE; UniFMIR prints "
-            "no NRMSE."
+            "no NRMSE. If a test stack has fewer than 7 planes, SSIM is that of planes."
         ]
         + legend(study, volume_counts(rows, study), over_trainings=False),
     )

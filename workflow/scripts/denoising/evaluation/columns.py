@@ -5,6 +5,8 @@ SCORES = (
     "model", "seed", "trained_on", "tested_on", "condition", "volume", "stratum", "output",
     "protocol", "metric", "value",
 )  # fmt: skip
+# Scores of images: with the window of SSIM, such as 7x7
+IMAGE_SCORES = (*SCORES, "window")
 # The curve of precision against recall: nuclei found right, all found, and true ones
 NUCLEI = (*SCORES[:8], "threshold", "right", "found", "true")
 # Fourier ring correlation and transfer at each frequency; `direction` is xy or z

@@ -82,7 +82,7 @@ def score_protocol_steps(
         open_volume(file, pair.axes, scratch) for file in (pair.truth, pair.image, path)
     )
     with errors_naming(pair, path):
-        rows = _score_steps(truth, low, network, STEPS, threads)
+        rows = _score_steps(truth, low, network, STEPS, threads, pair.by_plane)
         if min(truth.shape[-2:]) >= GAUSSIAN_WIDTH:
             images = {"input": low, "network": network}
             rows += _printed(truth, images, organism, pair.condition, threads)
@@ -90,7 +90,8 @@ def score_protocol_steps(
             clean_path = restored_truth / TRUTH / pair.restored_name.name
             clean = open_volume(clean_path, pair.axes, scratch)
             swapped = {SWAPPED: PROTOCOLS["study2019"]}
-            rows = _score_steps(low, truth, clean, swapped, threads) + rows
+            first = _score_steps(low, truth, clean, swapped, threads, pair.by_plane)
+            rows = first + rows
     return [{"condition": pair.condition, "volume": pair.volume} | row for row in rows]
 
 
@@ -100,13 +101,14 @@ def _score_steps(
     network: np.ndarray,
     steps: Mapping[str, Protocol],
     threads: int,
+    by_plane: bool,
 ) -> list[dict]:
     """Rows of the input and of its restoration under the protocols of `steps`, by label."""
     return [
         {"output": output, "step": LABELS.index(row["protocol"]), "label": row["protocol"]}
         | {key: row[key] for key in ("metric", "value")}
         for output, image in (("input", low), ("network", network))
-        for row in score_volume(truth, image, steps, output == "input", threads)
+        for row in score_volume(truth, image, steps, output == "input", threads, by_plane)
     ]
 
 

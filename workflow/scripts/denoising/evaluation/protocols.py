@@ -35,7 +35,7 @@ from denoising.evaluation.moments import (
     paper_fit,
     psnr,
 )
-from denoising.evaluation.ssim import SsimInputs, check_shapes, mean_ssims
+from denoising.evaluation.ssim import SsimInputs, check_shapes, mean_ssims, window_of
 from denoising.images.percentiles import normalisation
 from denoising.images.volumes import INPUT_PERCENTILES, Pair
 
@@ -81,6 +81,7 @@ def score_volume(
     protocols: Sequence[str] | Mapping[str, Protocol],
     is_input: bool = False,
     threads: int = 1,
+    by_plane: bool = False,
 ) -> list[dict]:
     """Score one image under each protocol.
 
@@ -96,6 +97,8 @@ def score_volume(
         Whether `image` is the low-SNR input itself.
     threads : int
         The scores are the same, to the bit, for any number.
+    by_plane : bool
+        Whether SSIM is that of the planes of a stack; all else is of the volume.
 
     Returns
     -------
@@ -108,9 +111,9 @@ def score_volume(
     ------
     ValueError
         If shapes differ, an image is constant or not finite, or an axis is shorter than SSIM's
-        window of 7.
+        window.
     """
-    check_shapes(truth, image)
+    check_shapes(truth, image, by_plane)
     if not isinstance(protocols, Mapping):
         protocols = {name: PROTOCOLS[name] for name in protocols}
     acquired = moments_of(truth, image, threads)
@@ -129,7 +132,7 @@ def score_volume(
         _ssim_inputs(gains, moments, fit, protocol.data_range)
         for fit, protocol in zip(fits, protocols.values(), strict=True)
     ]
-    ssims = mean_ssims(truth, image, acquired.mean, ssim_inputs, threads)
+    ssims = mean_ssims(truth, image, acquired.mean, ssim_inputs, threads, by_plane)
     rows = []
     for name, fit, ssim in zip(protocols, fits, ssims, strict=True):
         squared_error = mean_squared_error(moments, fit)
@@ -189,12 +192,14 @@ def score_pair(
     Returns
     -------
     list of dict
-        Rows of condition, volume, stratum, protocol, metric and value. Errors name the file.
+        Rows of condition, volume, stratum, protocol, metric and value, and of SSIM its window.
+        Errors name the file.
     """
     with compared_images(pair, restored, scratch) as (truth, image):
-        scores = score_volume(truth, image, protocols, restored is None, threads)
+        scores = score_volume(truth, image, protocols, restored is None, threads, pair.by_plane)
     keys = names_of(pair.condition, pair.volume, stratum)
-    return [keys | row for row in scores]
+    window = {"window": "x".join(map(str, window_of(len(pair.axes), pair.by_plane)))}
+    return [keys | row | (window if row["metric"] == "ssim" else {}) for row in scores]
 
 
 def names_of(condition: str, volume: str, stratum: str | None) -> dict[str, str]:

@@ -114,7 +114,10 @@ def period_below(frequency: np.ndarray, values: np.ndarray, least: float) -> flo
 
 
 def resolution_curves(
-    truth: np.ndarray, image: np.ndarray, voxel_size: Sequence[float] | None = None
+    truth: np.ndarray,
+    image: np.ndarray,
+    voxel_size: Sequence[float] | None = None,
+    by_plane: bool = False,
 ) -> list[Curve]:
     """Curves of an image against its ground truth: of XY, then of Z if there is such an axis.
 
@@ -125,19 +128,21 @@ def resolution_curves(
         than memory.
     voxel_size : sequence of float, optional
         Along each axis, in micrometres; by default frequencies are in cycles per voxel.
+    by_plane : bool
+        Whether the planes of a stack are images, so that there is no curve of Z.
 
     Raises
     ------
     ValueError
         If shapes differ, or an image is constant or not finite.
     """
-    check_shapes(truth, image)
+    check_shapes(truth, image, by_plane)
     size = tuple(voxel_size or [1.0] * truth.ndim)
     if truth.ndim == 2:
         truth = truth[np.newaxis]
         image = image[np.newaxis]
         size = (1.0, *size)
-    shape = tuple(map(min, truth.shape, BLOCK))
+    shape = tuple(map(min, truth.shape, (1 if by_plane else BLOCK[0], *BLOCK[1:])))
     rings = rings_of(shape, size)
     sums = np.zeros((3, len(rings.axial), len(rings.lateral)))
     blocks = list(_blocks(truth.shape, shape))
@@ -169,7 +174,7 @@ def resolution_of_pair(
         Folder for files that must be decoded, see `open_volume`.
     """
     with compared_images(pair, restored, scratch) as (truth, image):
-        return resolution_curves(truth, image, voxel_size)
+        return resolution_curves(truth, image, voxel_size, pair.by_plane)
 
 
 def rings_of(shape: Sequence[int], voxel_size: Sequence[float]) -> Rings:

@@ -1,7 +1,8 @@
 """Structural similarity (SSIM, Wang et al. 2004) from local moments, for several scalings at once.
 
 The definition is scikit-image's default: a uniform window of 7 voxels along every axis, the sample
-covariance, K1 = 0.01, K2 = 0.03, and the mean over the image without a border of 3.
+covariance, K1 = 0.01, K2 = 0.03, and the mean over the image without a border of 3. Of stacks with
+fewer than 7 planes the window is 7 x 7 in each plane, and the mean is over planes too.
 
 All protocols compare affine functions of the same two volumes. Local sums of y, q, y y, q q and y q
 therefore give the SSIM of every protocol, and the volumes are read once, plane by plane. Measured
@@ -34,18 +35,22 @@ class SsimInputs(NamedTuple):
     data_range: float
 
 
-def check_shapes(truth: np.ndarray, image: np.ndarray) -> None:
+def window_of(axes: int, by_plane: bool) -> tuple[int, ...]:
+    """Edges of the window, in images of so many axes."""
+    return (WINDOW,) * (2 if by_plane else axes)
+
+
+def check_shapes(truth: np.ndarray, image: np.ndarray, by_plane: bool = False) -> None:
     """Raise ValueError if shapes differ, or an axis is shorter than SSIM's window."""
     if truth.shape != image.shape:
         raise ValueError(
             f"ground truth is {truth.shape} and the image {image.shape}, expected one shape; make"
             " the image again."
         )
-    if min(truth.shape) < WINDOW:
+    window = window_of(len(truth.shape), by_plane)
+    if min(truth.shape[-len(window) :]) < WINDOW:
         raise ValueError(
-            f"the image is {truth.shape}, but SSIM's window needs {WINDOW} along every axis;"
-            " leave the volume out, or give its planes as images of their own, which are scored"
-            " in 2D."
+            f"the image is {truth.shape}, but SSIM's window is {window}; leave the volume out."
         )
 
 
@@ -55,6 +60,7 @@ def mean_ssims(
     centre: Sequence[float] | np.ndarray,
     inputs: Sequence[SsimInputs],
     threads: int = 1,
+    by_plane: bool = False,
 ) -> list[float]:
     """Mean SSIM of the same two images under several scalings.
 
@@ -69,15 +75,16 @@ def mean_ssims(
         The scalings.
     threads : int
         Slabs computed at a time; the result is the same for any number.
+    by_plane : bool
+        Whether the windows of a stack lie in its planes.
 
     Returns
     -------
     list of float
         One value per scaling, without unit.
     """
-    depth = WINDOW
+    depth = WINDOW if len(window_of(len(truth.shape), by_plane)) == 3 else 1
     if len(truth.shape) == 2:
-        depth = 1
         truth = np.asarray(truth)[None]
         image = np.asarray(image)[None]
     planes, rows, columns = truth.shape

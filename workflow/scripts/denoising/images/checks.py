@@ -3,7 +3,7 @@
 All problems are gathered, so that one look names every file. The table of a dataset has one row per
 image, which may be a frame of a file, with the columns `COLUMNS`: those of `Inspection`, and in the
 row of a low-SNR image how it lies against its partner (`Alignment`): shift_z, shift_y and shift_x
-in voxels, drift, fading.
+in voxels, drift, fading. `background_only` is yes for a ground truth that shows nothing else.
 """
 
 import logging
@@ -31,7 +31,8 @@ progress = logging.getLogger("progress")  # printed on the console too
 COLUMNS = (
     "pair", "part", "side", "file", "frame", "bytes", "sha256", "axes", "shape", "dtype",
     "not_finite", "lowest", "bottom", "p50", "least_top", "top", "highest", "saturated", "noise",
-    "along_z", "shift_z", "shift_y", "shift_x", "drift", "fading", "pixels", "warnings",
+    "background_only", "along_z", "shift_z", "shift_y", "shift_x", "drift", "fading", "pixels",
+    "warnings",
 )  # fmt: skip
 MOST_ON_CONSOLE = 10
 
@@ -41,11 +42,12 @@ class Limits:
     """The settings of a dataset that a look at its images depends on.
 
     `percentiles` are those of an image that are 0 and 1 for the network. `largest_shift` is in
-    voxels along any axis.
+    voxels along any axis. `patch` is the shape of the patches that are cut, empty if none are.
     """
 
     percentiles: tuple[float, float] = INPUT_PERCENTILES
     largest_shift: float = 1
+    patch: tuple[int, ...] = ()
 
     @property
     def ranks(self) -> tuple[float, float, float]:
@@ -93,6 +95,8 @@ class Check:
         self.dataset_warnings += [f"{self.key}: {line}" for line in grouped(doubts)]
         if warning := findings.swapped(both, self.key):
             self.dataset_warnings.append(f"{self.key}: {warning}")
+        if warning := findings.background_count(self.images, self.key):
+            self.dataset_warnings.append(warning)
 
     def _look_at_pair(self, pair: SourcePair, tests: set[str]) -> list[tuple[Image, Image]]:
         lows = self._look_at_file(pair, "low", tests)
@@ -138,6 +142,9 @@ class Check:
         if array.size == 0:
             self.problems.add(image.name, f"has no voxels, shape {array.shape}; export it again.")
             return
+        too_small = findings.smaller_than_patch(array.shape, self.limits.patch)
+        if too_small and image.part == "train":
+            self.problems.add(image.name, too_small)
         image.seen = inspect(array, self.limits.ranks)
         if problem := findings.error_in_values(image, image.seen, self.limits.ranks):
             self.problems.add(image.name, problem)
@@ -178,6 +185,7 @@ def _row(image: Image) -> dict[str, str]:
     values = vars(image) | {"file": image.path}
     values["frame"] = "" if image.frame is None else image.frame
     values["warnings"] = " ".join(image.warnings)
+    values["background_only"] = "yes" if image.is_background else ""
     if image.seen:
         values |= vars(image.seen) | {"shape": "x".join(map(str, image.seen.shape))}
     if image.alignment:

@@ -69,6 +69,11 @@ class Image:
     def noise(self) -> float:
         return self.seen.noise if self.seen else np.nan
 
+    @property
+    def is_background(self) -> bool:
+        """Whether it is a ground truth in which nothing stands out from its noise."""
+        return self.side == "high" and self.noise > BACKGROUND_NOISE
+
 
 def error_in_values(
     image: Image, seen: Inspection, ranks: tuple[float, float, float]
@@ -120,8 +125,31 @@ def _is_limit(seen: Inspection) -> bool:
     return int(seen.highest) in {2**bits - 1 for bits in range(8, 33)}
 
 
+def smaller_than_patch(shape: tuple[int, ...], patch: tuple[int, ...]) -> str | None:
+    """An image from which no patch can be cut; planes of a stack may be patches."""
+    short = [size < edge for size, edge in zip(shape[::-1], patch[::-1], strict=False)]
+    if not any(short):
+        return None
+    remedy = "set the dataset's patches.shape to one that fits."
+    if len(patch) == 3 and not any(short[:2]):
+        remedy = (
+            f"set the dataset's patches.shape to {list(patch[1:])}, which trains on planes one by"
+            " one, or to fewer planes, a multiple of 2**depth (4, unless a model sets its depth)."
+        )
+    return f"is {shape}, too small for a patch of {patch}; {remedy}"
+
+
+def background_count(images: list[Image], key: str) -> str | None:
+    """How many ground truths show background alone, if several do."""
+    truths = [image for image in images if image.side == "high"]
+    count = sum(image.is_background for image in truths)
+    if count < 2:
+        return None
+    return f"{key}: {count} of {len(truths)} ground truths show nothing but background."
+
+
 def background_only(image: Image) -> str | None:
-    if not image.noise > BACKGROUND_NOISE:
+    if not image.is_background:
         return None
     return (
         f"{image.name}: shows nothing that stands out from its noise, as an empty field does; if"

@@ -165,13 +165,18 @@ def read_nuclei(folder: Path) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Pair:
-    """A low-SNR image and its ground truth, by file."""
+    """A low-SNR image and its ground truth, by file.
+
+    `by_plane` is whether it is scored plane by plane, because the thinnest stack of its part of the
+    dataset has fewer planes than SSIM's window.
+    """
 
     volume: str
     condition: str
     axes: str
     image: Path
     truth: Path
+    by_plane: bool = False
 
     @property
     def restored_name(self) -> Path:
@@ -183,6 +188,8 @@ def paired(folder: Path, part: str, conditions: list[str]) -> Iterator[Pair]:
     """Every pair of `part` ("train" or "test"), volume by volume, conditions in the order given."""
     table = read_listing(folder)
     table = table[table["part"] == part]
+    is_thin = table["axes"].str.startswith("Z") & (table["shape"].map(_first_edge) < SMALLEST_AXIS)
+    by_plane = bool(is_thin.any())
     for volume, files in table.groupby("volume", sort=True):
         by_condition = files.set_index("condition")
         missing = {TRUTH, *conditions} - set(by_condition.index)
@@ -193,4 +200,9 @@ def paired(folder: Path, part: str, conditions: list[str]) -> Iterator[Pair]:
         for condition in conditions:
             row = by_condition.loc[condition]
             truth = by_condition.loc[TRUTH]
-            yield Pair(volume, condition, row["axes"], folder / row["path"], folder / truth["path"])
+            image = folder / row["path"]
+            yield Pair(volume, condition, row["axes"], image, folder / truth["path"], by_plane)
+
+
+def _first_edge(shape: str) -> int:
+    return int(shape.split("x")[0])

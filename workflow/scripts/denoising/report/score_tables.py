@@ -310,6 +310,27 @@ def _trainings(block: pd.DataFrame) -> list[str]:
     return [" × ".join(cell or "?" for cell in row) if any(row) else "" for row in rows]
 
 
+def ssim_by_plane(scores: pd.DataFrame, study: Study) -> list[str]:
+    """A line that names the test sets of stacks whose SSIM is that of their planes, if any.
+
+    `scores` are tidy, with the column `window` if they are this study's.
+    """
+    if "window" not in scores:
+        return []
+    by_plane = set(scores.loc[scores["window"].eq("7x7"), "tested_on"])
+    thin = [
+        dataset.label
+        for name, dataset in study.datasets.items()
+        if dataset.axes == "ZYX" and name in by_plane
+    ]
+    if not thin:
+        return []
+    return [
+        f"SSIM by plane ({', '.join(thin)}): the mean over planes, in windows of 7 x 7, because a"
+        " test stack has fewer than 7 planes. NRMSE and PSNR are those of the stacks."
+    ]
+
+
 def volume_counts(rows: pd.DataFrame, study: Study) -> dict[str, int]:
     """The number of test volumes in `rows`, by the label of the test set."""
     counts = rows.groupby("tested_on")["n"].max()

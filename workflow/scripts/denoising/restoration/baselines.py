@@ -123,7 +123,8 @@ def denoise(
     Parameters
     ----------
     image : ndarray
-        Any numbers, (Z, Y, X) or (Y, X).
+        Any numbers, (Z, Y, X) or (Y, X). Planes are filtered one by one where the blocks of the
+        setting are (Y, X).
     setting : Setting
     bounds : tuple of float
         Values of `image` that become 0 and 1: about its darkest and brightest.
@@ -140,15 +141,18 @@ def denoise(
     strengths = [setting.strength, setting.z_scale]
     is_noiseless = False
     if method.unit == "noise":
-        sigma = noise(image, setting.block, low) / (high - low)
+        block = (*(1,) * (image.ndim - len(setting.block)), *setting.block)
+        sigma = noise(image, block, low) / (high - low)
         strengths = [setting.strength * sigma]
         is_noiseless = sigma <= 1e-6  # what rounding leaves
-    reach = method.reach(image.ndim, *strengths) if method.reach else None
+    reach = method.reach(len(setting.block), *strengths) if method.reach else None
     normalisation = Normalisation(low, high)
     restored = np.empty(image.shape, np.float32) if out is None else out
-    for give, read, inside in _blocks(image.shape, reach):
-        part = normalisation.apply(image[read])
-        restored[give] = part[inside] if is_noiseless else method.filter(part, inside, *strengths)
+    by_plane = image.ndim > len(setting.block)
+    for source, target in zip(image, restored, strict=True) if by_plane else [(image, restored)]:
+        for give, read, inside in _blocks(source.shape, reach):
+            part = normalisation.apply(source[read])
+            target[give] = part[inside] if is_noiseless else method.filter(part, inside, *strengths)
     return restored
 
 
@@ -206,7 +210,7 @@ def tune(
     rng = random_stream(seed, "patches to tune on")
     chosen = np.sort(rng.choice(validation, min(method.patches, len(validation)), replace=False))
     grid = []
-    for z_scale, strength in product(_z_scales(method, voxel_size), method.strengths):
+    for z_scale, strength in product(_z_scales(method, voxel_size, X.ndim - 1), method.strengths):
         setting = Setting(baseline, strength, z_scale, X.shape[1:])
         scores = [_score(Y[i], denoise(X[i], setting)) for i in chosen]
         grid.append({"strength": strength, "z_scale": z_scale, "nrmse": float(np.mean(scores))})
@@ -232,8 +236,8 @@ def tune(
     }
 
 
-def _z_scales(method: Method, voxel_size: list[float] | None) -> list[float]:
-    if method.unit != "voxels" or voxel_size is None or len(voxel_size) == 2:
+def _z_scales(method: Method, voxel_size: list[float] | None, ndim: int) -> list[float]:
+    if method.unit != "voxels" or voxel_size is None or ndim == 2:
         return [1.0]
     return list(dict.fromkeys([1.0, voxel_size[-1] / voxel_size[0]]))
 

@@ -106,7 +106,8 @@ class Restorer:
         ----------
         image : ndarray
             Any numbers, axes in any order: the network's Z, Y and X, and S, T or C. S and T are
-            images on their own; C is too for networks of one channel.
+            images on their own; so are planes (Z) for networks of Y and X, and channels for
+            networks of one.
         axes : str
         mean : ndarray of float32
             Written: the expected restored image, of `image`'s shape or the region's, equal to
@@ -218,7 +219,7 @@ def arranged(array: np.ndarray, axes: str, config: Config) -> np.ndarray:
     joint = "C" if "C" in axes and config.n_channel_in > 1 else ""
     alone = [axis for axis in axes if axis not in spatial + joint]
     channels = array.shape[axes.index("C")] if joint else 1
-    if not set(spatial) <= set(axes) or not set(alone) <= set("STC") or len(axes) != array.ndim:
+    if not set(spatial) <= set(axes) or not set(alone) <= set("STCZ") or len(axes) != array.ndim:
         raise ValueError(
             f"an image {array.shape} has axes {axes}, expected {spatial}, and at most S, T, C"
             " besides."
@@ -326,7 +327,12 @@ def restore_file(
     try:
         bounds = limits(image, *restorer.percentiles)
         of_network = tuple(region[pair.axes.index(axis)] for axis in restorer.axes)
-        restorer.restore(image, pair.axes, mean, scale, bounds, of_network)
+        # Of a network of planes, those of this part
+        planes = tuple(
+            slice(None) if axis in restorer.axes else part
+            for axis, part in zip(pair.axes, region, strict=True)
+        )
+        restorer.restore(image[planes], pair.axes, mean, scale, bounds, of_network)
     except ValueError as error:
         raise ValueError(f"{pair.image}: {error}") from None
     normalisation = Normalisation(*bounds, is_applied=True)

@@ -192,7 +192,7 @@ def _cut(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cut `count` patches from training volume `i`, whose ground truth and image are the pair."""
     try:
-        return cut_patches(*pair, contents.patch_shape, count, rng)
+        return cut_patches(*pair, contents.patch_shape, count, rng)[:2]
     except ValueError as error:
         raise ValueError(
             f"simulated training volume {i}, {contents.shape}: {error} Or enlarge shape, or"

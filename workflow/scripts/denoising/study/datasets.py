@@ -220,6 +220,8 @@ def _check_exposures(key: str, dataset: Dataset) -> None:
 
 def _check_lengths(key: str, dataset: Dataset) -> None:
     given = {"patches.shape": dataset.patches.shape, "voxel_size": dataset.voxel_size}
+    if dataset.may_train_on_planes and dataset.patch_axes == "YX":
+        del given["patches.shape"]
     for place, values in given.items():
         if values is not None and len(values) != len(dataset.axes):
             raise StudyError(

@@ -224,7 +224,8 @@ def check_model(model: Model, datasets: Mapping[str, Dataset]) -> None:
                 f"model {model.name}: tested_on is {name}, an npz, which has no test volumes: set "
                 "tested_on of its study to datasets of pairs or archives."
             )
-        if datasets[name].axes != trained_on.axes:
+        # A network of planes restores stacks plane by plane
+        if not datasets[name].axes.endswith(trained_on.patch_axes):
             raise StudyError(
                 f"model {model.name}: trained on {trained_on.name} with axes {trained_on.axes}, "
                 f"it cannot be tested on {name} with axes {datasets[name].axes}."
@@ -249,11 +250,13 @@ def _check_training(model: Model) -> None:
 
 def _check_patches(model: Model, dataset: Dataset) -> None:
     multiple = 2**model.training.depth
-    if any(size % multiple for size in dataset.patches.shape):
+    shape = list(dataset.patches.shape)
+    if any(size % multiple for size in shape):
+        planes = f" For thin stacks set it to {shape[1:]}, which trains on planes one by one."
         raise StudyError(
-            f"datasets.{dataset.name}.patches.shape is {list(dataset.patches.shape)}, but model "
-            f"{model.name} of depth {model.training.depth} needs every edge divisible by "
-            f"{multiple}."
+            f"datasets.{dataset.name}.patches.shape is {shape}, but model {model.name} of depth "
+            f"{model.training.depth} needs every edge divisible by {multiple}."
+            + (planes if len(shape) == 3 and dataset.may_train_on_planes else "")
         )
     if model.training.split == "by-volume" and dataset.patches.source == "npz":
         raise StudyError(

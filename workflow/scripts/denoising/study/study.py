@@ -95,6 +95,16 @@ class Dataset:
         return short
 
     @property
+    def patch_axes(self) -> str:
+        """Axes of a patch, and of the networks trained on it: YX may be planes of stacks."""
+        return self.axes[-len(self.patches.shape) :]
+
+    @property
+    def may_train_on_planes(self) -> bool:
+        """Whether patches of Y and X can be cut from its stacks."""
+        return self.axes == "ZYX" and self.patches.source == "volumes" and not self.is_simulated
+
+    @property
     def is_simulated(self) -> bool:
         return isinstance(self.source, Simulation)
 

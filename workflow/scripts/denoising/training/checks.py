@@ -10,11 +10,10 @@ from denoising.images.volumes import SMALLEST_AXIS, read_listing
 def check_scorable(folder: Path) -> None:
     """Refuse test volumes that are too small to be scored, although they could be restored."""
     for row in read_listing(folder).query("part == 'test'").itertuples():
-        if min(map(int, row.shape.split("x"))) < SMALLEST_AXIS:
+        if min(map(int, row.shape.split("x")[-2:])) < SMALLEST_AXIS:
             raise ValueError(
                 f"{folder / row.path}: a test volume of {row.shape} cannot be scored: SSIM's window"
-                f" needs {SMALLEST_AXIS} voxels along every axis. Use thicker stacks, or single"
-                " planes with axes YX."
+                f" needs {SMALLEST_AXIS} voxels along Y and X; use larger images."
             )
 
 

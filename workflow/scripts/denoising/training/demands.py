@@ -48,7 +48,7 @@ def demands(training: Training, dataset: Dataset, images: pd.DataFrame, fraction
         Of the patches, which validate after each epoch.
     """
     patches = patch_count(dataset, images)
-    network = CARE(care_config(training, dataset.axes), name="plan", basedir=None).keras_model
+    network = CARE(care_config(training, dataset.patch_axes), name="plan", basedir=None).keras_model
     voxels = prod(dataset.patches.shape)
     validating = min(round(patches * fraction), training.validation_patches or patches)
     # As the history has it: a step is three passes, one forward and two backward

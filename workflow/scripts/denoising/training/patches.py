@@ -9,11 +9,13 @@ A folder of patches holds
 """
 
 import json
+import logging
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,8 @@ from denoising.images.volumes import (
 from denoising.running.checksums import sha256_of
 from denoising.running.random_streams import random_stream
 from denoising.training.npz import npz_patches
+
+log = logging.getLogger(__name__)
 
 # csbdeep's create_patches: no_background_patches(threshold=0.4, percentile=99.9)
 BACKGROUND_THRESHOLD = 0.4
@@ -136,7 +140,7 @@ def cut_patches(
     count: int,
     rng: np.random.Generator,
     ranges: Ranges = (LOW_PERCENTILES, HIGH_PERCENTILES),
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
     """Cut `count` normalised patch pairs at random foreground places of one volume.
 
     Each pair is normalised by percentiles of its own, drawn from two ranges and taken over the
@@ -148,7 +152,7 @@ def cut_patches(
         Ground truth and low-SNR image of one shape, (Z, Y, X) or (Y, X), arbitrary units; a memory
         map is never in memory as a whole.
     patch_shape : tuple of int
-        In voxels, no larger than the volume.
+        In voxels, no larger than the volume; (Y, X) of a volume are planes of it.
     count : int
         Number of patches; places repeat only where the foreground has fewer.
     rng : numpy.random.Generator
@@ -158,6 +162,8 @@ def cut_patches(
     Returns
     -------
     X, Y : ndarray of float32, (count, *patch_shape)
+    places : tuple of int
+        Places for a patch that show only background and are passed over, and all places.
 
     Raises
     ------
@@ -165,7 +171,8 @@ def cut_patches(
         If the shapes do not fit, or an image is constant.
     """
     _check_shapes(truth, image, patch_shape)
-    candidates = ForegroundPatches(truth, patch_shape)
+    block = (*(1,) * (truth.ndim - len(patch_shape)), *patch_shape)
+    candidates = ForegroundPatches(truth, block)
     if len(candidates) == 0:
         raise ValueError(
             f"no patch of {patch_shape} in the volume of {truth.shape} shows more than background"
@@ -176,7 +183,10 @@ def cut_patches(
     corners = [candidates.corner(number) for number in numbers]
     low, high = (rng.uniform(*bounds, count) for bounds in ranges)
     ranks = np.column_stack([low, high])
-    return _cut(image, corners, patch_shape, ranks), _cut(truth, corners, patch_shape, ranks)
+    X, Y = (_cut(array, corners, block, ranks) for array in (image, truth))
+    all_places = prod(candidates.corners_shape)
+    places = (all_places - len(candidates), all_places)
+    return X.reshape(count, *patch_shape), Y.reshape(count, *patch_shape), places
 
 
 def _check_shapes(truth: np.ndarray, image: np.ndarray, patch_shape: tuple[int, ...]) -> None:
@@ -184,8 +194,8 @@ def _check_shapes(truth: np.ndarray, image: np.ndarray, patch_shape: tuple[int, 
         raise ValueError(
             f"ground truth is {truth.shape}, the image {image.shape}: expected one shape."
         )
-    if len(patch_shape) != truth.ndim or any(
-        p > s for p, s in zip(patch_shape, truth.shape, strict=True)
+    if len(patch_shape) > truth.ndim or any(
+        p > s for p, s in zip(patch_shape[::-1], truth.shape[::-1], strict=False)
     ):
         raise ValueError(
             f"a patch of {patch_shape} does not fit a volume of {truth.shape}; set the dataset's"
@@ -253,21 +263,28 @@ def patches_from_volumes(
     count = per_volume * len(pairs)
     order = random_stream(seed, "order of patches").permutation(count)
     labels = pd.DataFrame({"patch": range(count), "condition": "", "volume": ""})
+    places = np.zeros(2, np.int64)
     with _patch_arrays(folder, (count, *patch_shape)) as (X, Y):
         for i, pair in enumerate(pairs):
-            places = order[i * per_volume : (i + 1) * per_volume]
+            rows = order[i * per_volume : (i + 1) * per_volume]
             rng = random_stream(seed, "places of patches", i)
             truth = open_volume(pair.truth, pair.axes, folder)
             image = open_volume(pair.image, pair.axes, folder)
             try:
-                inputs, targets = cut_patches(
+                inputs, targets, its_places = cut_patches(
                     truth, image, patch_shape, per_volume, rng, cutting.ranges
                 )
             except ValueError as error:
                 raise ValueError(f"volume {pair.volume} ({pair.image}): {error}") from None
-            X[places] = inputs
-            Y[places] = targets
-            labels.loc[places, ["condition", "volume"]] = [pair.condition, pair.volume]
+            X[rows] = inputs
+            Y[rows] = targets
+            labels.loc[rows, ["condition", "volume"]] = [pair.condition, pair.volume]
+            places += its_places
+    log.info(
+        "cut %d patches from %d images; %d of %d places for a patch show only background and were"
+        " passed over",
+        *(count, len(pairs), *places),
+    )
     low, high = cutting.ranges
     origin = {
         "source": "volumes",
