@@ -24,6 +24,7 @@ COLUMNS = [
     "protocol",
     "metric",
     "value",
+    "window",
 ]
 
 
@@ -40,7 +41,8 @@ def test_scores_are_tidy_and_complete(miniature):
     assert (scores["protocol"] == "nuclei").sum() == 2 * 3 * 7 * 18
     # 4 values of compared methods: three runs and an ensemble, input and three baselines
     assert is_resolution.sum() == 2 * 3 * 4 * 2 * (3 + 1 + 1 + 3)
-    assert not scores.duplicated(COLUMNS[:-1]).any()
+    assert not scores.duplicated(COLUMNS[:-2]).any()
+    assert set(scores.loc[scores["metric"] == "ssim", "window"]) == {"7x7x7"}
     unnamed = scores[scores["output"] != "network"]
     assert (unnamed[["model", "seed", "trained_on"]] == "").all(axis=None)
     assert set(scores.loc[scores["tested_on"] == "planaria", "stratum"]) == {"fixed", "live"}

@@ -1,5 +1,6 @@
 """A microscopist's own image pairs, through the whole workflow."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,10 @@ import pandas as pd
 import pytest
 import tifffile
 from conftest import ROOT, copy_workflow
+from scipy.ndimage import gaussian_filter
 
 from denoising.images.files import Storage, write
+from denoising.images.volumes import open_volume
 
 PAIRS = ROOT.parent / "shared" / "data" / "pairs2d"
 
@@ -49,6 +52,43 @@ def test_real_pairs_are_trained_on_restored_and_scored(tmp_path: Path):
     runtimes = (tmp_path / "results/tables/runtimes.md").read_text()
     assert "confocal-care" in runtimes
     assert "2019 study" not in runtimes
+
+
+def test_thin_stacks_train_restore_and_are_scored_by_plane(tmp_path: Path):
+    """Stacks of 1 to 6 planes side by side, with all filters."""
+    flow = copy_workflow(tmp_path)
+    for planes in (1, 2, 3, 5, 6):
+        rng = np.random.default_rng(planes)
+        truth = gaussian_filter(rng.random((planes, 40, 44)), (0, 1.5, 1.5)) * 2000
+        for side, image in (("low", rng.poisson(truth / 20)), ("high", truth)):
+            write(tmp_path / f"raw/s{planes}_{side}.tif", image.astype(np.uint16), "ZYX")
+    patches = {"shape": [16, 16, 16], "per_volume": 8}
+    pairs = {"low": "raw/*_low.tif", "high": "raw/*_high.tif", "test_fraction": 0.4}
+    study = {
+        "title": "Thin stacks",
+        "datasets": {"mine": {"pairs": pairs, "patches": patches}},
+        "training": {"width": 4, "epochs": 1, "steps_per_epoch": 4, "batch_size": 4},
+        "restoration": {"keep": True},
+        "studies": {"mine": {"models": {"care": {"trained_on": "mine"}}}},
+    }
+    target = ["results/tables/table_mine.md", "results/scores.csv", "--cores", "2", "--resources"]
+    target += ["gpu=1", "--configfile"]
+    said = flow.run(*target, flow.write_config(study), check=False).said
+    assert "too small for a patch of (16, 16, 16); set the dataset's patches.shape to [16, 16]" in (
+        said
+    )
+    patches["shape"] = [16, 16]
+    flow.run(*target, flow.write_config(study))
+    log = (tmp_path / "logs/patches/mine.log").read_text()
+    assert re.search(r"cut 24 patches from 3 images; \d+ of \d+ places", log)
+    scores = pd.read_csv(tmp_path / "results/scores.csv", keep_default_na=False)
+    ssim = scores[scores["metric"] == "ssim"]
+    assert set(ssim["window"]) == {"7x7"}
+    assert ssim["output"].nunique() == 7
+    assert "SSIM by plane (mine)" in (tmp_path / "results/tables/table_mine.md").read_text()
+    for name in ssim["volume"]:
+        restored = open_volume(tmp_path / f"results/restored/care/mine/low/{name}.tif", "ZYX")
+        assert restored.shape == (int(name[1]), 40, 44)
 
 
 def test_ome_zarr_groups_are_brought_in_once_and_again_when_written_anew(tmp_path: Path):

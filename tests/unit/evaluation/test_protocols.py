@@ -297,8 +297,32 @@ def test_shapes_must_be_the_same(truth, restored):
 @pytest.mark.parametrize("shape", [(6, 20, 20), (20, 20, 4), (6, 9)])
 def test_images_thinner_than_the_window_are_refused(shape):
     image = np.random.default_rng(0).random(shape)
-    with pytest.raises(ValueError, match=r"needs 7 along every axis"):
+    with pytest.raises(ValueError, match=r"SSIM's window is \(7, 7"):
         score_volume(image, image, BOTH)
+
+
+def test_by_plane_only_ssim_is_that_of_planes():
+    truth, low = specimen((9, 20, 24))
+    whole = score_volume(truth, low, BOTH, is_input=True)
+    planes = score_volume(truth, low, BOTH, is_input=True, by_plane=True)
+    for row, other in zip(whole, planes, strict=True):
+        assert (row["value"] == other["value"]) is (row["metric"] != "ssim")
+
+
+def test_ssim_by_plane_has_the_fit_and_the_range_of_the_volume():
+    truth, low = specimen((3, 20, 24))
+    y, q = n(truth, 0.1, 99.9), low - low.mean()
+    y = y - y.mean()
+    q = q * (q * y).sum() / (q**2).sum() * q.size / (q.size - 1)
+    each = [
+        structural_similarity(*pair, win_size=7, data_range=1) for pair in zip(y, q, strict=True)
+    ]
+    rows = score_volume(truth, low, ["paper"], by_plane=True)
+    found = {row["metric"]: row["value"] for row in rows}
+    assert found["ssim"] == pytest.approx(np.mean(each), rel=1e-5)
+    # A gain and an offset of the image change no score
+    for row in score_volume(truth, 3.0 * low + 70, ["paper"], by_plane=True):
+        assert row["value"] == pytest.approx(found[row["metric"]], rel=1e-6)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -360,11 +384,16 @@ def pair(tmp_path, truth, noisy, restored):
 
 def test_pairs_are_scored_from_their_files(tmp_path, pair, truth, noisy, restored):
     keys = {"condition": "C1", "volume": "worm-live", "stratum": "live"}
-    expected = [keys | row for row in score_volume(truth, restored, BOTH)]
-    assert score_pair(pair, tmp_path / "restored", BOTH, "-(live|fixed)") == expected
-    expected = [keys | row for row in score_volume(truth, noisy, BOTH, is_input=True)]
-    assert score_pair(pair, None, BOTH, "-(live|fixed)") == expected
-    assert set(expected[0]) < set(columns.SCORES)
+    window = {"window": "x".join("7" * truth.ndim)}
+
+    def expected(*images):
+        rows = score_volume(*images)
+        return [keys | row | (window if row["metric"] == "ssim" else {}) for row in rows]
+
+    scored = score_pair(pair, tmp_path / "restored", BOTH, "-(live|fixed)")
+    assert scored == expected(truth, restored, BOTH)
+    assert score_pair(pair, None, BOTH, "-(live|fixed)") == expected(truth, noisy, BOTH, True)
+    assert set().union(*scored) < set(columns.IMAGE_SCORES)
 
 
 def test_a_pair_that_cannot_be_scored_is_named(tmp_path, pair, truth):

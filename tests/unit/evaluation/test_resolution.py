@@ -65,6 +65,17 @@ def test_an_image_resolves_itself_to_the_last_voxel(shape):
         assert curve.resolution == pytest.approx(2, abs=0.15)
 
 
+@pytest.mark.parametrize("planes", [1, 2, 6])
+def test_by_plane_there_is_no_curve_of_z(planes):
+    truth = in_focus((planes, 64, 64))
+    (found,) = resolution_curves(truth, noise(truth.shape, 1), VOXEL, by_plane=True)
+    assert found.direction == "xy"
+    for plane in truth[:1]:
+        (alone,) = resolution_curves(plane, plane, VOXEL[1:])
+        np.testing.assert_allclose(found.frequency, alone.frequency)
+        np.testing.assert_array_equal(found.count, planes * alone.count)
+
+
 @pytest.mark.parametrize(("shape", "spread"), [((32, 128, 128), 1.944**3), ((256, 256), 1.944**2)])
 def test_independent_noise_correlates_by_chance_alone(shape, spread):
     """The mean of n independent coefficients has the variance 1 / 2n.

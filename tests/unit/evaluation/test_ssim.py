@@ -9,10 +9,15 @@ from denoising.evaluation import ssim as ssim_module
 from denoising.evaluation.ssim import SsimInputs, check_shapes, mean_ssims
 
 
-def ssim(target, image, data_range):
+def ssim(target, image, data_range, by_plane=False):
     """SSIM of two images as they are."""
     means = (target.mean(), image.mean())
-    return mean_ssims(target, image, means, [SsimInputs((1.0, 1.0), means, data_range)])[0]
+    inputs = [SsimInputs((1.0, 1.0), means, data_range)]
+    return mean_ssims(target, image, means, inputs, by_plane=by_plane)[0]
+
+
+def scikit_ssim(target, image, data_range):
+    return structural_similarity(target, image, win_size=7, data_range=data_range)
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 8), (7, 7, 7), (7, 9, 8), (9, 10)], ids=str)
@@ -27,8 +32,19 @@ def test_data_range_2_raises_ssim(shape):
 @pytest.mark.parametrize("planes", [7, 22, 23, 39])
 def test_ssim_of_thick_volumes_is_scikit_images(planes):
     a, b = np.random.default_rng(0).random((2, planes, 8, 9))
-    expected = structural_similarity(a, b, win_size=7, data_range=1)
-    assert ssim(a, b, data_range=1) == pytest.approx(expected, rel=1e-12)
+    assert ssim(a, b, data_range=1) == pytest.approx(scikit_ssim(a, b, 1), rel=1e-12)
+
+
+@pytest.mark.parametrize("planes", [1, 2, 3, 5, 6, 18])
+def test_ssim_by_plane_is_the_mean_of_scikit_images_over_planes(planes):
+    a, b = np.random.default_rng(0).random((2, planes, 30, 9))
+    pairs = list(zip(a, b, strict=True))
+    found = ssim(a, b, 1, by_plane=True)
+    for one, rel in ((scikit_ssim, 1e-12), (windowed_ssim, 1e-9)):
+        assert found == pytest.approx(np.mean([one(*pair, 1) for pair in pairs]), rel=rel)
+    assert ssim(a[::-1], b[::-1], 1, by_plane=True) == pytest.approx(found, rel=1e-12)
+    assert ssim(a + 5, b + 5, 1, by_plane=True) != pytest.approx(found, rel=1e-3)
+    assert ssim(a, a, 1, by_plane=True) == pytest.approx(1, rel=1e-12)
 
 
 @pytest.mark.parametrize("shape", [(19, 47, 20), (47, 20)], ids=str)
@@ -41,7 +57,11 @@ def test_ssim_does_not_depend_on_slabs_and_strips(monkeypatch, shape):
         assert ssim(truth, image, data_range=2000) == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("shape", [(1, 20, 20), (6, 20, 20), (3, 9)], ids=str)
-def test_images_thinner_than_the_window_are_refused(shape):
-    with pytest.raises(ValueError, match="needs 7 along every axis"):
-        check_shapes(np.zeros(shape), np.zeros(shape))
+@pytest.mark.parametrize(
+    ("shape", "by_plane"),
+    [((1, 20, 20), False), ((6, 20, 20), False), ((3, 9), False), ((9, 9, 6), True)],
+    ids=str,
+)
+def test_images_thinner_than_the_window_are_refused(shape, by_plane):
+    with pytest.raises(ValueError, match=r"but SSIM's window is \(7, "):
+        check_shapes(np.zeros(shape), np.zeros(shape), by_plane)

@@ -151,6 +151,32 @@ def test_sparse_images_are_looked_at_by_the_percentiles_of_the_dataset(look):
     assert float(row["top"]) > float(row["least_top"]) > float(row["bottom"]) == 0
 
 
+@pytest.mark.parametrize(
+    ("shape", "patch", "remedy"),
+    [
+        (
+            (3, *SHAPE),
+            (16, 32, 32),
+            "set the dataset's patches.shape to [32, 32], which trains on planes one by one, or to"
+            " fewer planes, a multiple of 2**depth (4, unless a model sets its depth).",
+        ),
+        ((3, *SHAPE), (4, 32, 96), "set the dataset's patches.shape to one that fits."),
+        (SHAPE, (32, 96), "set the dataset's patches.shape to one that fits."),
+    ],
+)
+def test_training_images_smaller_than_a_patch_are_errors(look, tmp_path, shape, patch, remedy):
+    check = look(shape, Limits(patch=patch))
+    with pytest.raises(ValueError) as refused:
+        check.report(tmp_path / "mine.txt")
+    line = str(refused.value).splitlines()[1]
+    assert line.startswith("  b_low.tif, b_high.tif, c_low.tif")
+    assert line.endswith(f"f_high.tif: is {shape}, too small for a patch of {patch}; {remedy}")
+
+
+def test_planes_of_stacks_may_be_patches(look):
+    assert not look((3, *SHAPE), Limits(patch=(32, 32))).problems.notes
+
+
 def test_two_blank_images_are_no_duplicates(look):
     blank = np.zeros(SHAPE, np.uint8)
     assert not [said for said in problems(look(b_low=blank, c_low=blank)) if "equal" in said]
@@ -348,6 +374,16 @@ def test_an_empty_field_is_told(look):
         "b_high.tif: shows nothing that stands out from its noise, as an empty field does; if there"
         " is no specimen, move the pair out of the folder."
     )
+
+
+def test_several_empty_fields_are_counted(look):
+    fields = {f"{name}_high": counts(with_noise(np.full(SHAPE, 0.5), 0.05, i))
+              for i, name in enumerate("bc")}  # fmt: skip
+    check = look(**fields)
+    first = "datasets.mine.pairs: 2 of 6 ground truths show nothing but background."
+    assert first in check.dataset_warnings
+    table = check.table().set_index("file")["background_only"]
+    assert set(table[table == "yes"].index) == {"b_high.tif", "c_high.tif"}
 
 
 def swapped(names):

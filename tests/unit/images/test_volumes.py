@@ -264,6 +264,27 @@ def test_pairs_come_volume_by_volume_in_the_conditions_order(folder):
     assert [pair.volume for pair in paired(folder, "train", ["1"])] == ["c"]
 
 
+@pytest.mark.parametrize(
+    ("parts", "by_plane"),
+    [({"test": [6, 9], "train": [9]}, True), ({"test": [7, 9], "train": [3]}, False)],
+)
+def test_a_dataset_is_scored_by_plane_if_its_thinnest_test_stack_is_thin(tmp_path, parts, by_plane):
+    rows = [
+        listing_row(part, f"{part}{planes}", condition, np.zeros((planes, 8, 8), np.uint8), "ZYX")
+        for part, stacks in parts.items()
+        for planes in stacks
+        for condition in (TRUTH, "1")
+    ]
+    write_listing(tmp_path, rows)
+    assert [pair.by_plane for pair in paired(tmp_path, "test", ["1"])] == [by_plane] * 2
+
+
+def test_images_are_not_scored_by_plane(tmp_path):
+    image = np.zeros((6, 8), np.uint8)
+    write_listing(tmp_path, [listing_row("test", "a", name, image, "YX") for name in (TRUTH, "1")])
+    assert not next(paired(tmp_path, "test", ["1"])).by_plane
+
+
 def test_example_is_the_middle_section_of_the_first_test_volume(folder):
     restored = folder / "restored"
     for condition in "12":

@@ -94,6 +94,19 @@ def test_thin_stacks_keep_their_shape(baseline, shape):
     assert np.isfinite(restored).all()
 
 
+@pytest.mark.parametrize("baseline", BASELINES)
+@pytest.mark.parametrize("planes", [1, 2, 5])
+def test_tuned_on_planes_they_filter_planes(baseline, planes):
+    """With a strength that follows the noise of the stack."""
+    stack = with_noise(np.stack([blobs((40, 48), seed) for seed in range(planes)]))
+    found = denoise(stack, Setting(baseline, STRENGTHS[baseline], 0.3, (20, 24)), (-1, 3))
+    sigma = noise(stack, (1, 20, 24), -1)
+    for plane, restored in zip(stack, found, strict=True):
+        factor = sigma / noise(plane, (20, 24), -1) if METHODS[baseline].unit == "noise" else 1
+        setting = Setting(baseline, STRENGTHS[baseline] * factor, 0.3, (20, 24))
+        np.testing.assert_allclose(denoise(plane, setting, (-1, 3)), restored, atol=1e-5)
+
+
 @pytest.mark.parametrize("baseline", ["tv", "wavelet", "nlm"])
 def test_an_image_without_noise_is_left_alone(baseline):
     flat = np.full((8, 20, 20), 0.5, np.float32)

@@ -487,6 +487,26 @@ def test_networks_may_have_their_axes_in_another_order_than_the_image(tmp_path, 
     assert np.abs(whole - expected).max() < 1e-5 * np.ptp(expected)
 
 
+@pytest.mark.parametrize("shape", [(1, 21, 30), (5, 21, 30), (40, 21, 30)])
+def test_networks_of_planes_restore_stacks_by_the_percentiles_of_the_stack(tmp_path, shape):
+    """Also where several jobs share the planes."""
+    source, stack = saved(tmp_path, shape=shape)
+    model = random_network("YX", 1, 3, False)
+    low, high = np.percentile(stack, (3, 99.8))
+    planes = (stack - low) / (high - low)
+    expected = np.stack([model.predict(plane, "YX", normalizer=None) for plane in planes])
+    found = []
+    for part in range(1, 3):
+        destination = Destination(tmp_path / f"{part}", SETTINGS)
+        restore_file(
+            Restorer(model, 10**6), Pair("a", "1", "ZYX", source, source), destination, (part, 2)
+        )
+        found.append(open_volume(tmp_path / f"{part}/1/a.tif", "ZYX"))
+    whole = np.concatenate(found, axis=shape.index(max(shape)))
+    whole = (whole - low) / (high - low)
+    assert np.abs(whole - expected).max() < 1e-4 * np.ptp(expected)
+
+
 @pytest.mark.parametrize("source_format", ["tiff", "ome-zarr"])
 def test_compressed_volumes_are_restored_like_any(tmp_path, source_format):
     _, stack = saved(tmp_path)

@@ -171,7 +171,7 @@ def test_patches_are_spread_evenly_and_mixed(tmp_path, monkeypatch, patches, vol
     def cut(truth, image, patch_shape, count, rng):
         counts.append(count)
         filled = np.full((count, *patch_shape), len(counts), np.float32)
-        return filled, -filled
+        return filled, -filled, (0, 1)
 
     monkeypatch.setattr(simulated_archives, "cut_patches", cut)
     _, top = unpacked(tmp_path, "tribolium", patches=patches, train_volumes=volumes, test_volumes=1)

@@ -480,6 +480,15 @@ def test_own_pairs_in_two_dimensions(config, schema):
     assert study.datasets["worms"].axes == "ZYX"
 
 
+def test_networks_of_planes_may_be_tested_on_stacks(config, schema):
+    changes = {
+        "datasets.worms.patches.shape": [32, 32],
+        "studies.planes": {"tested_on": ["worms"], "models": {"flat": {"trained_on": "own"}}},
+    }
+    worms = resolve(change(config, changes), schema).datasets["worms"]
+    assert (worms.axes, worms.patch_axes) == ("ZYX", "YX")
+
+
 # Second arms
 
 LONG = {"batch_size": 16, "steps_per_epoch": 100, "epochs": 10}
@@ -1070,7 +1079,7 @@ REFUSED = {
         {"datasets.own.patches.source": "npz"},
         ["datasets.own.patches.source", "npz", "pairs"],
     ),
-    "2D model on 3D test set": (
+    "3D model on 2D test set": (
         {"studies.main.tested_on": ["own", "worms"]},
         ["axes ZYX", "own", "axes YX"],
     ),
@@ -1078,9 +1087,17 @@ REFUSED = {
         {"datasets.own.patches.shape": [4, 8, 8]},
         ["datasets.own.patches.shape", "axes YX"],
     ),
-    "2D patches of volumes": (
-        {"datasets.worms.patches.shape": [8, 8]},
-        ["datasets.worms.patches.shape", "axes ZYX"],
+    "2D patches of simulated volumes": (
+        {"datasets.beads.patches.shape": [8, 8]},
+        ["datasets.beads.patches.shape", "axes ZYX"],
+    ),
+    "2D patches of an archive's npz": (
+        {"datasets.flies.patches.shape": [8, 8]},
+        ["datasets.flies.patches.shape", "axes ZYX"],
+    ),
+    "thin patches": (
+        {"datasets.worms.patches.shape": [3, 32, 64]},
+        ["worms.patches.shape is [3, 32, 64]", "divisible by 4", "thin stacks set it to [32, 64]"],
     ),
     "voxel of two edges": (
         {"datasets.worms.voxel_size": [0.2, 0.2]},

@@ -9,13 +9,13 @@ from denoising.training.checks import check_batch, check_scorable
 
 
 @pytest.mark.parametrize(("shape", "part", "refused"), [
-    ((6, 32, 32), "test", True), ((7, 32, 32), "test", False), ((6, 32, 32), "train", False),
+    ((6, 32, 6), "test", True), ((1, 32, 7), "test", False), ((6, 32, 6), "train", False),
 ])  # fmt: skip
 def test_only_volumes_that_can_be_scored_may_test(shape, part, refused, tmp_path):
     write_listing(tmp_path, [listing_row(part, "worm", "1", np.zeros(shape, np.uint16), "ZYX")])
     if refused:
         with pytest.raises(
-            ValueError, match=r"worm\.tif: a test volume of 6x32x32 cannot be scored.*7 voxels"
+            ValueError, match=r"worm\.tif: a test volume of 6x32x6 cannot be scored.*7 voxels"
         ):
             check_scorable(tmp_path)
     else:

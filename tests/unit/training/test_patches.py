@@ -115,7 +115,7 @@ def test_normalisation_is_csbdeeps(shape, patch):
     """The same places, cut from the raw images, normalised by csbdeep with these percentiles."""
     ranges = ((2.0, 2.0), (99.7, 99.7))
     truth, image = distinct(3, shape=shape), distinct(4, shape=shape)
-    X, Y = cut_patches(truth, image, patch, 20, rng(5), ranges)
+    X, Y, _ = cut_patches(truth, image, patch, 20, rng(5), ranges)
     windows = {
         name: sliding_window_view(a, patch).reshape(-1, *patch)
         for name, a in (("X", image), ("Y", truth))
@@ -134,7 +134,7 @@ def test_normalisation_is_csbdeeps(shape, patch):
 
 
 def test_percentiles_are_drawn_for_each_pair_and_shared_in_it():
-    X, Y = cut_patches(distinct(6), distinct(7), SHAPE, 200, rng(8))
+    X, Y, _ = cut_patches(distinct(6), distinct(7), SHAPE, 200, rng(8))
 
     def ranks(cut):
         """The percentiles that became 0 and 1, where a patch is the whole image."""
@@ -163,19 +163,37 @@ def test_every_foreground_place_can_be_drawn_and_no_other(blocks):
     truth, image = spots(9), distinct(10)
     corners = tuple(slice(p // 2, s - p + p // 2 + 1) for p, s in zip(PATCH, SHAPE, strict=True))
     allowed = no_background_patches()((truth, None), PATCH)[corners]
-    X, _ = cut_patches(truth, image, PATCH, int(allowed.sum()), rng(11), ranges)
+    X, _, places = cut_patches(truth, image, PATCH, int(allowed.sum()), rng(11), ranges)
+    assert places == (allowed.size - allowed.sum(), allowed.size)
     drawn = set(unnormalised(X[:, 0, 0, 0], 0, image.size - 1))
     assert drawn == set(image[: allowed.shape[0], : allowed.shape[1], : allowed.shape[2]][allowed])
 
 
+@pytest.mark.parametrize("planes", [1, 2, 3, 6])
+def test_patches_of_planes_are_those_one_plane_thick(planes, blocks):
+    """So that a threshold and percentiles are those of the stack."""
+    truth, image = spots(9, shape=(planes, 20, 24)), distinct(10, shape=(planes, 20, 24))
+    X, Y, places = cut_patches(truth, image, (8, 12), 30, rng(11))
+    thick = cut_patches(truth, image, (1, 8, 12), 30, rng(11))
+    assert places == thick[2]
+    np.testing.assert_array_equal(X, thick[0][:, 0])
+    np.testing.assert_array_equal(Y, thick[1][:, 0])
+
+
+def test_the_log_counts_places_that_show_only_background(cut, caplog):
+    caplog.set_level("INFO")
+    cut("patches")
+    assert "cut 30 patches from 6 images; 0 of 3978 places for a patch show" in caplog.text
+
+
 def test_more_patches_than_places_repeat():
-    X, _ = cut_patches(distinct(12, shape=PATCH), distinct(13, shape=PATCH), PATCH, 3, rng())
+    X, *_ = cut_patches(distinct(12, shape=PATCH), distinct(13, shape=PATCH), PATCH, 3, rng())
     assert X.shape == (3, *PATCH)
 
 
 def test_cut_depends_on_the_seed_alone():
     truth, image = distinct(14), distinct(15)
-    first, again, other = (cut_patches(truth, image, PATCH, 5, rng(seed)) for seed in (1, 1, 2))
+    first, again, other = (cut_patches(truth, image, PATCH, 5, rng(seed))[0] for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
 
@@ -189,7 +207,7 @@ BRIGHT_CORNER[0, 0, 0] = 1
     [
         (distinct(), distinct(shape=(6, 20, 20)), PATCH, "expected one shape"),
         (distinct(), distinct(), (8, 8, 8), "(8, 8, 8) does not fit a volume of (6, 20, 24)"),
-        (distinct(), distinct(), (8, 8), "does not fit"),
+        (distinct(), distinct(), (8, 25), "does not fit"),
         (distinct(), np.full(SHAPE, 7), PATCH, "constant"),
         (np.zeros(SHAPE), distinct(), PATCH, "no patch of (4, 8, 8) in the volume of (6, 20, 24)"),
         (BRIGHT_CORNER, distinct(), PATCH, "around its centre; make patches smaller"),

@@ -1,7 +1,8 @@
 """An image of any axes as images that a network takes one by one: frames, channels, planes.
 
 A network of Z, Y and X takes each time and each channel of a TZCYX file as an image of its own,
-with percentiles of its own; a network of Y and X takes each plane.
+with percentiles of its own; a network of Y and X takes each plane, with the percentiles of its
+stack.
 """
 
 from collections.abc import Iterator, Sequence
@@ -60,6 +61,11 @@ class Frames:
         for index in np.ndindex(*lengths):
             numbers = iter(index)
             yield tuple(next(numbers) if axis in self.alone else slice(None) for axis in self.order)
+
+    def stack(self, place: tuple[int | slice, ...]) -> tuple[int | slice, ...]:
+        """The place of the stack in which an image lies that may be a plane."""
+        axes = zip(self.order, place, strict=True)
+        return tuple(slice(None) if axis == "Z" else part for axis, part in axes)
 
 
 def frames_of(

@@ -27,7 +27,7 @@ class Wish:
     Attributes
     ----------
     percentiles : tuple of float
-        Of each frame, which become 0 and 1 for the network.
+        Of each frame, or of the stack of each plane, which become 0 and 1 for the network.
     axes : str or None
         Of the files, if they do not tell them rightly.
     channels : sequence of int or None
@@ -97,7 +97,12 @@ def restore_image(restorers: Sequence[Restorer], path: Path, wish: Wish, scratch
         frames = frames_of(header, restorers[0].axes, wish.axes, wish.channels)
         source = frames.chosen(image)
         places = list(frames.places(source.shape))
-        norms = [_normalisation(source[place], wish.percentiles) for place in places]
+        stacks = {str(frames.stack(place)): frames.stack(place) for place in places}
+        by_stack = {
+            name: Normalisation(*limits(source[stack], *wish.percentiles))
+            for name, stack in stacks.items()
+        }
+        norms = [by_stack[str(frames.stack(place))] for place in places]
         whole = Normalisation(
             min(n.low for n in norms), max(n.high for n in norms), is_applied=True
         )
@@ -130,10 +135,6 @@ def write_restored(restored: Restored, folder: Path, name: str, wish: Wish) -> P
         kind = SCALES if restored.is_scale else SPREADS
         write(folder / kind / f"{name}.tif", restored.error, axes, voxel, storage, norm.of_widths)
     return find_image(folder / f"{name}.tif")
-
-
-def _normalisation(frame: np.ndarray, percentiles: tuple[float, float]) -> Normalisation:
-    return Normalisation(*limits(frame, *percentiles))
 
 
 def _restore_frame(
