@@ -32,3 +32,22 @@ def test_scratch_leaves_no_file(tmp_path):
     array[:] = 2
     assert (array == 2).all()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("shape", "edges", "block", "count"),
+    [
+        ((5, 20, 24), (2, 8, 12), (2, 8, 12), 2 * 2 * 2),
+        ((3, 20, 24), (16, 8, 30), (3, 8, 24), 2),
+        ((3, 20, 24), (8, 12), (1, 8, 12), 3 * 2 * 2),
+        ((20, 24), (20, 24), (20, 24), 1),
+    ],
+)
+def test_whole_blocks_lie_side_by_side(shape, edges, block, count):
+    image = np.zeros(shape, int)
+    places = slabs.whole_blocks(shape, edges)
+    for place in places:
+        image[place] += 1
+    assert {image[place].shape for place in places} == {block}
+    assert len(places) == count
+    assert image.max() == 1

@@ -100,7 +100,8 @@ def test_tuned_on_planes_they_filter_planes(baseline, planes):
     """With a strength that follows the noise of the stack."""
     stack = with_noise(np.stack([blobs((40, 48), seed) for seed in range(planes)]))
     found = denoise(stack, Setting(baseline, STRENGTHS[baseline], 0.3, (20, 24)), (-1, 3))
-    sigma = noise(stack, (1, 20, 24), -1)
+    sigma = noise(stack, (20, 24), -1)
+    assert sigma == noise(stack, (1, 20, 24), -1)
     for plane, restored in zip(stack, found, strict=True):
         factor = sigma / noise(plane, (20, 24), -1) if METHODS[baseline].unit == "noise" else 1
         setting = Setting(baseline, STRENGTHS[baseline] * factor, 0.3, (20, 24))

@@ -10,13 +10,13 @@ that an image can be held against the patches that a network was trained on.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import product
 from typing import Any
 
 import numpy as np
 
 from denoising.images.headers import Normalisation
 from denoising.images.noise import unevenness
+from denoising.images.slabs import whole_blocks
 
 MEASURES = ("noise", "contrast", "fineness")
 NEAR, FAR = 2, 8  # voxels along X
@@ -78,7 +78,7 @@ def appearance(
     patch : iterable of int
         Edges of a block.
     """
-    places = _places(frame.shape, tuple(patch))
+    places = whole_blocks(frame.shape, tuple(patch))
     parts = (normalisation.apply(frame[place]) for place in _evenly(places, 4 * MOST))
     rows = [measures(part) | {"mean": float(part.mean())} for part in parts]
     dim = np.median([row["mean"] for row in rows])
@@ -96,16 +96,6 @@ def _evenly(items: Sequence[Any], most: int) -> list[Any]:
     """At most so many of the items, evenly apart."""
     places = np.linspace(0, len(items) - 1, min(most, len(items))).astype(int)
     return [items[i] for i in places]
-
-
-def _places(shape: tuple[int, ...], patch: tuple[int, ...]) -> list[tuple[slice, ...]]:
-    """Blocks of a patch's edges side by side, the last of each axis left out if it is cut."""
-    edges = [min(size, edge) for size, edge in zip(shape, patch, strict=True)]
-    starts = (range(0, size - edge + 1, edge) for size, edge in zip(shape, edges, strict=True))
-    return [
-        tuple(slice(a, a + edge) for a, edge in zip(corner, edges, strict=True))
-        for corner in product(*starts)
-    ]
 
 
 def outside(found: Mapping[str, float], seen: Mapping[str, Any]) -> list[str]:

@@ -32,6 +32,20 @@ def slabs(
         )
 
 
+def whole_blocks(shape: Sequence[int], edges: Sequence[int]) -> list[tuple[slice, ...]]:
+    """Blocks of these edges side by side, without the last ones of each axis if they are cut.
+
+    Edges longer than the image are cut to its own; blocks of fewer axes than the image are planes.
+    """
+    of_axes = (1,) * (len(shape) - len(edges)) + tuple(edges)
+    lengths = [min(size, edge) for size, edge in zip(shape, of_axes, strict=True)]
+    starts = (range(0, size - n + 1, n) for size, n in zip(shape, lengths, strict=True))
+    return [
+        tuple(slice(a, a + n) for a, n in zip(corner, lengths, strict=True))
+        for corner in itertools.product(*starts)
+    ]
+
+
 def scratch_array(folder: Path, shape: Sequence[int], dtype: DTypeLike) -> np.memmap:
     """Zeros in a file of `folder` that has no name, and so is gone with the array however the
     process ends.

@@ -33,7 +33,7 @@ from tqdm import tqdm
 from denoising.evaluation.moments import nrmse, scale_to
 from denoising.images.headers import Normalisation
 from denoising.images.percentiles import limits
-from denoising.images.slabs import scratch_array
+from denoising.images.slabs import scratch_array, whole_blocks
 from denoising.images.volumes import Pair, open_volume, volume_header
 from denoising.restoration import nlm  # noqa: F401  (makes itself one of METHODS)
 from denoising.restoration.destination import Destination
@@ -75,8 +75,7 @@ def noise(image: np.ndarray, block: Sequence[int], dark: float = 0.0) -> float:
     image : ndarray
         Any numbers; of a memory map, a block at a time is in memory.
     block : sequence of int
-        Edges of a block in voxels, as many as the image has axes; longer ones are cut to the
-        image's.
+        Edges of a block in voxels; see `whole_blocks`.
     dark : float
         Brightness that counts as none, in the image's units.
 
@@ -87,14 +86,7 @@ def noise(image: np.ndarray, block: Sequence[int], dark: float = 0.0) -> float:
         0.6745 (Donoho and Johnstone 1994; scikit-image's `estimate_sigma`). 0 where there are none,
         as in a constant image.
     """
-    edges = [min(size, edge) for size, edge in zip(image.shape, block, strict=True)]
-    starts = [
-        range(0, size - edge + 1, edge) for size, edge in zip(image.shape, edges, strict=True)
-    ]
-    blocks = [
-        image[tuple(slice(first, first + edge) for first, edge in zip(start, edges, strict=True))]
-        for start in product(*starts)
-    ]
+    blocks = [image[place] for place in whole_blocks(image.shape, block)]
     means = np.array([part.mean(dtype=np.float64) for part in blocks]) - dark
     average = means.mean()
     # The average may be below 0, as in a patch of background: half of it is then not less
@@ -141,8 +133,7 @@ def denoise(
     strengths = [setting.strength, setting.z_scale]
     is_noiseless = False
     if method.unit == "noise":
-        block = (*(1,) * (image.ndim - len(setting.block)), *setting.block)
-        sigma = noise(image, block, low) / (high - low)
+        sigma = noise(image, setting.block, low) / (high - low)
         strengths = [setting.strength * sigma]
         is_noiseless = sigma <= 1e-6  # what rounding leaves
     reach = method.reach(len(setting.block), *strengths) if method.reach else None
