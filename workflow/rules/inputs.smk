@@ -96,10 +96,10 @@ def patch_settings(wildcards):
 
 
 def patches_cut(wildcards):
-    """The shape of the patches that are cut from the dataset; none if no model trains on it."""
+    """The shape of the patches that are cut from the dataset; none if none are."""
     dataset = dataset_of(wildcards)
-    is_trained_on = dataset.name in STUDY.trained_datasets
-    return list(dataset.patches.shape) if is_trained_on else []
+    are_cut = dataset.name in STUDY.patched_datasets
+    return list(dataset.patches.shape) if are_cut else []
 
 
 def models_with_split(wildcards):

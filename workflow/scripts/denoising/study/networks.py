@@ -170,15 +170,15 @@ def check_axes(model: Model, models: Mapping[str, Model], datasets: Mapping[str,
     if model.pretrained:
         key, source = "pretrained", model.pretrained
         axes = read_network(f"model {model.name}: pretrained", source).axes
-        fits = set(axes) == set(dataset.axes)
+        fits = set(axes) == set(dataset.patch_axes)
     elif start is not None:
         key, source = "start_from", start
         axes = (
-            datasets[models[start].patches_of].axes
+            datasets[models[start].patches_of].patch_axes
             if start in models
             else read_network(f"model {model.name}: start_from", start).axes
         )
-        fits = axes == dataset.axes
+        fits = axes == dataset.patch_axes
     else:
         return
     if not fits:
