@@ -410,7 +410,7 @@ def test_a_batch_larger_than_the_training_set_ends_before_training(
     folder = ["--directory", tmp_path, "results/models/planaria-100/weights_best.h5"]
     done = workflow.run("--cores", "2", *folder, "--configfile", config, check=False)
     assert done.returncode != 0
-    message = "ValueError: model planaria-batch8: batch_size is 64, but its training set has"
+    message = "model planaria-batch8: batch_size is 64, but its training set has"
     assert done.said.count(message) == 1
     assert "Traceback" not in done.said
     log = (tmp_path / "logs/split/planaria/by-volume.log").read_text()

@@ -22,6 +22,7 @@ HAS_GPU = shutil.which("nvidia-smi") is not None
 from denoising.images.found import find_images
 from denoising.images.matching import match_pairs
 from denoising.running.environment import set_environment
+from denoising.running.logs import sentence_in
 from denoising.running.names import any_of
 from denoising.running.provenance import code_version as version_of
 from denoising.running.provenance import recorded_title
@@ -34,7 +35,7 @@ from denoising.study.validation import StudyError, refuse_repeated_keys
 from denoising.training import retraining
 
 IS_ALONE = Path(workflow.basedir).resolve() == WORKFLOW.parent.resolve()
-set_environment(os.environ, SCRIPTS, IS_ALONE, HAS_GPU)
+set_environment(os.environ, SCRIPTS, IS_ALONE, HAS_GPU, workflow.remote_exec)
 
 # Here and not in a function, whose lines Snakemake would add to the one sentence of an error
 try:
