@@ -36,6 +36,10 @@ onstart:
     say_what_trains_again()
 
 
+onsuccess:
+    say_what_came_out()
+
+
 onerror:
     say_what_failed()
 

@@ -29,7 +29,7 @@ from denoising.running.provenance import recorded_title
 from denoising.study import config as study_config
 from denoising.study import products
 from denoising.study.baselines import BASELINES
-from denoising.study.names import INPUT, OVER_TRAININGS, TWO_TRAININGS
+from denoising.study.names import INPUT, OVER_TRAININGS, QUICKLOOKS, TWO_TRAININGS
 from denoising.study.paths import wildcard
 from denoising.study.validation import StudyError, refuse_repeated_keys
 from denoising.training import retraining

@@ -30,3 +30,20 @@ def failures(jobs):
         f"Rule {rules} failed without saying why, as a job does that was killed; the lines above "
         f"may tell (log: {', '.join(sentences)})"
     ]
+
+
+def say_what_came_out():
+    """End with what the study says of its networks, if this run led there, and where to look."""
+    made = {str(file) for job in workflow.dag.jobs for file in job.output}
+    verdicts = Path("results/tables/verdicts.md")
+    figure = "results/figures/fig2_restoration.png"
+    lines = []
+    if str(verdicts) in made:
+        page = verdicts.read_text(encoding="utf-8").splitlines()
+        lines = [line.removeprefix("- ") for line in page if line.startswith("- ")]
+        look = figure if figure in made else verdicts
+    elif "results/new_images.csv" in made:
+        look = Path(STUDY.restore.output, QUICKLOOKS)
+    else:
+        return
+    logger.info("\n".join(["", *lines, f"Look first at {Path(look).absolute()}"]))

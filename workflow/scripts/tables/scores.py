@@ -4,7 +4,8 @@ import pandas as pd
 
 from denoising.evaluation.published import published_scores
 from denoising.evaluation.scores import read_scores, read_tidy
-from denoising.evaluation.verdicts import READING, sentences, verdicts
+from denoising.evaluation.verdicts import READING, held_out, sentences, verdicts
+from denoising.images.pairs import held_out_files
 from denoising.report.markdown import Page, write_csv, write_markdown
 from denoising.report.score_tables import (
     BEST,
@@ -38,12 +39,14 @@ with open_log(snakemake.log[0]):
     title = f"{study.title}: scores on {dataset.label}"
     spread = PUBLISHED_SPREAD if dataset.published else ""
     volumes = {dataset.label: int(ours["n"].max())}
+    files = held_out_files(snakemake.input.records)
     page = Page(
         title,
         study.note,
         sections(table, study, tested_on=dataset.name),
         [BETTER, BEST, NETWORKS, spread] + legend(study, volumes) + [READING],
-        sentences(verdicts(scores, study), [dataset.name]),
+        held_out(scores, study, [dataset.name], files)
+        + sentences(verdicts(scores, study), [dataset.name]),
     )
     write_csv(table, snakemake.output.csv, title)
     write_markdown(page, snakemake.output.markdown)
