@@ -60,7 +60,7 @@ COMMANDS += sorted(
 
 @pytest.mark.parametrize("page", COMMANDS)
 def test_targets_stand_before_options(page):
-    """Snakemake takes a target behind options such as `--resources` for one more of their values."""
+    """Behind options such as `--resources`, Snakemake takes a target for one more value."""
     for command in re.findall(r"\bsnakemake((?: +[^\s`#|>;,]+)+)", (ROOT / page).read_text()):
         options = command[command.find(" -") :] if " -" in command else ""
         targets = re.findall(r" (results/\S+|check|restored|published)(?= |$)", options)
