@@ -7,7 +7,7 @@ import sys
 import pytest
 from made_up import ROOT
 
-from denoising.running.logs import ELSEWHERE, sentence_in
+from denoising.running.logs import OWN_CONSOLE, sentence_in
 
 JOB = """
 import logging, os
@@ -60,7 +60,7 @@ def test_an_error_is_in_the_log_in_full_and_then_in_a_sentence(job, error, sente
 
 
 def test_the_console_of_a_job_on_another_machine_has_the_sentence_too(job):
-    console, _ = job("raise ValueError('a.tif: is blank.')", **{ELSEWHERE: "1"})
+    console, _ = job("raise ValueError('a.tif: is blank.')", **{OWN_CONSOLE: "1"})
     assert console == "half way\nFAILED: a.tif: is blank.\n"
 
 

@@ -16,6 +16,7 @@ from denoising.running.names import first_of
 from denoising.study.baselines import BASELINES
 from denoising.study.metrics import METRICS
 from denoising.study.names import INPUT
+from denoising.study.networks import trained_on_label
 from denoising.study.study import Study
 
 COLUMNS = (
@@ -185,7 +186,6 @@ def _finding(row: dict, study: Study) -> str:
 
 def _remedy(row: dict, study: Study, own: str) -> str:
     """The advice: `own` for a network that was trained on the organism that it is tested on."""
-    trained_on = study.training_of(row["method"]).trained_on
-    if trained_on == row["tested_on"]:
-        return own
-    return f"it was trained on {study.datasets[trained_on].label}"
+    label = trained_on_label(row["method"], study)
+    own_label = f"on {study.datasets[row['tested_on']].label}"
+    return own if label == own_label else f"it was trained {label}"

@@ -88,8 +88,10 @@ def found_in(dataset: Dataset, images: pd.DataFrame, warnings: list[str]) -> lis
 
 
 def _trainings(study: Study, needs: Needs) -> str:
-    total = len(study.runs)
+    total = len(study.trainings)
     left = len(needs.hours)
+    if not total:
+        return "Models: none to train."
     if not left:
         return f"Models: all {total} trainings are done."
     done = f", {total - left} are done" if total > left else ""

@@ -4,7 +4,7 @@ import os
 from collections.abc import MutableMapping
 from pathlib import Path
 
-from denoising.running.logs import ELSEWHERE
+from denoising.running.logs import OWN_CONSOLE
 
 # Another Keras, or another of its backends, cannot open csbdeep's models
 UNWANTED = ("TF_USE_LEGACY_KERAS", "KERAS_BACKEND", "KERAS_HOME", "PYTHONHOME")
@@ -15,7 +15,7 @@ def set_environment(
     scripts: Path,
     is_alone: bool,
     has_gpu: bool,
-    is_elsewhere: bool,
+    has_own_console: bool,
 ) -> None:
     """Give jobs an environment of their own.
 
@@ -29,7 +29,7 @@ def set_environment(
         Whether this is the whole workflow; of one that it is a module of, the paths stay.
     has_gpu : bool
         Without a GPU, TensorFlow says nothing of those that it does not find.
-    is_elsewhere : bool
+    has_own_console : bool
         Whether these are jobs that a cluster runs, whose console is not the user's.
     """
     for name in UNWANTED:
@@ -40,5 +40,5 @@ def set_environment(
     environment["PYTHONUTF8"] = "1"
     if not has_gpu:
         environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if is_elsewhere:
-        environment[ELSEWHERE] = "1"
+    if has_own_console:
+        environment[OWN_CONSOLE] = "1"

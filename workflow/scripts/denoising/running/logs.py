@@ -14,7 +14,7 @@ from pathlib import Path
 
 FAILED = "FAILED: "  # begins each line of a sentence
 # The environment variable of a job on another machine, whose console is not the user's
-ELSEWHERE = "DENOISING_ELSEWHERE"
+OWN_CONSOLE = "DENOISING_OWN_CONSOLE"
 # Errors that this workflow raises itself, in sentences for its user; others keep their names
 IN_SENTENCES = (ValueError, RuntimeError, OSError, EOFError, FloatingPointError)
 
@@ -64,7 +64,7 @@ def open_log(path: str) -> Iterator[None]:
         logging.exception("failed")
         said = "".join(f"{FAILED}{line}\n" for line in _sentence(error).splitlines())
         sys.stderr.write(said)
-        if ELSEWHERE in os.environ:
+        if OWN_CONSOLE in os.environ:
             console.write(said)
             console.flush()
         sys.exit(1)
