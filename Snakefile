@@ -29,10 +29,19 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/published.smk"
 include: "workflow/rules/new_images.smk"
+include: "workflow/rules/console.smk"
 
 
 onstart:
     say_what_trains_again()
+
+
+onsuccess:
+    say_what_came_out()
+
+
+onerror:
+    say_what_failed()
 
 
 rule all:

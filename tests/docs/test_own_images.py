@@ -55,7 +55,9 @@ def test_the_check_says_what_will_run(told):
 
 
 def test_the_network_is_scored_beside_filters(told):
-    folder, _ = told
+    folder, said = told
+    assert "\nHeld out for testing on mine: 1 image pair (raw/" in said
+    assert f"\nLook first at {folder / 'restored/quicklooks'}\n" in said
     verdicts = (folder / "results/tables/verdicts.md").read_text()
     assert "mine-care" in verdicts
     assert (folder / "results/figures/fig2_restoration.png").stat().st_size > 10_000

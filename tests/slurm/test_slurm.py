@@ -228,3 +228,14 @@ def test_a_restoration_shared_by_three_jobs_is_that_of_one(cluster, on_slurm, tm
     for name in one:
         # Convolutions of other shapes round differently
         np.testing.assert_allclose(three[name], one[name], rtol=1e-6, atol=1e-6)
+
+
+def test_a_job_that_fails_in_a_group_is_said_once_and_last(cluster, new_study):
+    config = yaml.safe_load(MINIATURE.read_text())
+    sweep = {"sample_matched": False, "models": {"planaria-batch8": {"batch_size": 64}}}
+    config["studies"]["batch_size"] |= sweep
+    study = new_study("fails", config)
+    options = ("--retries", "0", "--", "results/splits/planaria/by-volume.csv")
+    told = study.finish(study.start_on_slurm(*options), status=1)
+    assert told.count("batch_size is 64, but its training set has") == 1
+    assert told.endswith("(log: logs/split/planaria/by-volume.log)\n")

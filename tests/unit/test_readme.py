@@ -48,3 +48,20 @@ def test_its_make_targets_exist(page):
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"(?:^|`)make ([a-z-]+)", (ROOT / page).read_text(), re.M):
         assert re.search(rf"^{target}:", makefile, re.M), target
+
+
+COMMANDS = [*PAGES, "Makefile", ".ci/run", ".github/workflows/ci.yml"]
+COMMANDS += sorted(
+    str(path.relative_to(ROOT))
+    for name in ("config", "profiles")
+    for path in (ROOT / name).rglob("*.yaml")
+)
+
+
+@pytest.mark.parametrize("page", COMMANDS)
+def test_targets_stand_before_options(page):
+    """Behind options such as `--resources`, Snakemake takes a target for one more value."""
+    for command in re.findall(r"\bsnakemake((?: +[^\s`#|>;,]+)+)", (ROOT / page).read_text()):
+        options = command[command.find(" -") :] if " -" in command else ""
+        targets = re.findall(r" (results/\S+|check|restored|published)(?= |$)", options)
+        assert not targets, f"snakemake{command}"

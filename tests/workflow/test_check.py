@@ -84,6 +84,7 @@ def test_all_that_is_wrong_is_said_before_anything_is_imported(flow):
     assert "datasets.mine: 2 files or pairs cannot be used." in done.said
     assert done.said.count("raw/a_low.tif: its percentiles 3 and") == 1
     assert done.said.count("raw/b_high.tif: its percentiles 3 and") == 1
+    assert done.said.endswith("patches.percentiles. (log: logs/check_pairs/mine.log)\n")
     assert "rule import_pairs" not in done.said
     assert not (flow.root / VOLUMES).exists()
 

@@ -106,6 +106,17 @@ def test_figures_are_there(miniature, name):
     assert "its numbers mean nothing" in caption
 
 
+def test_the_console_ends_with_what_was_held_out_the_verdicts_and_where_to_look(miniature):
+    *lines, last = miniature.first.said.rpartition("\n\n")[2].splitlines()
+    assert last == f"Look first at {miniature.root / 'results/figures/fig2_restoration.png'}"
+    assert lines[:2] == [
+        f"Held out for testing on {name}: 2 volumes." for name in ("planaria", "tribolium")
+    ]
+    sentences = pd.read_csv(miniature.root / "results/tables/verdicts.csv")["sentence"].tolist()
+    assert lines[2:] == sentences
+    assert miniature.first.said.count(sentences[0]) == 1
+
+
 def test_steps_lead_from_the_2019_scores_to_the_papers(miniature):
     miniature.run(*miniature.arguments, "--", "results/explanation.csv")
     steps = pd.read_csv(miniature.root / "results/explanation.csv", dtype=str)
@@ -305,7 +316,7 @@ def test_one_figure_redraws_alone(miniature):
     assert not miniature.jobs(*miniature.arguments, "--", figure)
     (miniature.root / figure).unlink()
     assert miniature.jobs(*miniature.arguments, "--", figure) == {"figure": 1}
-    miniature.run(*miniature.arguments, "--", figure)
+    assert "Look first" not in miniature.run(*miniature.arguments, "--", figure).said
     assert (miniature.root / figure).exists()
 
 
@@ -412,7 +423,7 @@ def test_a_batch_larger_than_the_training_set_ends_before_training(
     folder = ["--directory", tmp_path, "results/models/planaria-100/weights_best.h5"]
     done = workflow.run("--cores", "2", *folder, "--configfile", config, check=False)
     assert done.returncode != 0
-    message = "ValueError: model planaria-batch8: batch_size is 64, but its training set has"
+    message = "model planaria-batch8: batch_size is 64, but its training set has"
     assert done.said.count(message) == 1
     assert "Traceback" not in done.said
     log = (tmp_path / "logs/split/planaria/by-volume.log").read_text()

@@ -46,8 +46,8 @@ def test_new_images_are_restored_once_each(study, monkeypatch):
     """From a notebook, whose variables do not reach jobs."""
     monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     monkeypatch.setenv("TF_USE_LEGACY_KERAS", "1")
-    run(study)
     restored = study.root / "restored"
+    assert run(study).said.endswith(f"\nLook first at {restored / 'quicklooks'}\n")
     names = {str(path.relative_to(restored)) for path in restored.rglob("*.*")}
     assert names == {
         "day1/x.tif", "spread/day1/x.tif", "quicklooks/day1/x.png", "quicklooks/day1/x.json",

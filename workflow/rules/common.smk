@@ -22,19 +22,20 @@ HAS_GPU = shutil.which("nvidia-smi") is not None
 from denoising.images.found import find_images
 from denoising.images.matching import match_pairs
 from denoising.running.environment import set_environment
+from denoising.running.logs import sentence_in
 from denoising.running.names import any_of
 from denoising.running.provenance import code_version as version_of
 from denoising.running.provenance import recorded_title
 from denoising.study import config as study_config
 from denoising.study import products
 from denoising.study.baselines import BASELINES
-from denoising.study.names import INPUT, OVER_TRAININGS, TWO_TRAININGS
+from denoising.study.names import INPUT, OVER_TRAININGS, QUICKLOOKS, TWO_TRAININGS
 from denoising.study.paths import wildcard
 from denoising.study.validation import StudyError, refuse_repeated_keys
 from denoising.training import retraining
 
 IS_ALONE = Path(workflow.basedir).resolve() == WORKFLOW.parent.resolve()
-set_environment(os.environ, SCRIPTS, IS_ALONE, HAS_GPU)
+set_environment(os.environ, SCRIPTS, IS_ALONE, HAS_GPU, workflow.remote_exec)
 
 # Here and not in a function, whose lines Snakemake would add to the one sentence of an error
 try:

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from made_up import scores_of, study_of
 
-from denoising.evaluation.verdicts import COLUMNS, sentences, verdicts
+from denoising.evaluation.verdicts import COLUMNS, held_out, sentences, verdicts
 
 STUDY = study_of(
     {
@@ -45,6 +45,7 @@ def test_a_network_that_leads_everywhere_is_said_to_with_its_interval():
     assert row["best_filter"] == "median"  # in the mean over conditions
     assert row["lead"] == pytest.approx(0.015)
     assert row["low"] < 0.015 < row["high"]
+    assert row["finding"] == "the network is ahead of the input and every filter in all 4 means"
     assert row["sentence"] == (
         "care on planaria: NRMSE 0.0500, input 0.1500, best filter (median) 0.0650: the network is "
         "ahead of the input and every filter in all 4 means, in NRMSE by 0.0150 (95 % interval "
@@ -115,3 +116,16 @@ def test_only_the_first_protocol_counts():
     parts = [part for name in REFERENCES for part in method_scores(name, REFERENCES[name])]
     scores = pd.concat([*parts, *method_scores("care", (0.04, 0.06)), *other])
     assert verdicts(scores, STUDY)["verdict"].tolist() == ["ahead"]
+
+
+def test_what_was_held_out_is_said_by_the_names_of_ones_own_files():
+    scores = pd.concat([*method_scores("input", (1, 1)), *method_scores("care", (1, 1))])
+    assert held_out(scores, STUDY, ["planaria"], {}) == [
+        "Held out for testing on planaria: 3 volumes."
+    ]
+    (one,) = held_out(
+        scores[scores["volume"] == "v0"], STUDY, ["planaria"], {"planaria": ["a.tif"]}
+    )
+    assert one == "Held out for testing on planaria: 1 image pair (a.tif)."
+    (many,) = held_out(scores, STUDY, ["planaria"], {"planaria": list("abcdefg")})
+    assert many.endswith("pairs (a, b, c, d, e, and 2 more).")

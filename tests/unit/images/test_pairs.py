@@ -10,7 +10,12 @@ import tifffile
 from denoising.images import pairs
 from denoising.images.files import Storage, write
 from denoising.images.matching import match_pairs
-from denoising.images.pairs import changed_since_import, import_pairs, record_pairs
+from denoising.images.pairs import (
+    changed_since_import,
+    held_out_files,
+    import_pairs,
+    record_pairs,
+)
 from denoising.images.sources import Selection
 from denoising.images.volumes import open_volume, paired, read_listing, volume_header
 
@@ -243,18 +248,28 @@ def test_unreadable_image_is_named(images, tmp_path):
         import_pairs(listed, Selection("YX"), "low", 0.2, 0, tmp_path / "volumes")
 
 
-def test_record_holds_every_files_checksum(tmp_path):
-    table = pd.DataFrame({"file": ["a.tif", "b.tif"], "bytes": ["7", "8"], "sha256": ["1f", "2f"]})
-    record_pairs(table, tmp_path / "own.json")
-    files = json.loads((tmp_path / "own.json").read_text())["files"]
-    assert files == {
+def checked(**columns):
+    """The table of a check, of two files: the first trains, the second tests."""
+    files = {"file": ["a.tif", "b.tif"], "bytes": ["7", "8"], "sha256": ["1f", "2f"]}
+    images = {"part": ["train", "test"], "side": ["low", "low"], "frame": ["", ""]}
+    return pd.DataFrame(files | images | columns)
+
+
+def test_record_holds_every_files_checksum_and_what_was_held_out(tmp_path):
+    record = tmp_path / "own.json"
+    record_pairs(checked(), record)
+    assert json.loads(record.read_text())["files"] == {
         "a.tif": {"bytes": 7, "sha256": "1f"}, "b.tif": {"bytes": 8, "sha256": "2f"}
     }  # fmt: skip
+    assert held_out_files([str(record)]) == {"own": ["b.tif"]}
+    record_pairs(checked(frame=["0", "3"]), record)
+    assert held_out_files([str(record)]) == {"own": ["b.tif (frame 3)"]}
+    record_pairs(checked(side=["low", "high"]), record)
+    assert held_out_files([str(record)]) == {"own": []}
 
 
 def test_files_that_changed_since_the_import_are_told(tmp_path):
-    before = pd.DataFrame({"file": ["a.tif", "b.tif"], "bytes": [7, 8], "sha256": ["1f", "2f"]})
     now = pd.DataFrame({"file": ["a.tif", "b.tif", "c.tif"], "sha256": ["1f", "3f", "4f"]})
     assert changed_since_import(now, tmp_path / "own.json") == []
-    record_pairs(before, tmp_path / "own.json")
+    record_pairs(checked(), tmp_path / "own.json")
     assert changed_since_import(now, tmp_path / "own.json") == ["b.tif"]

@@ -186,7 +186,10 @@ def inputs_for(name, folder, study):
     records = {"records": resources / "published_histories.csv"}
     return {
         "fig1_patches": lambda: {"examples": patches},
-        "fig2_restoration": lambda: {"examples": sections},
+        "fig2_restoration": lambda: {
+            "examples": sections,
+            "scores": make_scores(folder / "s.csv", study),
+        },
         "learning_curves": lambda: {"histories": make_histories(folder, study)},
         "runtimes": lambda: {"histories": make_histories(folder, study)} | runtimes,
         "calibration": lambda: {"calibration": make_calibrations(folder, study)},
@@ -506,6 +509,12 @@ def test_restorations_stand_between_input_and_ground_truth_beside_the_best_filte
     ]
     bars_shown = [text for text in texts(figure) if text.get_text().endswith("µm")]
     assert len(bars_shown) == 1  # tribolium's pixel size is not known
+
+
+def test_the_verdict_on_each_test_set_stands_below_the_title(draw):
+    subtitle = draw("fig2_restoration").figure.texts[-4].get_text()
+    assert [line.split(": ")[0] for line in subtitle.splitlines()] == list(STUDY.datasets)
+    assert all(": the network is " in line for line in subtitle.splitlines())
 
 
 def test_an_inset_shows_texture_and_neither_the_brightest_spot_nor_what_it_covers():

@@ -41,10 +41,10 @@ def test_a_page_has_title_note_legend_and_sections_in_order(tmp_path):
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["t.md"]
 
 
-def test_remarks_are_a_list_before_the_tables(tmp_path):
+def test_remarks_are_a_list_at_the_head(tmp_path):
     page = Page("T", "", [Section(pd.DataFrame({"a": [1]}))], ["Legend."], ["First.", "Second."])
     write_markdown(page, tmp_path / "t.md")
-    assert "Legend.\n\n- First.\n- Second.\n\n| a" in (tmp_path / "t.md").read_text()
+    assert "- First.\n- Second.\n\nLegend.\n\n| a" in (tmp_path / "t.md").read_text()
 
 
 def test_a_mean_of_two_values_shows_both():

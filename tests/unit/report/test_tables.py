@@ -104,7 +104,7 @@ def score_table(tmp_path):
 
     def run(tables, study=STUDY, dataset="planaria"):
         name = study.datasets[dataset].table
-        files = {"scores": written(tmp_path, *tables), "published": SCORES}
+        files = {"scores": written(tmp_path, *tables), "published": SCORES, "records": []}
         return run_table("scores", study, tmp_path, name, **files)
 
     return run
@@ -288,20 +288,21 @@ def test_one_volume_has_no_spread_and_two_show_their_values(score_table, volumes
 
 def test_a_table_of_scores_begins_with_a_sentence_per_network(score_table):
     _, text = score_table(once())
-    said = [line for line in text.splitlines() if line.startswith("- ")]
+    held_out, *said = [line for line in text.splitlines() if line.startswith("- ")]
+    assert held_out == "- Held out for testing on planaria: 3 volumes."
     assert [line.split()[1] for line in said] == ["planaria", "planaria-100", "tribolium-100"]
     assert all(" on planaria: NRMSE" in line for line in said)
     assert "ahead of the input and every filter in all 6 means" in said[0]
     assert text.index(said[-1]) < text.index("## Protocol paper")
 
 
-def test_the_table_of_verdicts_is_said_on_the_console_too(tmp_path, caplog):
-    caplog.set_level("INFO", "progress")
+def test_the_table_of_verdicts_begins_with_what_was_held_out_and_a_sentence_per_network(tmp_path):
     (scores,) = written(tmp_path, *once())
-    table, text = run_table("verdicts", STUDY, tmp_path, scores=scores)
-    assert table["sentence"].tolist() == caplog.messages[0].splitlines()
+    table, text = run_table("verdicts", STUDY, tmp_path, scores=scores, records=[])
+    said = [line.removeprefix("- ") for line in text.splitlines() if line.startswith("- ")]
+    held_out = [f"Held out for testing on {name}: 3 volumes." for name in BOTH]
+    assert said == held_out + table["sentence"].tolist()
     assert set(table["tested_on"]) == set(BOTH)
-    assert all(f"- {sentence}\n" in text for sentence in table["sentence"])
     assert markdown_cell(text, "verdict", "planaria", "planaria-100") == "ahead"
 
 

@@ -14,7 +14,7 @@ SHELL = {
 
 def environment(is_alone=True, has_gpu=False, **more):
     changed = SHELL | more
-    set_environment(changed, Path("/workflow/scripts"), is_alone, has_gpu)
+    set_environment(changed, Path("/workflow/scripts"), is_alone, has_gpu, has_own_console=False)
     return changed
 
 

@@ -4,6 +4,8 @@ import numpy as np
 
 from denoising.evaluation.moments import nrmse, scale_to
 from denoising.evaluation.protocols import TRUTH_PERCENTILES
+from denoising.evaluation.scores import read_scores
+from denoising.evaluation.verdicts import verdicts
 from denoising.report import image_panels as images
 from denoising.report import style
 from denoising.study.networks import trained_on_label
@@ -47,6 +49,13 @@ def draw_dataset(axes, dataset, examples):
     images.draw_scale_bar(axes[0, 0], examples["truth"].shape[-1], pixel_size)
 
 
+def findings(study, scores):
+    """What the scores of whole test sets say of the models whose restorations are shown."""
+    table = verdicts(scores, study).set_index(["tested_on", "method"])["finding"]
+    shown = {name: study.runs[study.example_run(name)].model for name in study.tested_datasets}
+    return [f"{study.datasets[name].label}: {table[name, model]}" for name, model in shown.items()]
+
+
 with style.drawing(snakemake) as study:
     blocks = [np.load(path) for path in snakemake.input.examples]
     counts = [len(block["conditions"]) for block in blocks]
@@ -58,4 +67,5 @@ with style.drawing(snakemake) as study:
     for places, name, block in zip(rows, study.tested_datasets, blocks, strict=True):
         draw_dataset(places, study.datasets[name], block)
     note = "Input on its own grey scale, the others on the ground truth's. NRMSE: of this section."
-    style.finish(figure, snakemake, note)
+    subtitle = findings(study, read_scores(snakemake.input.scores))
+    style.finish(figure, snakemake, note, subtitle=subtitle)

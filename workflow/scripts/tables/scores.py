@@ -4,7 +4,8 @@ import pandas as pd
 
 from denoising.evaluation.published import published_scores
 from denoising.evaluation.scores import read_scores, read_tidy
-from denoising.evaluation.verdicts import READING, sentences, verdicts
+from denoising.evaluation.verdicts import READING, held_out, sentences, verdicts
+from denoising.images.pairs import held_out_files
 from denoising.report.markdown import Page, write_csv, write_markdown
 from denoising.report.score_tables import (
     BEST,
@@ -39,6 +40,7 @@ with open_log(snakemake.log[0]):
     title = f"{study.title}: scores on {dataset.label}"
     spread = PUBLISHED_SPREAD if dataset.published else ""
     volumes = {dataset.label: int(ours["n"].max())}
+    files = held_out_files(snakemake.input.records)
     page = Page(
         title,
         study.note,
@@ -47,7 +49,8 @@ with open_log(snakemake.log[0]):
         + ssim_by_plane(scores[scores["tested_on"] == dataset.name], study)
         + legend(study, volumes)
         + [READING],
-        sentences(verdicts(scores, study), [dataset.name]),
+        held_out(scores, study, [dataset.name], files)
+        + sentences(verdicts(scores, study), [dataset.name]),
     )
     write_csv(table, snakemake.output.csv, title)
     write_markdown(page, snakemake.output.markdown)

@@ -1,9 +1,8 @@
-"""Networks beside input and filters: a sentence per model and test set, on the console too."""
-
-import logging
+"""Networks beside input and filters: a sentence per model and test set, which end the console."""
 
 from denoising.evaluation.scores import read_tidy, references
-from denoising.evaluation.verdicts import READING, sentences, verdicts
+from denoising.evaluation.verdicts import READING, held_out, sentences, verdicts
+from denoising.images.pairs import held_out_files
 from denoising.report.markdown import Page, Section, write_csv, write_markdown
 from denoising.report.score_tables import ssim_by_plane
 from denoising.running.logs import open_log
@@ -13,10 +12,11 @@ with open_log(snakemake.log[0]):
     study = snakemake.params.study
     scores = read_tidy(snakemake.input.scores)
     table = verdicts(scores, study)
-    said = sentences(table, study.tested_datasets)
-    logging.getLogger("progress").info("\n".join(said))
+    tests = study.tested_datasets
+    said = held_out(scores, study, tests, held_out_files(snakemake.input.records))
+    said += sentences(table, tests)
 
-    cells = table.drop(columns=["sentence"])
+    cells = table.drop(columns=["finding", "sentence"])
     cells = cells.assign(
         tested_on=table["tested_on"].map(lambda name: study.datasets[name].label),
         best_filter=table["best_filter"].map(references(study)).fillna(""),

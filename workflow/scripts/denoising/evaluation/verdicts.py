@@ -5,13 +5,14 @@ counts means over test volumes: of NRMSE and of SSIM, in every condition. The NR
 the mean over conditions, and its lead and interval are those of each volume's mean over conditions.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from denoising.evaluation import columns
 from denoising.evaluation.leads import leads, over_filters, smallest_leads
+from denoising.running.names import first_of
 from denoising.study.baselines import BASELINES
 from denoising.study.metrics import METRICS
 from denoising.study.names import INPUT
@@ -20,7 +21,7 @@ from denoising.study.study import Study
 
 COLUMNS = (
     "tested_on", "method", "nrmse", "input_nrmse", "best_filter", "filter_nrmse", "lead", "low",
-    "high", "ahead_of_input", "ahead_of_filters", "means", "verdict", "sentence",
+    "high", "ahead_of_input", "ahead_of_filters", "means", "verdict", "finding", "sentence",
 )  # fmt: skip
 AHEAD = "ahead"
 BEHIND_FILTER = "behind a filter"
@@ -35,6 +36,7 @@ NEARLY_INPUT = "nearly the input"
 # network that has collapsed, or hardly learnt, passes the input through
 SAME = 1e-3
 NEARLY = 0.02
+MOST_FILES = 5  # in the sentence on a test set
 
 
 def verdicts(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -52,7 +54,8 @@ def verdicts(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
         `best_filter` is the baseline with the lowest (empty where none is scored). `lead` is that
         over the best filter, else over the input, with `low` and `high` (see
         `intervals.interval`). `ahead_of_input` and `ahead_of_filters` count the `means` in which
-        the network leads the input, and every filter. `verdict` is one of the constants above.
+        the network leads the input, and every filter. `verdict` is one of the constants above;
+        `finding` says it with the counts, and `sentence` with all numbers.
 
     Raises
     ------
@@ -73,6 +76,7 @@ def verdicts(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
             if INPUT in set(whole["reference"]):
                 names = {"tested_on": tested_on, "method": method}
                 row = names | _numbers(own, whole)
+                row["finding"] = _finding(row, study)
                 rows.append(row | {"sentence": _sentence(row, study)})
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -80,6 +84,32 @@ def verdicts(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
 def sentences(verdicts: pd.DataFrame, datasets: Iterable[str]) -> list[str]:
     """The sentences on these test sets."""
     return verdicts.loc[verdicts["tested_on"].isin(list(datasets)), "sentence"].tolist()
+
+
+def held_out(
+    scores: pd.DataFrame, study: Study, datasets: Iterable[str], files: Mapping[str, Sequence[str]]
+) -> list[str]:
+    """What was held out for testing, a sentence per test set.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        With `columns.SCORES`.
+    study : Study
+    datasets : iterable of str
+        Test sets.
+    files : mapping
+        The low-SNR files that test, of test sets that are a user's own pairs.
+    """
+    lines = []
+    for name in datasets:
+        volumes = scores.loc[scores["tested_on"] == name, "volume"].nunique()
+        plural = "" if volumes == 1 else "s"
+        what = f"{volumes} volume{plural}"
+        if name in files:
+            what = f"{volumes} image pair{plural} ({first_of(files[name], MOST_FILES)})"
+        lines.append(f"Held out for testing on {study.datasets[name].label}: {what}.")
+    return lines
 
 
 def _over_conditions(scores: pd.DataFrame) -> pd.DataFrame:
@@ -129,7 +159,12 @@ def _sentence(row: dict, study: Study) -> str:
         best = BASELINES[row["best_filter"]].label
         scored += f", best filter ({best}) {row['filter_nrmse']:.4f}"
     dataset = study.datasets[row["tested_on"]]
-    return f"{row['method']} on {dataset.label}: {scored}: {_finding(row, study)}."
+    finding = row["finding"]
+    if row["verdict"] == AHEAD:
+        finding += f", in {label} by {row['lead']:.4f}"
+        if not np.isnan(row["low"]):
+            finding += f" (95 % interval {row['low']:.4f} to {row['high']:.4f})"
+    return f"{row['method']} on {dataset.label}: {scored}: {finding}."
 
 
 def _finding(row: dict, study: Study) -> str:
@@ -139,10 +174,7 @@ def _finding(row: dict, study: Study) -> str:
         return f"the restorations are {row['verdict']}; {remedy}"
     if row["verdict"] == AHEAD:
         ahead = "the input and every filter" if row["best_filter"] else "the input"
-        lead = f"{row['lead']:.4f}"
-        if not np.isnan(row["low"]):
-            lead += f" (95 % interval {row['low']:.4f} to {row['high']:.4f})"
-        return f"the network is ahead of {ahead} in all {means} means, in NRMSE by {lead}"
+        return f"the network is ahead of {ahead} in all {means} means"
     remedy = _remedy(row, study, "train it longer")
     failings = []
     if row["verdict"] == BEHIND_INPUT:

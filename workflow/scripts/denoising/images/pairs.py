@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -161,11 +161,22 @@ def import_pairs(
 
 def record_pairs(table: pd.DataFrame, record: Path) -> None:
     """Write what the pairs are, as JSON: files, sizes and checksums (see `sha256_of_image`), from
-    the table of their check.
+    the table of their check; and which low-SNR images test.
     """
     columns = zip(table["file"], table["bytes"].astype(int), table["sha256"], strict=True)
     entries = {file: {"bytes": size, "sha256": checksum} for file, size, checksum in columns}
-    record.write_text(json.dumps({"source": "image pairs", "files": entries}, indent=2) + "\n")
+    tests = table[(table["part"] == "test") & (table["side"] == "low")]
+    names = [
+        f"{file} (frame {frame})" if frame else file
+        for file, frame in zip(tests["file"], tests["frame"], strict=True)
+    ]
+    entry = {"source": "image pairs", "files": entries, "held_out": names}
+    record.write_text(json.dumps(entry, indent=2) + "\n")
+
+
+def held_out_files(records: Iterable[str]) -> dict[str, list[str]]:
+    """The low-SNR images that test, by the name of the dataset, from records of `record_pairs`."""
+    return {Path(path).stem: json.loads(Path(path).read_text())["held_out"] for path in records}
 
 
 def changed_since_import(table: pd.DataFrame, record: Path) -> list[str]:

@@ -42,7 +42,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """A Markdown page: title, the study's note, how to read the tables, remarks, and the tables."""
+    """A Markdown page: title, the study's note, remarks, how to read the tables, and the tables."""
 
     title: str
     note: str
@@ -62,8 +62,8 @@ def write_markdown(page: Page, path: str | Path) -> None:
     parts = [
         f"# {page.title}",
         f"> {page.note}" if page.note else "",
-        " ".join(line for line in page.legend if line),
         "\n".join(f"- {remark}" for remark in page.remarks),
+        " ".join(line for line in page.legend if line),
     ]
     for section in page.sections:
         heading = f"## {section.heading}" if section.heading else ""

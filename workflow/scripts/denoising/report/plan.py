@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from denoising.running.names import first_of
 from denoising.study.names import TRUTH
 from denoising.study.study import Dataset, Study
 
@@ -71,7 +72,7 @@ def found_in(dataset: Dataset, images: pd.DataFrame, warnings: list[str]) -> lis
     tests = truths[truths["part"] == "test"]
     counts = f"{len(truths) - len(tests)} to train on, {len(tests)} to test on"
     if dataset.is_pairs:
-        counts += f" ({_first(list(tests['pair']))})"
+        counts += f" ({first_of(list(tests['pair']), MOST_NAMES)})"
         said = "warnings:" if warnings else "nothing to warn of"
         found = f"{len(truths)} image pairs, all looked at: {counts}; {said}"
     elif dataset.is_simulated:
@@ -84,11 +85,6 @@ def found_in(dataset: Dataset, images: pd.DataFrame, warnings: list[str]) -> lis
     if len(warnings) > MOST_WARNINGS:
         lines += [f"  and more, in results/checks/{dataset.name}.txt"]
     return lines
-
-
-def _first(names: list[str]) -> str:
-    more = [f"and {len(names) - MOST_NAMES} more"] if len(names) > MOST_NAMES else []
-    return ", ".join(names[:MOST_NAMES] + more)
 
 
 def _trainings(study: Study, needs: Needs) -> str:

@@ -28,6 +28,7 @@ from denoising.study.study import Study
 MM = 1 / 25.4
 WIDTH = 180.0  # mm
 HEAD = 6.0  # mm above the legend
+LINE = 3.6  # mm per line below the title
 FOOT = 4.5  # mm below the panels
 SMALL = 6.0  # points
 GREY = "#7F7F7F"
@@ -120,19 +121,28 @@ def interval_note(means: pd.DataFrame, study: Study) -> str:
     return note + ("; one training per model." if trains_once else ".")
 
 
-def finish(figure: Figure, job: Any, note: str, legend: Sequence[Line2D] = ()) -> None:
+def finish(
+    figure: Figure,
+    job: Any,
+    note: str,
+    legend: Sequence[Line2D] = (),
+    subtitle: Sequence[str] = (),
+) -> None:
     """Add title and legend above a figure, and one line of note below; write it with its caption.
 
-    The figure is as high as its panels alone. `job` is Snakemake's object of the script.
+    `subtitle` is lines below the title. The figure is as high as its panels alone. `job` is
+    Snakemake's object of the script.
     """
     panels = figure.get_figheight() / MM
     longest = max((len(str(handle.get_label())) for handle in legend), default=1)
     columns = max(1, int(WIDTH / (1.15 * longest + 14)))
-    height = HEAD + 1 + 3.4 * math.ceil(len(legend) / columns) + panels + FOOT
+    head = HEAD + LINE * len(subtitle)
+    height = head + 1 + 3.4 * math.ceil(len(legend) / columns) + panels + FOOT
     figure.set_size_inches(WIDTH * MM, height * MM)
-    above = (0.5, 1 - HEAD / height)
+    above = (0.5, 1 - head / height)
     figure.legend(handles=legend, loc="upper center", bbox_to_anchor=above, ncols=columns)
     left, top = 2 / WIDTH, 1 - 2 / height
+    figure.text(left, 1 - HEAD / height, "\n".join(subtitle), va="top", color="0.3")
     figure.text(left, top, job.params.title, va="top", size=8, weight="bold")
     figure.text(1 - left, top, job.params.study.title, va="top", ha="right", color="0.4")
     figure.text(left, 1.2 / height, note, va="bottom", size=SMALL, color="0.3")

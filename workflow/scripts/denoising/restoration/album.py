@@ -29,6 +29,7 @@ from denoising.restoration.new_images import Restored, Wish, restore_image, writ
 from denoising.restoration.quicklooks import draw
 from denoising.restoration.restorer import Restorer
 from denoising.running.checksums import sha256_of, sha256_of_image
+from denoising.study.names import QUICKLOOKS
 
 progress = logging.getLogger("progress")  # printed on the console too
 
@@ -36,7 +37,6 @@ COLUMNS = (
     "image", "restored", "axes", "shape", "dtype", "voxel_size_um", "low", "high", "saturated",
     "noise", "contrast", "fineness", "remarks",
 )  # fmt: skip
-QUICKLOOKS = "quicklooks"
 SATURATED = 0.001  # share of voxels with the largest value, from which it is remarked
 SAME_SIZE = 0.1  # relative difference between sizes of a voxel that is not remarked
 BLOCK = {2: (64, 64), 3: (16, 32, 32)}  # of networks that do not tell their patches
@@ -127,8 +127,7 @@ def restore_album(
             f"{output}:\n" + "\n".join(problems)
         )
     pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(table, index=False)
-    progress.info("%d images are restored in %s, with a picture of each in %s", len(images), output,
-                  output / QUICKLOOKS)  # fmt: skip
+    progress.info("%d images are restored in %s", len(images), output)
 
 
 def _row_of(record: Path, made_from: dict[str, Any]) -> dict[str, Any] | None:

@@ -4,12 +4,18 @@ import os
 from collections.abc import MutableMapping
 from pathlib import Path
 
+from denoising.running.logs import OWN_CONSOLE
+
 # Another Keras, or another of its backends, cannot open csbdeep's models
 UNWANTED = ("TF_USE_LEGACY_KERAS", "KERAS_BACKEND", "KERAS_HOME", "PYTHONHOME")
 
 
 def set_environment(
-    environment: MutableMapping[str, str], scripts: Path, is_alone: bool, has_gpu: bool
+    environment: MutableMapping[str, str],
+    scripts: Path,
+    is_alone: bool,
+    has_gpu: bool,
+    has_own_console: bool,
 ) -> None:
     """Give jobs an environment of their own.
 
@@ -23,6 +29,8 @@ def set_environment(
         Whether this is the whole workflow; of one that it is a module of, the paths stay.
     has_gpu : bool
         Without a GPU, TensorFlow says nothing of those that it does not find.
+    has_own_console : bool
+        Whether these are jobs that a cluster runs, whose console is not the user's.
     """
     for name in UNWANTED:
         environment.pop(name, None)
@@ -32,3 +40,5 @@ def set_environment(
     environment["PYTHONUTF8"] = "1"
     if not has_gpu:
         environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if has_own_console:
+        environment[OWN_CONSOLE] = "1"

@@ -1,12 +1,22 @@
-"""The log file of one job."""
+"""The log file of one job, whose last lines are the sentence on its error, if it failed.
+
+Snakemake itself reads these sentences: nothing here needs a package that Snakemake lacks.
+"""
 
 import contextlib
 import logging
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+
+FAILED = "FAILED: "  # begins each line of a sentence
+# The environment variable of a job on another machine, whose console is not the user's
+OWN_CONSOLE = "DENOISING_OWN_CONSOLE"
+# Errors that this workflow raises itself, in sentences for its user; others keep their names
+IN_SENTENCES = (ValueError, RuntimeError, OSError, EOFError, FloatingPointError)
 
 
 @contextlib.contextmanager
@@ -30,8 +40,9 @@ def muted() -> Iterator[None]:
 def open_log(path: str) -> Iterator[None]:
     """Send all output of the block, that of C++ libraries too, to the log file at `path`.
 
-    Messages of the logger "progress" are printed on the console as well. An error in the block is
-    logged in full and printed on the console in one line, and the process ends with exit status 1.
+    Messages of the logger "progress" are printed on the console as well. An error in the block ends
+    the process with exit status 1. It is in the log, in full and then in a sentence (see
+    `sentence_in`), and on the console if that is a job's own, which may be all that is left of it.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     console = os.fdopen(os.dup(2), "w")
@@ -51,8 +62,30 @@ def open_log(path: str) -> Iterator[None]:
         yield
     except Exception as error:
         logging.exception("failed")
-        print(f"{type(error).__name__}: {error} (log: {path})", file=console, flush=True)
+        said = "".join(f"{FAILED}{line}\n" for line in _sentence(error).splitlines())
+        sys.stderr.write(said)
+        if OWN_CONSOLE in os.environ:
+            console.write(said)
+            console.flush()
         sys.exit(1)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, IN_SENTENCES) and str(error):
+        return str(error)
+    return "".join(traceback.format_exception_only(error))
+
+
+def sentence_in(path: Path, since: float = 0.0) -> str:
+    """The sentence on the error that ended the job of this log.
+
+    It is empty if the job did not end with an error of Python, as one that is killed for its
+    memory, and if the log was last written before `since`, in seconds since 1970.
+    """
+    if not path.is_file() or path.stat().st_mtime < since:
+        return ""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return "\n".join(line.removeprefix(FAILED) for line in lines if line.startswith(FAILED))

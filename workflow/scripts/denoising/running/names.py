@@ -1,7 +1,7 @@
-"""Sets of names as regular expressions."""
+"""Sets of names: as regular expressions, and in sentences."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 def any_of(names: Iterable[str]) -> str:
@@ -11,3 +11,9 @@ def any_of(names: Iterable[str]) -> str:
     """
     longest_first = sorted(set(names), key=len, reverse=True)
     return f"(?:{'|'.join(map(re.escape, longest_first))})" if longest_first else "(?!)"
+
+
+def first_of(names: Sequence[str], most: int) -> str:
+    """The names, or the first of them and how many more there are."""
+    more = [f"and {len(names) - most} more"] if len(names) > most else []
+    return ", ".join([*names[:most], *more])

@@ -3,6 +3,7 @@
 TRUTH = "truth"  # the condition of the ground truth
 SCALES = "scale"  # the folder of predicted scales, beside the conditions of a restoration
 SPREADS = "spread"  # the folder of standard deviations between networks, beside new restorations
+QUICKLOOKS = "quicklooks"  # the folder of pictures, beside new restorations
 INTERVALS = "interval"  # the folder of an ensemble's 95 % intervals, as of scales
 # Intervals as networks predict them, and rescaled by conformal factors
 PREDICTED = "predicted"

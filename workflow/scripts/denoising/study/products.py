@@ -64,8 +64,15 @@ def _tests(study: Study, models: Iterable[str], datasets: Sequence[str]) -> list
     return methods
 
 
+def _held_out(study: Study, datasets: Iterable[str]) -> Files:
+    """Records of the test sets that are a user's own pairs."""
+    own = [name for name in datasets if study.datasets[name].is_pairs]
+    return {"records": [f"results/archives/{name}.json" for name in own]}
+
+
 def _test_set_scores(dataset: str, study: Study) -> Files:
-    return {"scores": score_files(study, study.models, [dataset])}
+    scores = score_files(study, study.models, [dataset])
+    return {"scores": scores} | _held_out(study, [dataset])
 
 
 def _stratified_scores(study: Study) -> Files:
@@ -102,6 +109,10 @@ def resolution_files(study: Study, folder: str) -> list[str]:
 
 def _all_scores(study: Study) -> Files:
     return {"scores": "results/scores.csv"}
+
+
+def _verdicts(study: Study) -> Files:
+    return _all_scores(study) | _held_out(study, study.tested_datasets)
 
 
 def _nuclei(study: Study) -> Files:
@@ -161,8 +172,15 @@ def _patch_examples(study: Study) -> Files:
 
 
 def _restoration_examples(study: Study) -> Files:
+    """Sections, and what the verdict on the model that they show is made from."""
     shown = [(study.example_run(dataset), dataset) for dataset in study.tested_datasets]
-    return {"examples": [f"results/examples/{run}/{dataset}.npz" for run, dataset in shown]}
+    scores = score_files(study, [], study.tested_datasets) + [
+        f"results/scores/{run}/{dataset}.csv"
+        for example, dataset in shown
+        for run in study.models[study.runs[example].model].runs
+    ]
+    examples = [f"results/examples/{run}/{dataset}.npz" for run, dataset in shown]
+    return {"examples": examples, "scores": scores}
 
 
 def _nothing(study: Study) -> Files:
@@ -221,7 +239,7 @@ TABLES = (
         RUNTIMES,
         when=lambda study: _is_compared(study) and _has_trainings(study),
     ),
-    Product("verdicts", "Networks beside input and filters", "Scores", _all_scores),
+    Product("verdicts", "Networks beside input and filters", "Scores", _verdicts),
     Product("comparisons", "Paired differences between methods", "Scores", _all_scores),
     Product("restoration_runtimes", "Restoration times", "Restoration", _runtimes),
     Product(

@@ -1,0 +1,75 @@
+"""A job that fails leaves its traceback and then one sentence in its log, and says nothing else."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from made_up import ROOT
+
+from denoising.running.logs import OWN_CONSOLE, sentence_in
+
+JOB = """
+import logging, os
+from denoising.running.logs import open_log
+with open_log("logs/job.log"):
+    logging.getLogger("progress").info("half way")
+    {}
+"""
+
+
+@pytest.fixture
+def job(tmp_path):
+    """Run these lines as a job: its console and its exit status."""
+
+    def run(lines, **variables):
+        environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow/scripts")} | variables
+        done = subprocess.run(
+            [sys.executable, "-c", JOB.format(lines)],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout + done.stderr, done.returncode
+
+    run.log = tmp_path / "logs/job.log"
+    return run
+
+
+def test_a_job_that_succeeds_has_no_sentence(job):
+    assert job("pass") == ("half way\n", 0)
+    assert sentence_in(job.log) == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (r"ValueError('é.tif: is blank;\n  move it away.')", "é.tif: is blank;\n  move it away."),
+        ("RuntimeError('device: gpu, but there is none.')", "device: gpu, but there is none."),
+        ("KeyError('key')", "KeyError: 'key'"),  # a fault of the program
+        ("MemoryError", "MemoryError"),
+        ("OSError", "OSError"),
+    ],
+)
+def test_an_error_is_in_the_log_in_full_and_then_in_a_sentence(job, error, sentence):
+    assert job(f"raise {error}") == ("half way\n", 1)
+    assert "Traceback" in job.log.read_text()
+    assert sentence_in(job.log) == sentence
+
+
+def test_the_console_of_a_job_on_another_machine_has_the_sentence_too(job):
+    console, _ = job("raise ValueError('a.tif: is blank.')", **{OWN_CONSOLE: "1"})
+    assert console == "half way\nFAILED: a.tif: is blank.\n"
+
+
+def test_killed_or_interrupted_jobs_and_those_of_earlier_runs_have_none(job):
+    job("os.kill(os.getpid(), 9)")
+    assert sentence_in(job.log) == ""
+    job("raise KeyboardInterrupt")
+    assert sentence_in(job.log) == ""
+    job("raise ValueError('a.tif: is blank.')")
+    assert sentence_in(job.log, since=job.log.stat().st_mtime + 1) == ""
+    job.log.unlink()
+    assert sentence_in(job.log) == ""
