@@ -7,7 +7,7 @@
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c "" 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: install install-gpu demo seeds test test-envs test-slurm lint config-table lock
+.PHONY: install install-gpu demo seeds test test-docs test-envs test-slurm lint config-table lock
 
 install: .venv/installed
 
@@ -43,6 +43,10 @@ seeds: .venv/installed
 
 test: .venv/installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# The commands of the page on own images, on real images; skipped where those are missing
+test-docs: .venv/installed
+	$(BIN)/python -m pytest tests/docs
 
 # Each rule in the conda environment that it names, made by pip from the same pins
 test-envs: .venv/installed

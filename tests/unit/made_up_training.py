@@ -66,9 +66,9 @@ def checkpoint_names(folder):
     return sorted(path.stem for path in checkpoints_of(folder).glob("*/epoch-*.npz"))
 
 
-def run_of(name, seed=SEED, **changes):
+def run_of(name, seed=SEED, start=None, **changes):
     """A run of `SETTINGS`, with changed settings."""
-    return TrainingRun(name, training_settings(**SETTINGS | changes), seed)
+    return TrainingRun(name, training_settings(**SETTINGS | changes), seed, start)
 
 
 def train_model(patches, folder, compute=COMPUTE, device=CPU, defined_by="", **changes):

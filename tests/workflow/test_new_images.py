@@ -67,7 +67,7 @@ def test_new_images_are_restored_once_each(study, monkeypatch):
 def test_a_model_that_is_none_is_refused_before_anything_runs(study):
     study.config["restore"]["model"] = "kare"
     said = run(study, check=False).said
-    assert "restore.model is kare, which is no model of this study (care) and no csbdeep" in said
+    assert "restore.model is kare, expected a csbdeep model folder, or a model of this" in said
     assert "Traceback" not in said
     assert not (study.root / "results/volumes").exists()
 

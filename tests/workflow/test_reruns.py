@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pytest
 import yaml
 from conftest import HERE, ROOT
+from made_up_networks import save_network
 
 # The rules of each stage; what follows a stage runs again with it
 STAGES = {
@@ -120,6 +121,11 @@ CHANGES: dict[str, object] = {
     "training.steps_per_epoch": 8, "training.batch_size": 4, "training.learning_rate": 0.001,
     "training.warmup_steps": 2, "training.schedule": "cosine", "training.plateau_factor": 0.4,
     "training.plateau_patience": 2, "training.plateau_min_delta": 0.1,
+    "training.start_from": Together(
+        "network",
+        {"studies.own.models.mine-care.start_from": None,
+        "studies.theirs.models.theirs-care.start_from": None},
+    ),
     "training.restarts": 0, "training.collapse_steps": 5, "training.split": "tail",
     "training.early_stopping_patience": Together(3, {"studies.batch_size.sample_matched": False}),
     "training.validation_patches": 2, "training.augment": True, "training.precision": "bfloat16",
@@ -171,6 +177,7 @@ def study(tmp_path_factory):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).touch()
     config = yaml.safe_load((HERE / "miniature.yaml").read_text())
+    save_network(folder / "network", axes="ZYXC")
     config["datasets"] |= {"mine": copy.deepcopy(MINE), "fetched": copy.deepcopy(FETCHED)}
     config["datasets"]["theirs"] = copy.deepcopy(THEIRS)
     theirs = {

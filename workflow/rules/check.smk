@@ -73,6 +73,7 @@ rule check:
         tables=expand("results/checks/{dataset}.csv", dataset=datasets_from("pairs")),
         warnings=expand("results/checks/{dataset}.txt", dataset=datasets_from("pairs")),
         leaks=all_leaks_checked(),
+        networks=networks_taken_over(),
     log:
         "logs/check.log",
     conda:

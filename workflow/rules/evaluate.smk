@@ -245,7 +245,7 @@ rule provenance:
         results=["results/scores.csv", *all_tables(), *all_figures()],
         records=expand(
             "results/archives/{dataset}.json",
-            dataset=sorted({*STUDY.tested_datasets, *STUDY.trained_datasets}),
+            dataset=sorted({*STUDY.tested_datasets, *STUDY.patched_datasets}),
         ),
     output:
         record="results/provenance.json",
@@ -261,7 +261,7 @@ rule provenance:
         mem_mb=growing(500),
     params:
         config=STUDY.config,
-        seeds={name: run.seed for name, run in STUDY.runs.items()},
+        seeds={name: run.seed for name, run in STUDY.trainings.items()},
         checksums={
             name: dataset.source.sha256
             for name, dataset in STUDY.datasets.items()

@@ -120,8 +120,8 @@ def patch_settings(wildcards):
 
 
 def models_with_split(wildcards):
-    """Every model that trains on this split of the dataset."""
-    models = STUDY.models_trained_on(wildcards.dataset)
+    """Every model that trains on this split of the dataset, or is calibrated on it."""
+    models = STUDY.models_with_patches_of(wildcards.dataset)
     return [model for model in models if model.training.split_name == wildcards.split]
 
 
@@ -132,12 +132,16 @@ def training_with_split(wildcards):
 
 def batch_sizes(wildcards):
     models = models_with_split(wildcards)
-    return {model.name: model.training.batch_size for model in models}
+    return {
+        model.name: model.training.batch_size
+        for model in models
+        if not model.pretrained
+    }
 
 
 def splits_of(dataset):
     """Every split of the dataset that a model trains on."""
-    models = STUDY.models_trained_on(dataset)
+    models = STUDY.models_with_patches_of(dataset)
     splits = {model.training.split_name for model in models}
     return expand(
         "results/splits/{dataset}/{split}.csv", dataset=dataset, split=sorted(splits)
@@ -149,8 +153,11 @@ def splits_of(dataset):
 
 def training_settings(wildcards):
     """The settings that define a training, and no others: its model's, with the run's own seed."""
-    run = STUDY.runs[wildcards.run]
-    return {**vars(STUDY.models[run.model].training), "seed": run.seed}
+    return {**vars(training_of(wildcards)), "seed": STUDY.runs[wildcards.run].seed}
+
+
+def training_of(wildcards):
+    return STUDY.models[STUDY.runs[wildcards.run].model].training
 
 
 def of_training(pattern):
@@ -163,6 +170,31 @@ def of_training(pattern):
         return pattern.format(dataset=training.trained_on, split=training.split_name)
 
     return path
+
+
+def files_of_network(folder):
+    """The files of a network made elsewhere that define it."""
+    paths = [Path(folder, "config.json"), *sorted(Path(folder).glob("*.h5"))]
+    return list(map(str, paths))
+
+
+def networks_taken_over():
+    """What says that the weights of each network made elsewhere fit it."""
+    runs = [run for run in STUDY.runs if run not in STUDY.trainings]
+    return expand("results/models/{run}/training.json", run=runs)
+
+
+def start_of_training(wildcards):
+    """The files of the network that the training begins with, if it begins with one."""
+    start = training_of(wildcards).start_from
+    if start is None:
+        return []
+    if start not in STUDY.models:
+        return files_of_network(start)
+    run = STUDY.runs_behind(start)[0]
+    return [
+        f"results/models/{run}/{name}" for name in ("config.json", "weights_best.h5")
+    ]
 
 
 def until_replaced(path):
@@ -224,9 +256,9 @@ def factors_of_intervals(wildcards):
 def tuning_dataset(wildcards):
     """The dataset whose patches tune baselines for this one: itself, if a model trains on it."""
     dataset = wildcards.dataset
-    if dataset in STUDY.trained_datasets:
+    if dataset in STUDY.patched_datasets:
         return dataset
-    return next(STUDY.models_tested_on(dataset)).trained_on
+    return next(STUDY.models_tested_on(dataset)).patches_of
 
 
 def of_tuning_dataset(pattern):
@@ -316,12 +348,14 @@ def scored_as(wildcards):
     tested = {"tested_on": wildcards.dataset}
     if method in STUDY.runs:
         run = STUDY.runs[method]
-        columns = {"model": run.model, "seed": run.seed}
+        seed = "" if STUDY.pretrained(run.name) else run.seed
+        columns = {"model": run.model, "seed": seed}
     elif method in STUDY.ensembles:
         columns = {"model": method, "seed": ""}
     else:
         return {"model": "", "seed": "", "trained_on": "", "output": method, **tested}
-    trained_on = STUDY.training_of(columns["model"]).trained_on
+    model = STUDY.ensembles.get(columns["model"], columns["model"])
+    trained_on = STUDY.models[model].trained_on
     return {**columns, "trained_on": trained_on, "output": "network", **tested}
 
 
@@ -420,21 +454,8 @@ def folders_for_new_images():
 
 
 def models_for_new_images(wildcards):
-    """Files of the model folders: those of this study, whose training makes them."""
+    """Files of the model folders, whichever they are."""
     runs = runs_for_new_images()
     names = ["config.json", "weights_best.h5", "training.json"]
-    return expand("results/models/{run}/{name}", run=runs, name=names)
-
-
-def check_model_for_new_images():
-    """Refuse a model that is neither one of this study nor a csbdeep model folder."""
-    model = STUDY.restore.model
-    folder = Path(model).absolute()
-    files = {"config.json": "config.json", "weights": "*.h5"}
-    missing = [name for name, pattern in files.items() if not any(folder.glob(pattern))]
-    if missing and not runs_for_new_images():
-        raise WorkflowError(
-            f"restore.model is {model}, which is no model of this study "
-            f"({', '.join(STUDY.models) or 'which has none'}) and no csbdeep model folder: {folder} "
-            f"has no {' and no '.join(missing)}."
-        )
+    ours = expand("results/models/{run}/{name}", run=runs, name=names)
+    return ours or files_of_network(STUDY.restore.model)

@@ -2,10 +2,6 @@
 # that has no `restore` has no target `restored`.
 
 
-if workflow.is_main_process and STUDY.restore:
-    check_model_for_new_images()
-
-
 rule restore_images:
     """Restore new images with a network, each of them once.
 

@@ -1,4 +1,4 @@
-# Needs: patches and splits. Makes: csbdeep model folders with their history.
+# Needs: patches and splits, or networks made elsewhere. Makes: csbdeep model folders.
 
 
 rule train:
@@ -13,6 +13,7 @@ rule train:
         Y=of_training("results/patches/{dataset}/Y.npy"),
         description=of_training("results/patches/{dataset}/patches.json"),
         split=of_training("results/splits/{dataset}/{split}.csv"),
+        start=start_of_training,
     output:
         config=until_replaced("results/models/{run}/config.json"),
         weights=until_replaced("results/models/{run}/weights_best.h5"),
@@ -22,6 +23,8 @@ rule train:
         "logs/train/{run}.log",
     benchmark:
         "benchmarks/train/{run}.tsv"
+    wildcard_constraints:
+        run=any_of(STUDY.trainings),
     conda:
         "../../envs/care.yaml"
     threads: STUDY.compute.threads
@@ -37,3 +40,30 @@ rule train:
         code=code_version("train.py"),
     script:
         "../scripts/train.py"
+
+
+rule take_over:
+    """Copy a network made elsewhere, once its weights are seen to fit it; before all other jobs."""
+    input:
+        files=lambda wildcards: files_of_network(STUDY.pretrained(wildcards.run)),
+    output:
+        config="results/models/{run}/config.json",
+        weights="results/models/{run}/weights_best.h5",
+        training="results/models/{run}/training.json",
+    log:
+        "logs/take_over/{run}.log",
+    benchmark:
+        "benchmarks/take_over/{run}.tsv"
+    wildcard_constraints:
+        run=any_of(run for run in STUDY.runs if run not in STUDY.trainings),
+    priority: 20
+    conda:
+        "../../envs/care.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+    params:
+        folder=lambda wildcards: STUDY.pretrained(wildcards.run),
+        code=code_version("take_over.py"),
+    script:
+        "../scripts/take_over.py"

@@ -37,7 +37,7 @@ with open_log(snakemake.log[0]), reserve_device(study.device, "check"):
     rate = cache(lambda precision: sustained_rate(precision, device.on_gpu))
     hours = {}
     memory = 0.0
-    for run in study.runs.values():
+    for run in study.trainings.values():
         training = study.models[run.model].training
         if is_trained(TrainingRun(run.name, training, run.seed), Path("results/models", run.name)):
             continue

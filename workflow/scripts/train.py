@@ -13,6 +13,7 @@ with open_log(snakemake.log[0]), reserve_device(device, f"training of {name}"):
         import tensorflow  # noqa: F401
     import pandas as pd
 
+    from denoising.running.checksums import sha256_of
     from denoising.study.training import Compute, Training, TrainingRun
     from denoising.training.batches import PatchPairs
     from denoising.training.checks import check_batch
@@ -20,8 +21,11 @@ with open_log(snakemake.log[0]), reserve_device(device, f"training of {name}"):
     from denoising.training.network import use_device
 
     settings = dict(snakemake.params.model)
-    run = TrainingRun(name, seed=settings.pop("seed"), settings=Training(**settings))
+    start = [Path(file) for file in snakemake.input.start]
+    folder = start[0].parent if start else None
+    run = TrainingRun(name, seed=settings.pop("seed"), settings=Training(**settings), start=folder)
     compute = Compute(**snakemake.params.compute)
+    defined_by = snakemake.params.code + Path(snakemake.input.description).read_text()
     split = pd.read_csv(snakemake.input.split)
     check_batch(name, run.settings.batch_size, split)
     train(
@@ -34,5 +38,5 @@ with open_log(snakemake.log[0]), reserve_device(device, f"training of {name}"):
         ),
         use_device(device, snakemake.threads, compute.memory_growth),
         compute,
-        defined_by=snakemake.params.code + Path(snakemake.input.description).read_text(),
+        defined_by="".join([defined_by, *map(sha256_of, start)]),
     )

@@ -152,6 +152,34 @@ def test_several_networks_give_their_mean_and_their_spread(tmp_path):
     assert_close(open_volume(tmp_path / "out/spread/a.tif"), np.std(each, axis=0, ddof=1))
 
 
+def test_channels_of_a_network_of_several_are_taken_together_and_normalised_by_their_own(tmp_path):
+    model = random_network("YXC", 1, 3, True, channels=2)
+    movie = numbers((3, 2, 32, 36))
+    movie[:, 1] += 5000
+    write(tmp_path / "a.tif", movie, "TCYX")
+    restored = restore_image([Restorer(model, 10**6)], tmp_path / "a.tif", wish(), tmp_path)
+    write_restored(restored, tmp_path / "out", "a", wish())
+    mean, width = (open_volume(tmp_path / f"out{folder}/a.tif") for folder in ("", "/scale"))
+    for frame, one, error in zip(movie, mean, width, strict=True):
+        normalizer = PercentileNormalizer(3, 99.8)
+        expected = model.predict_probabilistic(frame, "CYX", normalizer=normalizer)
+        for channel in range(2):
+            assert_close(one[channel], expected.mean()[channel])
+            assert_close(error[channel], expected.scale()[channel])
+
+
+def test_a_network_that_does_not_fit_the_channels_is_refused(tmp_path):
+    write(tmp_path / "a.tif", numbers((3, 32, 32)), "CYX")
+    two = [Restorer(random_network("YXC", 1, 3, False, channels=2), 10**6)]
+    with pytest.raises(ValueError, match=r"a\.tif: has 3 channels, but the network takes 2"):
+        restore_image(two, tmp_path / "a.tif", wish(), tmp_path)
+    restored = restore_image(two, tmp_path / "a.tif", wish(channels=(0, 2)), tmp_path)
+    assert restored.mean.shape == (2, 32, 32)
+    two[0].config.n_channel_out = 1
+    with pytest.raises(ValueError, match=r"a\.tif: the network takes 2 channels and gives 1"):
+        restore_image(two, tmp_path / "a.tif", wish(), tmp_path)
+
+
 def test_percentiles_of_the_wish_count(tmp_path, flat_model):
     image = np.zeros((32, 32), np.uint16)
     image[:1, :2] = 900  # sparse: constant up to its percentile 99.8
@@ -231,10 +259,3 @@ def test_saturation_and_what_training_has_not_seen_are_remarked(tmp_path, flat_m
     assert "along Y" not in row["remarks"]
     record = json.loads((tmp_path / "out/quicklooks/a.json").read_text())
     assert record["row"]["remarks"] == row["remarks"]
-
-
-def test_a_network_of_several_channels_is_refused(tmp_path):
-    write(tmp_path / "a.tif", numbers((2, 32, 32)), "CYX")
-    restorers = [Restorer(random_network("YXC", 1, 3, False, channels=2), 10**6)]
-    with pytest.raises(ValueError, match=r"a\.tif: the network takes 2 channels at once"):
-        restore_image(restorers, tmp_path / "a.tif", wish(), tmp_path)

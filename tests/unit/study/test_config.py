@@ -9,6 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+from made_up_networks import save_network
 
 from denoising.study.config import resolve
 from denoising.study.datasets import SOURCES
@@ -217,7 +218,7 @@ def test_published_models_have_the_published_values(published):
 def test_published_models_have_the_rest_in_common(published):
     common = {
         "width": 32, "depth": 2, "kernel": 3, "residual": True, "last_activation": "linear",
-        "initial_weights": "csbdeep",
+        "initial_weights": "csbdeep", "start_from": None,
         "loss": "laplace", "scale_weight": 0, "learning_rate": 4e-4, "warmup_steps": 0,
         "schedule": "plateau", "plateau_factor": 0.5, "plateau_patience": 10,
         "plateau_min_delta": 0, "early_stopping_patience": None, "restarts": 0,
@@ -353,7 +354,7 @@ def test_third_organism(schema):
     study = resolve(config, schema)
     assert study.datasets["zebrafish"].condition_names == ["dim", "dimmer"]
     assert list(study.models["zebrafish-100"].tested_on) == ["planaria", "tribolium", "zebrafish"]
-    assert [model.name for model in study.models_trained_on("zebrafish")] == ["zebrafish-100"]
+    assert [model.name for model in study.models_with_patches_of("zebrafish")] == ["zebrafish-100"]
 
 
 def test_further_batch_size_takes_its_place_in_the_sweep(schema):
@@ -371,20 +372,22 @@ def test_further_batch_size_takes_its_place_in_the_sweep(schema):
     assert study.models["planaria-batch20-matched"].training.steps_per_epoch == 320
 
 
-def test_home_and_variables_in_paths_are_expanded(config, schema, monkeypatch):
+def test_home_and_variables_in_paths_are_expanded(config, schema, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", "/home/me")
     monkeypatch.setenv("RAW", "/data/raw")
+    monkeypatch.setenv("TMP_MODELS", str(tmp_path))
+    save_network(tmp_path / "care")
     change(
         config,
         {
             "datasets.own.pairs": {"low": "~/low/*.tif", "high": "${RAW}/$DAY/*.tif", "axes": "YX"},
             "datasets.worms.archive.path": "$RAW/worms.tar.gz",
-            "restore": {"images": ["~/new"], "model": "$RAW/model", "output": "~/out"},
+            "restore": {"images": ["~/new"], "model": "$TMP_MODELS/care", "output": "~/out"},
         },
     )
     study = resolve(config, schema)
     assert study.restore.images == ("/home/me/new",)
-    assert (study.restore.model, study.restore.output) == ("/data/raw/model", "/home/me/out")
+    assert (study.restore.model, study.restore.output) == (f"{tmp_path}/care", "/home/me/out")
     datasets = study.datasets
     assert datasets["own"].source.low == "/home/me/low/*.tif"
     assert datasets["own"].source.high == "/data/raw/$DAY/*.tif"  # a name may have a $
@@ -738,7 +741,7 @@ def test_models_are_tested_where_they_were_trained_by_default(config, schema):
         "worms-4": ["worms"],
     }  # fmt: skip
     assert not study.is_cross_tested
-    assert [model.name for model in study.models_trained_on("worms")] == [
+    assert [model.name for model in study.models_with_patches_of("worms")] == [
         "worms",
         "worms-32",
         "worms-4",

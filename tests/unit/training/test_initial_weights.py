@@ -1,11 +1,12 @@
-"""A network may begin as the identity: it then returns its input, with the scale it is given."""
+"""A network may begin as the identity, which returns its input, or as another network."""
 
 import numpy as np
 import pytest
 from csbdeep.models import CARE
 from made_up import training_settings
-from made_up_training import IGNORED_WARNINGS, train_model
+from made_up_training import IGNORED_WARNINGS, best_weights, described, train_model
 
+from denoising.running.checksums import sha256_of
 from denoising.training.initial_weights import begin_as_identity
 from denoising.training.network import care_config
 
@@ -50,3 +51,17 @@ def test_the_first_loss_is_the_inputs_own(patches, tmp_path, untraced):
 def test_a_training_leaves_the_identity(patches, tmp_path, untraced):
     history = train_model(patches, tmp_path / "m", initial_weights="identity", epochs=3)
     assert history["val_mae"].is_monotonic_decreasing
+
+
+def test_a_training_starts_from_the_weights_of_another_and_says_so(patches, tmp_path, untraced):
+    """It is not restarted: it has no other weights to begin with."""
+    train_model(patches, tmp_path / "first", epochs=1)
+    still = {"learning_rate": 1e-30, "collapse_steps": 2, "restarts": 2, "epochs": 2}
+    train_model(patches, tmp_path / "next", start=tmp_path / "first", start_from="first", **still)
+    for before, after in zip(
+        best_weights(tmp_path / "first"), best_weights(tmp_path / "next"), strict=True
+    ):
+        np.testing.assert_array_equal(after, before)
+    told = described(tmp_path / "next")
+    assert told["settings"]["start_from"] == "first"
+    assert told["start_sha256"] == [sha256_of(tmp_path / "first/weights_best.h5")]

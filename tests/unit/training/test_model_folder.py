@@ -8,6 +8,9 @@ import pytest
 from csbdeep.models import CARE
 from made_up_training import CPU, IGNORED_WARNINGS, VALIDATION, best_weights
 
+from denoising.training.model_folder import take_over
+from denoising.training.network import load_model
+
 pytestmark = IGNORED_WARNINGS
 
 
@@ -52,3 +55,25 @@ def test_stock_csbdeep_opens_the_folder_and_restores(worm, patches):
         3,
         "YXC",
     )
+
+
+def test_a_network_made_elsewhere_is_taken_over_whole_and_sealed(worm, tmp_path):
+    take_over(worm, tmp_path / "theirs")
+    for one, other in zip(best_weights(worm), best_weights(tmp_path / "theirs"), strict=True):
+        np.testing.assert_array_equal(one, other)
+    told = json.loads((tmp_path / "theirs/training.json").read_text())
+    assert told["pretrained"] == str(worm)
+    assert told["seen"] == json.loads((worm / "training.json").read_text())["seen"]
+    (tmp_path / "theirs/config.json").write_text("{}")
+    with pytest.raises(ValueError, match="is not the file that the training wrote"):
+        load_model(tmp_path / "theirs")
+
+
+def test_weights_that_are_not_finite_are_not_taken_over(worm, tmp_path):
+    network = load_model(worm).keras_model
+    network.set_weights([weights * np.nan for weights in network.get_weights()])
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd/config.json").write_bytes((worm / "config.json").read_bytes())
+    network.save_weights(str(tmp_path / "odd/weights_best.h5"))
+    with pytest.raises(ValueError, match="odd: holds weights that are not finite"):
+        take_over(tmp_path / "odd", tmp_path / "theirs")

@@ -160,6 +160,21 @@ def test_a_folder_without_weights_is_refused(tmp_path):
         load_model(tmp_path / "worm")
 
 
+def test_weights_of_another_network_are_refused_in_one_sentence(tmp_path):
+    for name, width in (("thin", 2), ("wide", 4)):
+        config = care_config(training_settings(width=width, depth=1), "YX")
+        network = CARE(config, name=name, basedir=str(tmp_path)).keras_model
+        network.save_weights(str(tmp_path / name / "weights_best.h5"))
+    (tmp_path / "thin/weights_best.h5").write_bytes(
+        (tmp_path / "wide/weights_best.h5").read_bytes()
+    )
+    with pytest.raises(ValueError, match="thin: the weights do not fit the network that config"):
+        load_model(tmp_path / "thin")
+    (tmp_path / "thin/weights_best.h5").write_bytes(b"no such format")
+    with pytest.raises(ValueError, match="thin: the weights do not fit .* or are damaged"):
+        load_model(tmp_path / "thin")
+
+
 # Device
 
 

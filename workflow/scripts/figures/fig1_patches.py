@@ -34,7 +34,7 @@ def draw_part(ax, dataset, examples, part):
 with style.drawing(snakemake) as study:
     blocks = [np.load(path) for path in snakemake.input.examples]
     figure, axes = style.panels_of(len(blocks), len(PARTS), 54.0)
-    for places, name, block in zip(axes, study.trained_datasets, blocks, strict=True):
+    for places, name, block in zip(axes, study.patched_datasets, blocks, strict=True):
         for ax, part in zip(places, PARTS, strict=True):
             draw_part(ax, study.datasets[name], block, part)
     note = "Middle planes. All patches of a dataset are on the grey scale of its ground truth."

@@ -6,6 +6,7 @@ from denoising.evaluation.moments import nrmse, scale_to
 from denoising.evaluation.protocols import TRUTH_PERCENTILES
 from denoising.report import image_panels as images
 from denoising.report import style
+from denoising.study.networks import trained_on_label
 
 TALLEST = 225.0  # mm
 
@@ -23,12 +24,14 @@ def draw_panel(ax, image, truth, name, window):
 def draw_dataset(axes, dataset, examples):
     """The sections of one dataset: conditions down, methods across."""
     run = study.runs[study.example_run(dataset.name)]
-    trained_on = study.datasets[study.models[run.model].trained_on].label
     columns = {"input": "input"}
     if "baseline" in examples:
         label = str(examples["baseline_label"]).replace(", ", ",\n")
         columns["baseline"] = f"best on validation patches:\n{label}"
-    columns |= {"restored": f"network trained on\n{trained_on}", "truth": "ground truth"}
+    columns |= {
+        "restored": f"network trained\n{trained_on_label(run.model, study)}",
+        "truth": "ground truth",
+    }
     window = images.window_of(examples["truth"].mean(axis=0))
     for places, (name, title) in zip(axes.T, columns.items(), strict=True):
         places[0].set_title(title)

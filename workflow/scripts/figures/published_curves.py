@@ -41,7 +41,7 @@ BEHIND = {"facecolor": "white", "edgecolor": "none", "pad": 0.4, "alpha": 0.8}
 
 def our_histories():
     """Losses of our runs on the same images, by run; none if the study only reads records."""
-    runs = [run for run in study.runs if real_organism(run)]
+    runs = [run for run in study.trainings if real_organism(run)]
     paths = getattr(snakemake.input, "histories", [])
     histories = {}
     for run, path in zip(runs, paths, strict=bool(paths)):

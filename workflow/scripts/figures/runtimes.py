@@ -35,7 +35,7 @@ def draw_lines(ax, groups):
 
 
 with style.drawing(snakemake) as study:
-    histories = dict(zip(study.runs, snakemake.input.histories, strict=True))
+    histories = dict(zip(study.trainings, snakemake.input.histories, strict=True))
     published = published_runtimes(read_tidy(snakemake.input.published), study)
     tables = {"this study": our_runtimes(histories, study), "published": published}
     tables = {title: rows for title, rows in tables.items() if len(rows)}

@@ -14,6 +14,7 @@ from denoising.report.markdown import (
 )
 from denoising.report.score_tables import SETTINGS
 from denoising.running.logs import open_log
+from denoising.study.networks import ARCHITECTURE, COURSE
 
 # CARE paper, supplementary table 3; 2019 study, section 4.3; csbdeep's defaults. The same for all.
 PUBLISHED = {
@@ -50,6 +51,9 @@ with open_log(snakemake.log[0]):
             "samples": model.training.patches_seen,
             "seeds": ", ".join(map(str, model.seeds)),
         }
+        if model.pretrained:
+            told = {name: settings[name] for name in (*ARCHITECTURE, *COURSE, "loss")}
+            settings = dict.fromkeys(settings) | told | {"trained_on": model.trained_on}
         is_published = model.name in published.index
         published_settings = PUBLISHED | dict(published.loc[model.name]) if is_published else {}
         row = {"model": model.name}

@@ -50,7 +50,7 @@ def line_row(group: pd.DataFrame, published: pd.DataFrame) -> dict:
 with open_log(snakemake.log[0]):
     study = snakemake.params.study
     published = published_runtimes(read_tidy(snakemake.input.published), study)
-    histories = dict(zip(study.runs, snakemake.input.histories, strict=True))
+    histories = dict(zip(study.trainings, snakemake.input.histories, strict=True))
     groups = line_groups(published) + line_groups(our_runtimes(histories, study))
     rows = [line_row(group, published) for group in groups]
     table = whole(pd.DataFrame(rows, columns=COLUMNS))

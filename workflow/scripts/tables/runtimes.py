@@ -22,8 +22,8 @@ log = logging.getLogger("progress")  # it writes to the console too
 with open_log(snakemake.log[0]):
     study = snakemake.params.study
     published = published_runtimes(read_tidy(snakemake.input.published), study)
-    histories = dict(zip(study.runs, snakemake.input.histories, strict=True))
-    executions = read_executions(dict(zip(study.runs, snakemake.input.trainings, strict=True)))
+    histories = dict(zip(study.trainings, snakemake.input.histories, strict=True))
+    executions = read_executions(dict(zip(study.trainings, snakemake.input.trainings, strict=True)))
     ours = our_runtimes(histories, study).join(executions.reset_index(drop=True))
     mixed = mixed_sweeps(executions, study)
     for sentence in mixed:

@@ -48,7 +48,7 @@ def read_calibration(paths: Mapping[tuple[str, str], str | Path], study: Study) 
             table.assign(
                 model=name,
                 seed=str(run.seed) if run else "",
-                trained_on=study.training_of(name).trained_on,
+                trained_on=study.models[study.ensembles.get(name, name)].trained_on,
                 tested_on=dataset,
                 stratum="",
                 output="network",
@@ -125,6 +125,6 @@ def own_calibration_means(calibration: pd.DataFrame, study: Study) -> pd.DataFra
     means = calibration_means(calibration)
     compared = means[means["model"].isin(study.with_ensembles(study.compared_models))]
     means = means if compared.empty else compared
-    trained_on = means["model"].map(lambda name: study.training_of(name).trained_on)
-    own = means[means["tested_on"] == trained_on]
+    patches_of = means["model"].map(lambda name: study.training_of(name).trained_on)
+    own = means[means["tested_on"] == patches_of]
     return means if own.empty else own

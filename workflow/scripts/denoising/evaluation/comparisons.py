@@ -16,7 +16,7 @@ def comparison_pairs(study: Study) -> list[tuple[str, str]]:
     """Pairs of method and reference.
 
     Models are compared with the input and baselines, with models that the same comparison trains on
-    another dataset, and those of a sweep with its base; ensembles with their model.
+    another dataset or elsewhere, and those of a sweep with its base; ensembles with their model.
     """
     models = study.models
     pairs: list[tuple[str, str]] = [
@@ -28,7 +28,8 @@ def comparison_pairs(study: Study) -> list[tuple[str, str]]:
         pairs += [(model, base) for model in swept if base and model != base]
     for comparison in study.comparisons.values():
         for first, second in itertools.combinations(comparison.models, 2):
-            if models[first].trained_on != models[second].trained_on:
+            is_same = models[first].trained_on == models[second].trained_on
+            if not is_same or models[first].pretrained:
                 pairs.append((second, first))
     return list(dict.fromkeys([*pairs, *study.ensembles.items()]))
 
@@ -43,7 +44,8 @@ def training_questions(study: Study) -> dict[str, dict[str, str]]:
         "batch size 4".
     """
     swept = {name for sweep in study.sweeps.values() for name in sweep.all_models}
-    others = [name for name in study.models if name in study.compared_models or name not in swept]
+    trained = [name for name, model in study.models.items() if not model.pretrained]
+    others = [name for name in trained if name in study.compared_models or name not in swept]
     questions = {}
     for dataset in dict.fromkeys(study.models[name].trained_on for name in others):
         models = [name for name in others if study.models[name].trained_on == dataset]

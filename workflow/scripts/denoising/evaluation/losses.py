@@ -14,7 +14,7 @@ def read_losses(histories: Iterable[str | Path], study: Study) -> pd.DataFrame:
     Parameters
     ----------
     histories : iterable of path
-        The `history.csv` of each of the study's runs, in their order.
+        The `history.csv` of each of the study's trainings, in their order.
 
     Returns
     -------
@@ -23,7 +23,7 @@ def read_losses(histories: Iterable[str | Path], study: Study) -> pd.DataFrame:
         the run's lowest, so that the weights of this epoch are kept.
     """
     tables = []
-    for run, path in zip(study.runs.values(), histories, strict=True):
+    for run, path in zip(study.trainings.values(), histories, strict=True):
         history = pd.read_csv(path)
         is_kept = history.index == history["val_loss"].idxmin()
         tables.append(history.assign(run=run.name, model=run.model, is_kept=is_kept))

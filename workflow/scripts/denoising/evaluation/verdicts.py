@@ -15,6 +15,7 @@ from denoising.evaluation.leads import leads, over_filters, smallest_leads
 from denoising.study.baselines import BASELINES
 from denoising.study.metrics import METRICS
 from denoising.study.names import INPUT
+from denoising.study.networks import trained_on_label
 from denoising.study.study import Study
 
 COLUMNS = (
@@ -153,7 +154,6 @@ def _finding(row: dict, study: Study) -> str:
 
 def _remedy(row: dict, study: Study, own: str) -> str:
     """The advice: `own` for a network that was trained on the organism that it is tested on."""
-    trained_on = study.training_of(row["method"]).trained_on
-    if trained_on == row["tested_on"]:
-        return own
-    return f"it was trained on {study.datasets[trained_on].label}"
+    label = trained_on_label(row["method"], study)
+    own_label = f"on {study.datasets[row['tested_on']].label}"
+    return own if label == own_label else f"it was trained {label}"

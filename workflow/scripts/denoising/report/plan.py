@@ -92,8 +92,10 @@ def _first(names: list[str]) -> str:
 
 
 def _trainings(study: Study, needs: Needs) -> str:
-    total = len(study.runs)
+    total = len(study.trainings)
     left = len(needs.hours)
+    if not total:
+        return "Models: none to train."
     if not left:
         return f"Models: all {total} trainings are done."
     done = f", {total - left} are done" if total > left else ""

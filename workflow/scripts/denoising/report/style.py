@@ -21,7 +21,8 @@ from matplotlib.lines import Line2D
 
 from denoising.running import logs
 from denoising.study.baselines import BASELINES
-from denoising.study.names import INPUT
+from denoising.study.names import ELSEWHERE, INPUT
+from denoising.study.networks import trained_on_label
 from denoising.study.study import Study
 
 MM = 1 / 25.4
@@ -35,6 +36,7 @@ GRID = "0.92"
 COLOURS = [*sns.color_palette("colorblind"), "#332288", "#661100", "#999933"]
 COLOURS = [colour for i, colour in enumerate(COLOURS) if i not in (6, 8)]
 MARKERS = ("o", "s", "^", "P")
+ELSEWHERE_MARKER = "*"
 ENSEMBLE_MARKER = "X"
 PRINT = {name: 0.58 * size for name, size in sns.plotting_context("notebook").items()}
 AXES = {"axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False}
@@ -67,7 +69,10 @@ def looks(study: Study) -> dict[str, dict[str, Any]]:
     """Colour and marker of every model, ensemble and baseline, and of the input, by name."""
     markers = {name: baseline.marker for name, baseline in BASELINES.items()} | {INPUT: "D"}
     of_dataset = dict(zip(study.datasets, itertools.cycle(MARKERS), strict=False))
-    markers |= {name: of_dataset[model.trained_on] for name, model in study.models.items()}
+    markers |= {
+        name: of_dataset.get(model.trained_on, ELSEWHERE_MARKER)
+        for name, model in study.models.items()
+    }
     markers |= dict.fromkeys(study.ensembles, ENSEMBLE_MARKER)
     return {name: {"color": c, "marker": markers[name]} for name, c in palette(study).items()}
 
@@ -76,9 +81,10 @@ def model_label(name: str, study: Study) -> str:
     """A method for a legend; a network by what it was trained on, and for how long."""
     if name not in study.models and name not in study.ensembles:
         return BASELINES[name].label if name in BASELINES else name
-    training = study.training_of(name)
+    if name in study.models and study.models[name].pretrained:
+        return f"{name}, trained {ELSEWHERE}"
     kind = "ensemble trained" if name in study.ensembles else "trained"
-    return f"{kind} on {study.datasets[training.trained_on].label}, {training.epochs} epochs"
+    return f"{kind} {trained_on_label(name, study)}, {study.training_of(name).epochs} epochs"
 
 
 def entry(label: str, **look: Any) -> Line2D:

@@ -1,7 +1,8 @@
 """An image of any axes as images that a network takes one by one: frames, channels, planes.
 
 A network of Z, Y and X takes each time and each channel of a TZCYX file as an image of its own,
-with percentiles of its own; a network of Y and X takes each plane.
+with percentiles of its own; a network of Y and X takes each plane. A network of several channels
+takes those of a time together; each channel still has percentiles of its own.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ import numpy as np
 
 from denoising.images.headers import UNNAMED, Header
 
+Place = tuple[int | slice, ...]
 ORDER = "TZCYX"  # of axes in files that ImageJ reads
 
 
@@ -26,15 +28,18 @@ class Frames:
         The network's axes, in its order.
     channels : sequence of int or None
         The channels that are restored; None for all.
+    takes_channels : bool
+        Whether the network takes all channels together.
     """
 
     axes: str
     spatial: str
     channels: Sequence[int] | None = None
+    takes_channels: bool = False
 
     @property
     def alone(self) -> str:
-        """Axes along which every image is restored on its own."""
+        """Axes along which every image has percentiles of its own."""
         return "".join(axis for axis in self.axes if axis not in self.spatial)
 
     @property
@@ -54,16 +59,33 @@ class Frames:
         channels = slice(first, stop, int(step[0]) if len(step) else 1)
         return view[(slice(None),) * self.order.index("C") + (channels,)]
 
-    def places(self, shape: Sequence[int]) -> Iterator[tuple[int | slice, ...]]:
+    def places(self, shape: Sequence[int]) -> Iterator[Place]:
         """Where each image lies in a view of this shape, with axes in `order`."""
-        lengths = [size for axis, size in zip(self.order, shape, strict=True) if axis in self.alone]
+        return self._along(self.alone, shape)
+
+    @property
+    def taken_axes(self) -> str:
+        """Axes of what the network takes at once."""
+        axes = self.spatial + ("C" if self.takes_channels else "")
+        return "".join(axis for axis in self.order if axis in axes)
+
+    def taken(self, shape: Sequence[int]) -> Iterator[Place]:
+        """Where what the network takes at once lies: an image, or those of all channels."""
+        return self._along("".join(a for a in self.alone if a not in self.taken_axes), shape)
+
+    def _along(self, axes: str, shape: Sequence[int]) -> Iterator[Place]:
+        lengths = [size for axis, size in zip(self.order, shape, strict=True) if axis in axes]
         for index in np.ndindex(*lengths):
             numbers = iter(index)
-            yield tuple(next(numbers) if axis in self.alone else slice(None) for axis in self.order)
+            yield tuple(next(numbers) if axis in axes else slice(None) for axis in self.order)
 
 
 def frames_of(
-    header: Header, spatial: str, axes: str | None, channels: Sequence[int] | None
+    header: Header,
+    spatial: str,
+    axes: str | None,
+    channels: Sequence[int] | None,
+    taken: int = 1,
 ) -> Frames:
     """How a network of the axes `spatial` takes an image.
 
@@ -74,11 +96,14 @@ def frames_of(
     axes : str or None
         The image's axes, if its file does not tell them rightly.
     channels : sequence of int or None
+    taken : int
+        Channels that the network takes together.
 
     Raises
     ------
     ValueError
-        If axes are missing, unknown or in a number other than the image's.
+        If axes are missing, unknown or in a number other than the image's, or channels are not
+        those that the network takes.
     """
     axes = _named(header, spatial, axes)
     missing = [axis for axis in spatial if axis not in axes]
@@ -94,7 +119,14 @@ def frames_of(
                 f"has {count} channels, but restore.channels asks for {list(channels)}, which count"
                 " from 0."
             )
-    return Frames(axes, "".join(axis for axis in ORDER if axis in spatial), channels)
+    count = header.shape[axes.index("C")] if "C" in axes else 1
+    if taken > 1 and len(channels or range(count)) != taken:
+        raise ValueError(
+            f"has {count} channels, but the network takes {taken} together; name the axes of your "
+            "files in restore.axes, or as many channels in restore.channels."
+        )
+    ordered = "".join(axis for axis in ORDER if axis in spatial)
+    return Frames(axes, ordered, channels, takes_channels=taken > 1)
 
 
 def _named(header: Header, spatial: str, axes: str | None) -> str:

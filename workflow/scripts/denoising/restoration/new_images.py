@@ -15,7 +15,7 @@ from denoising.images.files import Storage, find_image, map_image, write
 from denoising.images.headers import Header, Normalisation
 from denoising.images.percentiles import blocks, limits
 from denoising.images.slabs import scratch_array
-from denoising.restoration.frames import Frames, frames_of
+from denoising.restoration.frames import Frames, Place, frames_of
 from denoising.restoration.restorer import Restorer
 from denoising.study.names import SCALES, SPREADS
 
@@ -63,7 +63,7 @@ class Restored:
     header: Header
 
     @property
-    def middle(self) -> tuple[int | slice, ...]:
+    def middle(self) -> Place:
         """The place of the middle frame."""
         places = list(self.frames.places(self.mean.shape))
         return places[len(places) // 2]
@@ -89,15 +89,12 @@ def restore_image(restorers: Sequence[Restorer], path: Path, wish: Wish, scratch
     """
     image, header = map_image(path, scratch)
     try:
-        if restorers[0].config.n_channel_in > 1:
-            raise ValueError(
-                f"the network takes {restorers[0].config.n_channel_in} channels at once, expected "
-                "one; use a network of one channel."
-            )
-        frames = frames_of(header, restorers[0].axes, wish.axes, wish.channels)
+        frames = frames_of(
+            header, restorers[0].axes, wish.axes, wish.channels, _channels(restorers[0])
+        )
         source = frames.chosen(image)
         places = list(frames.places(source.shape))
-        norms = [_normalisation(source[place], wish.percentiles) for place in places]
+        norms = [Normalisation(*limits(source[place], *wish.percentiles)) for place in places]
         whole = Normalisation(
             min(n.low for n in norms), max(n.high for n in norms), is_applied=True
         )
@@ -105,12 +102,17 @@ def restore_image(restorers: Sequence[Restorer], path: Path, wish: Wish, scratch
         is_scale = len(restorers) == 1 and restorers[0].probabilistic
         has_error = is_scale or len(restorers) > 1
         error = scratch_array(scratch, source.shape, np.float32) if has_error else None
-        one = scratch_array(scratch, source[places[0]].shape, np.float32)
+        taken = list(frames.taken(source.shape))
+        given, bounds = source, [(norm.low, norm.high) for norm in norms]
+        if frames.takes_channels:
+            given = _normalised(source, places, norms, scratch)
+            bounds = [(0.0, 1.0)] * len(taken)
+        one = scratch_array(scratch, source[taken[0]].shape, np.float32)
+        for place, of_place in zip(taken, bounds, strict=True):
+            outputs = (mean[place], None if error is None else error[place], one)
+            _restore_frame(restorers, given[place], frames.taken_axes, outputs, of_place)
         for place, norm in zip(places, norms, strict=True):
-            part = None if error is None else error[place]
-            outputs = (mean[place], part, one)
-            _restore_frame(restorers, source[place], frames.spatial, outputs, norm)
-            _renormalise(mean[place], part, norm, whole)
+            _renormalise(mean[place], None if error is None else error[place], norm, whole)
     except ValueError as problem:
         raise ValueError(f"{path}: {problem}") from None
     return Restored(source, mean, error, is_scale, whole, norms, frames, header)
@@ -132,8 +134,27 @@ def write_restored(restored: Restored, folder: Path, name: str, wish: Wish) -> P
     return find_image(folder / f"{name}.tif")
 
 
-def _normalisation(frame: np.ndarray, percentiles: tuple[float, float]) -> Normalisation:
-    return Normalisation(*limits(frame, *percentiles))
+def _channels(restorer: Restorer) -> int:
+    """Channels that the network takes, which are those it gives."""
+    taken, given = restorer.config.n_channel_in, restorer.config.n_channel_out
+    if taken != given:
+        raise ValueError(
+            f"the network takes {taken} channels and gives {given}, so that its result has no "
+            "units; use a network that gives as many as it takes."
+        )
+    return taken
+
+
+def _normalised(
+    source: np.ndarray, places: Sequence[Place], norms: Sequence[Normalisation], scratch: Path
+) -> np.ndarray:
+    """The image with each channel normalised by percentiles of its own, as csbdeep does it."""
+    normalised = scratch_array(scratch, source.shape, np.float32)
+    for place, norm in zip(places, norms, strict=True):
+        channel, values = source[place], normalised[place]
+        for block in blocks(channel):
+            values[block] = norm.apply(channel[block])
+    return normalised
 
 
 def _restore_frame(
@@ -141,14 +162,13 @@ def _restore_frame(
     frame: np.ndarray,
     axes: str,
     outputs: tuple[np.ndarray, np.ndarray | None, np.ndarray],
-    norm: Normalisation,
+    bounds: tuple[float, float],
 ) -> None:
     """Write the mean of the networks and their spread, or one network's mean and scale.
 
     The third of the `outputs` is room for the restoration by one of several networks.
     """
     mean, error, one = outputs
-    bounds = (norm.low, norm.high)
     if len(restorers) == 1:
         restorers[0].restore(frame, axes, mean, error, bounds)
         return

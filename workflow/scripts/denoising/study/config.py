@@ -1,6 +1,7 @@
 """From a config to the study that it describes: validated, with defaults, every model resolved."""
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 from denoising.study.baselines import BASELINES
@@ -8,10 +9,11 @@ from denoising.study.datasets import check_percentiles, resolve_dataset
 from denoising.study.layouts import LAYOUTS
 from denoising.study.metrics import PROTOCOLS
 from denoising.study.models import check_model, check_run_names, check_sweep, resolve_models
+from denoising.study.networks import read_network
 from denoising.study.paths import expanded
 from denoising.study.products import figures, tables
 from denoising.study.restoration import NewImages, Restoration
-from denoising.study.study import Study
+from denoising.study.study import Model, Study
 from denoising.study.training import Compute
 from denoising.study.validation import StudyError, fill_in
 
@@ -40,7 +42,7 @@ def resolve(config: dict[str, Any], schema: dict[str, Any]) -> Study:
     datasets = {name: resolve_dataset(name, entry) for name, entry in config["datasets"].items()}
     resolved = resolve_models(config, schema)
     for model in resolved.models.values():
-        check_model(model, datasets)
+        check_model(model, resolved.models, datasets)
     for sweep in resolved.sweeps.values():
         check_sweep(sweep, resolved.models)
     check_run_names(resolved.models)
@@ -61,7 +63,7 @@ def resolve(config: dict[str, Any], schema: dict[str, Any]) -> Study:
         device=config["device"],
         compute=Compute(**config["compute"]),
         restoration=Restoration(**config["restoration"]),
-        restore=_new_images(config["restore"]),
+        restore=_new_images(config["restore"], resolved.models),
         tensorboard=config["tensorboard"],
         config=config,
     )
@@ -69,12 +71,16 @@ def resolve(config: dict[str, Any], schema: dict[str, Any]) -> Study:
     return study
 
 
-def _new_images(entry: dict[str, Any] | None) -> NewImages | None:
+def _new_images(entry: dict[str, Any] | None, models: Mapping[str, Model]) -> NewImages | None:
     if entry is None:
         return None
     check_percentiles("restore.percentiles", entry["percentiles"])
     lists = {key: tuple(value) for key, value in entry.items() if isinstance(value, list)}
     paths = {key: expanded(entry[key]) for key in ("model", "output")}
+    methods = [name for model in models.values() for name in (model.name, *model.methods)]
+    if entry["model"] not in methods:
+        ours = f"a model of this study ({', '.join(models) or 'which has none'})"
+        read_network("restore.model", paths["model"], ours)
     images = tuple(map(expanded, entry["images"]))
     return NewImages(**entry | lists | paths | {"images": images})
 

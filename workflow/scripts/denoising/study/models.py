@@ -6,6 +6,8 @@ from numbers import Real
 from typing import Any
 
 from denoising.study.baselines import RESERVED
+from denoising.study.networks import check_axes, check_start, pretrained_model
+from denoising.study.paths import expanded
 from denoising.study.sources import Simulation
 from denoising.study.study import Comparison, Dataset, Model, Sweep
 from denoising.study.training import Training
@@ -53,6 +55,7 @@ def resolve_models(config: dict[str, Any], schema: dict[str, Any]) -> Models:
 
 
 def _add_models(name: str, entry: dict[str, Any], resolved: Models) -> None:
+    config = resolved.config
     key = f"studies.{name}"
     base = _base_settings(key, entry["base"], resolved)
     for model, differences in entry["models"].items():
@@ -61,9 +64,12 @@ def _add_models(name: str, entry: dict[str, Any], resolved: Models) -> None:
                 f"{key}.models.{model}: the name is taken, by another study's model or by "
                 f"{', '.join(RESERVED)}."
             )
+        if differences and "pretrained" in differences:
+            resolved.models[model] = pretrained_model(f"{key}.models.{model}", entry, config)
+            continue
         own = checked_settings(f"{key}.models.{model}", differences or {}, resolved.schema)
         settings = {**base, **own}
-        seeds = settings.pop("seeds") or [resolved.config["seed"]]
+        seeds = settings.pop("seeds") or [config["seed"]]
         if settings["trained_on"] is None:
             raise StudyError(
                 f"{key}.models.{model}: trained_on is missing; give it here, in the base or in "
@@ -72,6 +78,9 @@ def _add_models(name: str, entry: dict[str, Any], resolved: Models) -> None:
         tested_on = entry["tested_on"] or [settings["trained_on"]]
         if len(set(tested_on)) < len(tested_on):
             raise StudyError(f"{key}.tested_on is {tested_on}, expected each dataset once.")
+        if settings["start_from"] is not None:
+            settings["start_from"] = expanded(settings["start_from"])
+            check_start(f"{key}.models.{model}.start_from", settings, resolved.models)
         resolved.models[model] = Model(model, Training(**settings), tuple(seeds), tuple(tested_on))
 
 
@@ -79,9 +88,12 @@ def _base_settings(key: str, base: str | None, resolved: Models) -> dict[str, An
     """Settings, with seeds, from which the models of a study start."""
     if base is None:
         return resolved.config["training"]
-    if base not in resolved.models:
-        earlier = ", ".join(resolved.models) or "there is none"
-        raise StudyError(f"{key}.base is {base}, expected a model of an earlier study: {earlier}.")
+    trained = [name for name, model in resolved.models.items() if not model.pretrained]
+    if base not in trained:
+        earlier = ", ".join(trained) or "there is none"
+        raise StudyError(
+            f"{key}.base is {base}, expected a model that an earlier study trains: {earlier}."
+        )
     model = resolved.models[base]
     return {**vars(model.training), "seeds": model.seeds}
 
@@ -199,7 +211,7 @@ def _check_matchable(key: str, model: Model, base: Model, varies: str) -> None:
         )
 
 
-def check_model(model: Model, datasets: Mapping[str, Dataset]) -> None:
+def check_model(model: Model, models: Mapping[str, Model], datasets: Mapping[str, Dataset]) -> None:
     """Hold a model against the datasets that it is trained and tested on.
 
     Raises
@@ -208,16 +220,20 @@ def check_model(model: Model, datasets: Mapping[str, Dataset]) -> None:
         If a dataset does not exist, a patch does not fit the network, axes differ, or settings of
         the training exclude one another.
     """
-    named = [("trained_on", model.trained_on), *(("tested_on", d) for d in model.tested_on)]
+    named = [("tested_on", dataset) for dataset in model.tested_on]
+    if not model.pretrained:
+        named = [("trained_on", model.trained_on), *named]
     for key, dataset in named:
         if dataset not in datasets:
             raise StudyError(
                 f"model {model.name}: {key} is {dataset}, which is none of the datasets: "
                 f"{', '.join(datasets) or 'there are none'}."
             )
-    _check_training(model)
-    trained_on = datasets[model.trained_on]
-    _check_patches(model, trained_on)
+    trained_on = datasets[model.patches_of]
+    check_axes(model, models, datasets)
+    if not model.pretrained:
+        _check_training(model)
+        _check_patches(model, trained_on)
     for name in model.tested_on:
         if datasets[name].is_npz:
             raise StudyError(
@@ -226,8 +242,9 @@ def check_model(model: Model, datasets: Mapping[str, Dataset]) -> None:
             )
         if datasets[name].axes != trained_on.axes:
             raise StudyError(
-                f"model {model.name}: trained on {trained_on.name} with axes {trained_on.axes}, "
-                f"it cannot be tested on {name} with axes {datasets[name].axes}."
+                f"model {model.name}: {'calibrated' if model.pretrained else 'trained'} on "
+                f"{trained_on.name} with axes {trained_on.axes}, it cannot be tested on {name} "
+                f"with axes {datasets[name].axes}."
             )
 
 

@@ -7,6 +7,7 @@ INTERVALS = "interval"  # the folder of an ensemble's 95 % intervals, as of scal
 # Intervals as networks predict them, and rescaled by conformal factors
 PREDICTED = "predicted"
 RESCALED = "rescaled"
+ELSEWHERE = "elsewhere"  # where networks were trained that the study did not train
 INPUT = "input"  # the method that restores nothing
 # Of captions, after what intervals are over
 OVER_TRAININGS = (

@@ -127,12 +127,12 @@ def _resolution_curves(study: Study) -> Files:
 
 
 def _histories(study: Study) -> Files:
-    return {"histories": [f"results/models/{run}/history.csv" for run in study.runs]}
+    return {"histories": [f"results/models/{run}/history.csv" for run in study.trainings]}
 
 
 def _trainings(study: Study) -> Files:
     """Histories, and what each training records of itself."""
-    records = [f"results/models/{run}/training.json" for run in study.runs]
+    records = [f"results/models/{run}/training.json" for run in study.trainings]
     return _histories(study) | {"trainings": records}
 
 
@@ -157,7 +157,7 @@ def _ladder(study: Study) -> Files:
 
 
 def _patch_examples(study: Study) -> Files:
-    return {"examples": [f"results/examples/patches-{name}.npz" for name in study.trained_datasets]}
+    return {"examples": [f"results/examples/patches-{name}.npz" for name in study.patched_datasets]}
 
 
 def _restoration_examples(study: Study) -> Files:
@@ -167,6 +167,10 @@ def _restoration_examples(study: Study) -> Files:
 
 def _nothing(study: Study) -> Files:
     return {}
+
+
+def _has_trainings(study: Study) -> bool:
+    return bool(study.trainings)
 
 
 def _is_compared(study: Study) -> bool:
@@ -181,7 +185,8 @@ def _beside_published(study: Study) -> list[str]:
         for dataset in study.datasets.values()
         if dataset.published and not dataset.is_simulated
     }
-    return [run.name for run in study.runs.values() if study.models[run.model].trained_on in real]
+    trainings = study.trainings.values()
+    return [run.name for run in trainings if study.models[run.model].trained_on in real]
 
 
 def _histories_beside_published(study: Study) -> Files:
@@ -207,14 +212,14 @@ def _of_records(name: str, title: str, records: Mapping[str, str]) -> Product:
 
 TABLES = (
     Product("hyperparameters", "Hyperparameters", "Training", _nothing, SCORES),
-    Product("runtimes", "Training times", "Training", _trainings, RUNTIMES),
+    Product("runtimes", "Training times", "Training", _trainings, RUNTIMES, when=_has_trainings),
     Product(
         "runtime_lines",
         "Training time against steps per epoch",
         "Training",
         _histories,
         RUNTIMES,
-        when=_is_compared,
+        when=lambda study: _is_compared(study) and _has_trainings(study),
     ),
     Product("verdicts", "Networks beside input and filters", "Scores", _all_scores),
     Product("comparisons", "Paired differences between methods", "Scores", _all_scores),
@@ -276,14 +281,14 @@ FIGURES = (
     ),
     Product("fig1_patches", "Training patches", "Images", _patch_examples),
     Product("fig2_restoration", "Restorations", "Images", _restoration_examples),
-    Product("learning_curves", "Learning curves", "Training", _histories),
+    Product("learning_curves", "Learning curves", "Training", _histories, when=_has_trainings),
     Product(
         "runtimes",
         "Training times",
         "Training",
         _histories,
         RUNTIMES,
-        when=lambda study: len(study.runs) > 1,
+        when=lambda study: len(study.trainings) > 1,
     ),
     Product(
         "why_the_numbers_differ",

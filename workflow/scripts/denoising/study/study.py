@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from denoising.study.names import ELSEWHERE
 from denoising.study.restoration import NewImages, Restoration
 from denoising.study.sources import Archive, Npz, Pairs, Simulation
 from denoising.study.training import Compute, Training
@@ -113,16 +114,32 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Model:
-    """A network with its settings: trained once per seed, tested on `tested_on`."""
+    """A network with its settings: trained once per seed, tested on `tested_on`.
+
+    `pretrained` is the folder of a network that was made elsewhere. Its settings are those that its
+    folder tells, and nothing trains it.
+    """
 
     name: str
     training: Training
     seeds: tuple[int, ...]
     tested_on: tuple[str, ...]
+    pretrained: str | None = None
 
     @property
     def trained_on(self) -> str:
+        """The dataset that the network was trained on, or `ELSEWHERE`."""
+        return ELSEWHERE if self.pretrained else self.training.trained_on
+
+    @property
+    def patches_of(self) -> str:
+        """The dataset whose patches train the network, or calibrate one that is pretrained."""
         return self.training.trained_on
+
+    @property
+    def is_cross_tested(self) -> bool:
+        """Whether it is tested on a dataset that it was not trained on, but could have been."""
+        return not self.pretrained and bool(set(self.tested_on) - {self.trained_on})
 
     @property
     def run_seeds(self) -> dict[str, int]:
@@ -149,7 +166,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Run:
-    """One training of a model, with one seed."""
+    """One training of a model, with one seed; or a network made elsewhere."""
 
     name: str
     model: str
@@ -214,12 +231,21 @@ class Study:
 
     @cached_property
     def runs(self) -> dict[str, Run]:
-        """The trainings: one for each seed of each model."""
+        """One for each seed of each model."""
         return {
             name: Run(name, model.name, seed)
             for model in self.models.values()
             for name, seed in model.run_seeds.items()
         }
+
+    @cached_property
+    def trainings(self) -> dict[str, Run]:
+        """The runs that are trained here."""
+        return {name: run for name, run in self.runs.items() if not self.pretrained(name)}
+
+    def pretrained(self, run: str) -> str | None:
+        """The folder of a run's network, if it was made elsewhere."""
+        return self.models[self.runs[run].model].pretrained
 
     @cached_property
     def ensembles(self) -> dict[str, str]:
@@ -238,9 +264,9 @@ class Study:
         return [name for name in self.tested_datasets if self.datasets[name].nuclei]
 
     @property
-    def trained_datasets(self) -> list[str]:
-        """Datasets that a model is trained on, in alphabetical order."""
-        return sorted({model.trained_on for model in self.models.values()})
+    def patched_datasets(self) -> list[str]:
+        """Datasets whose patches train or calibrate a network, in alphabetical order."""
+        return sorted({model.patches_of for model in self.models.values()})
 
     @property
     def stratified_datasets(self) -> list[str]:
@@ -254,16 +280,9 @@ class Study:
 
     @property
     def calibrated(self) -> list[tuple[str, str]]:
-        """Method and test set of every restoration whose networks predict the scale of their
-        error.
-        """
-        return [
-            (method, dataset)
-            for model in self.models.values()
-            for method in model.methods
-            for dataset in model.tested_on
-            if method in self.probabilistic_methods
-        ]
+        """Method and test set of restorations whose networks predict the scale of their error."""
+        models = [m for m in self.models.values() if m.training.is_probabilistic]
+        return [(name, dataset) for m in models for name in m.methods for dataset in m.tested_on]
 
     @cached_property
     def probabilistic_methods(self) -> list[str]:
@@ -285,7 +304,7 @@ class Study:
     @property
     def is_cross_tested(self) -> bool:
         """Whether a model is tested on a dataset that it was not trained on."""
-        return any(set(model.tested_on) - {model.trained_on} for model in self.models.values())
+        return any(model.is_cross_tested for model in self.models.values())
 
     @property
     def matched_models(self) -> dict[str, str]:
@@ -301,7 +320,7 @@ class Study:
     def compared_models(self) -> list[str]:
         """Models of the comparisons, and models tested on a dataset they were not trained on."""
         listed = {model for comparison in self.comparisons.values() for model in comparison.models}
-        crossed = {m.name for m in self.models.values() if set(m.tested_on) - {m.trained_on}}
+        crossed = {model.name for model in self.models.values() if model.is_cross_tested}
         return [name for name in self.models if name in listed | crossed]
 
     def training_of(self, name: str) -> Training:
@@ -316,8 +335,8 @@ class Study:
     def models_tested_on(self, dataset: str) -> Iterator[Model]:
         return (model for model in self.models.values() if dataset in model.tested_on)
 
-    def models_trained_on(self, dataset: str) -> Iterator[Model]:
-        return (model for model in self.models.values() if model.trained_on == dataset)
+    def models_with_patches_of(self, dataset: str) -> Iterator[Model]:
+        return (model for model in self.models.values() if model.patches_of == dataset)
 
     def example_run(self, dataset: str) -> str:
         """The run whose restorations figure 2 shows.

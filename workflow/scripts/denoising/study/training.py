@@ -6,6 +6,7 @@ to the rest of the study trains nothing anew.
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -20,6 +21,7 @@ class Training:
     residual: bool
     last_activation: str
     initial_weights: str
+    start_from: str | None
     loss: str
     scale_weight: float
     epochs: int
@@ -60,11 +62,15 @@ class Training:
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """One training of a model, with one seed; `name` is the run's."""
+    """One training of a model, with one seed.
+
+    `name` is the run's; `start` is the model folder whose weights it begins with, if any.
+    """
 
     name: str
     settings: Training
     seed: int
+    start: Path | None = None
 
     @property
     def values(self) -> dict[str, Any]:

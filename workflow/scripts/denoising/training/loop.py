@@ -286,6 +286,8 @@ class Trainer:
 def restart_if_collapsed(trainer: Trainer) -> None:
     """Start a training again, if its network returns its input when it is judged."""
     state = trainer.state
+    if trainer.settings.start_from is not None:
+        return  # it has no other initial weights
     is_due = collapse.is_due(trainer.settings, len(state.history)) and not state.losses
     if not is_due or not trainer.steps.returns_input():
         return

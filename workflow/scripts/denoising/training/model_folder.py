@@ -3,10 +3,11 @@
     config.json        csbdeep's configuration
     weights_best.h5    weights of the epoch with the least validation loss
     history.csv        one row per epoch (see `progress`)
-    training.json      settings, device, precision, epochs, restarts, whether the network has
-                       collapsed to the identity, the best weights' losses on the whole validation
-                       set, what the training patches look like, arithmetic per voxel and the
-                       device's rate, and the SHA-256 of the files above
+    training.json      settings, the SHA-256 of the weights it started from, device, precision,
+                       epochs, restarts, whether the network has collapsed to the identity, the best
+                       weights' losses on the whole validation set, what the training patches look
+                       like, arithmetic per voxel and the device's rate, and the SHA-256 of the
+                       files above
 
 training.json is written last: without it, the other files are of an earlier training. Stock csbdeep
 loads the folder. `network.load_model` is its reader here.
@@ -18,12 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from csbdeep.utils import save_json
 
 from denoising.images.appearance import seen_in
 from denoising.running.checksums import sha256_of
 from denoising.training.checkpoints import State
+from denoising.training.network import load_model
 from denoising.training.progress import COLUMNS
 from denoising.training.schedules import best_epoch
 from denoising.training.steps import TrainingSteps
@@ -75,6 +78,7 @@ def write_model_folder(
     best = best_epoch(state.val_losses)
     description = {
         "settings": steps.run.values,
+        "start_sha256": [sha256_of(file) for file in _weights_in(steps.run.start)],
         "device": steps.device.name,
         **vars(steps.execution),
         "checkpoint": origin.checkpoint,
@@ -95,6 +99,38 @@ def write_model_folder(
     }
     write_description(folder, description)
     return description
+
+
+def _weights_in(folder: Path | None) -> list[Path]:
+    """The files of weights in a model folder; none without a folder."""
+    return sorted(folder.glob("*.h5")) if folder else []
+
+
+def take_over(network: Path, folder: Path) -> None:
+    """Write a model folder with a network made elsewhere, and a description that seals it.
+
+    Parameters
+    ----------
+    network : Path
+        A csbdeep model folder.
+    folder : Path
+
+    Raises
+    ------
+    ValueError
+        If the weights do not fit the network, or are not finite.
+    """
+    model = load_model(network)
+    weights = model.keras_model.get_weights()
+    if not all(np.isfinite(array).all() for array in weights):
+        raise ValueError(f"{network}: holds weights that are not finite; train the network again.")
+    folder.mkdir(parents=True, exist_ok=True)
+    save_json(vars(model.config), str(folder / "config.json"))
+    model.keras_model.save_weights(str(folder / "weights_best.h5"))
+    theirs = network / DESCRIPTION
+    told = json.loads(theirs.read_text()) if theirs.is_file() else {}
+    written = {name: sha256_of(folder / name) for name in ("config.json", "weights_best.h5")}
+    write_description(folder, told | {"pretrained": str(network), "sha256": written})
 
 
 def write_description(folder: Path, description: dict[str, Any]) -> None:

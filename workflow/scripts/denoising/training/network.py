@@ -158,8 +158,9 @@ def load_model(folder: Path) -> CARE:
     Raises
     ------
     ValueError
-        If it has no weights: csbdeep would only warn, and restore with random ones. Or if a
-        training of this workflow wrote other files than those that are there.
+        If it has no weights: csbdeep would only warn, and restore with random ones. If they do
+        not fit its config.json. If a training of this workflow wrote other files than those that
+        are there.
     """
     if not list(folder.glob("*.h5")):
         raise ValueError(
@@ -167,7 +168,14 @@ def load_model(folder: Path) -> CARE:
             "its folder here."
         )
     _check_sealed(folder)
-    return CARE(None, name=folder.name, basedir=str(folder.parent))
+    try:
+        return CARE(None, name=folder.name, basedir=str(folder.parent))
+    except (ValueError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"{folder}: the weights do not fit the network that config.json describes, or are "
+            f"damaged; copy both files of the same training here. Keras said: {reason}"
+        ) from None
 
 
 def _check_sealed(folder: Path) -> None:

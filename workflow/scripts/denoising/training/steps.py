@@ -30,7 +30,13 @@ from denoising.training.batches import (
 )
 from denoising.training.collapse import is_constant
 from denoising.training.initial_weights import begin_as_identity
-from denoising.training.network import Device, care_config, chosen_precision, set_precision
+from denoising.training.network import (
+    Device,
+    care_config,
+    chosen_precision,
+    load_model,
+    set_precision,
+)
 
 log = logging.getLogger(__name__)
 
@@ -201,7 +207,9 @@ class TrainingSteps:
     def _new_network(self, seed: int) -> keras.Model:
         keras.utils.set_random_seed(seed)
         network = CARE(self.config, name=self.run.name, basedir=None).keras_model
-        if self.run.settings.initial_weights == "identity":
+        if self.run.start is not None:
+            network.set_weights(load_model(self.run.start).keras_model.get_weights())
+        elif self.run.settings.initial_weights == "identity":
             begin_as_identity(network, self.patches.input_error)
         return network
 

@@ -1,0 +1,206 @@
+"""Networks made elsewhere, scored as they are or trained further: what their folders say of them.
+
+A csbdeep model folder holds config.json and the weights.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from denoising.study.names import ELSEWHERE
+from denoising.study.paths import expanded
+from denoising.study.study import Dataset, Model, Study
+from denoising.study.training import Training
+from denoising.study.validation import StudyError
+
+# The settings of a training in csbdeep's words; the first five make the network
+ARCHITECTURE = {
+    "width": "unet_n_first",
+    "depth": "unet_n_depth",
+    "kernel": "unet_kern_size",
+    "residual": "unet_residual",
+    "last_activation": "unet_last_activation",
+}
+COURSE = {
+    "epochs": "train_epochs",
+    "steps_per_epoch": "train_steps_per_epoch",
+    "batch_size": "train_batch_size",
+    "learning_rate": "train_learning_rate",
+}
+NEEDED = ("axes", "n_channel_in", "n_channel_out", "probabilistic", *ARCHITECTURE.values())
+
+
+@dataclass(frozen=True)
+class Network:
+    """A csbdeep network as its config.json describes it.
+
+    `axes` are those of space, in the network's order; `channels` are those it takes and gives;
+    `settings` are the keys of the config's `training` that the file tells.
+    """
+
+    axes: str
+    channels: tuple[int, int]
+    settings: dict[str, Any]
+
+
+def read_network(key: str, folder: str, else_expected: str = "") -> Network:
+    """Read the config.json of a csbdeep model folder.
+
+    Parameters
+    ----------
+    key : str
+        Of the config, which names the folder; for messages.
+    folder : str
+    else_expected : str
+        What the key could hold instead, such as "a model of this study"; for messages.
+
+    Raises
+    ------
+    StudyError
+        If it is no csbdeep model folder with weights, or its config.json lacks what a network
+        needs.
+    """
+    expected = f"a csbdeep model folder{f', or {else_expected}' if else_expected else ''}"
+    path = Path(folder)
+    found = {"config.json": "config.json", "weights (*.h5)": "*.h5"}
+    missing = [name for name, pattern in found.items() if not any(path.glob(pattern))]
+    if missing:
+        here = f"the folder has no {' and no '.join(missing)}" if path.is_dir() else "no folder"
+        raise StudyError(f"{key} is {folder}, expected {expected}; {path.absolute()}: {here}.")
+    try:
+        config = json.loads((path / "config.json").read_text())
+        lacks = [name for name in NEEDED if name not in config]
+    except (ValueError, TypeError):
+        lacks = ["JSON"]
+    if lacks:
+        raise StudyError(
+            f"{key} is {folder}, expected {expected}; its config.json lacks {', '.join(lacks)}."
+        )
+    loss = "laplace" if config["probabilistic"] else config.get("train_loss", "mae")
+    told = {
+        name: config[theirs] for name, theirs in (ARCHITECTURE | COURSE).items() if theirs in config
+    }
+    return Network(
+        axes=config["axes"].replace("C", ""),
+        channels=(config["n_channel_in"], config["n_channel_out"]),
+        settings=told | {"loss": loss},
+    )
+
+
+def pretrained_model(key: str, entry: dict[str, Any], config: dict[str, Any]) -> Model:
+    """The model of a network made elsewhere; its settings are those that its folder tells.
+
+    Parameters
+    ----------
+    key : str
+        Of the model in the config, such as studies.mine.models.theirs.
+    entry : dict
+        Of the model's study.
+    config : dict
+
+    Raises
+    ------
+    StudyError
+        Naming the key at fault.
+    """
+    study, _, name = key.rpartition(".models.")
+    others = [setting for setting in entry["models"][name] if setting != "pretrained"]
+    if others:
+        raise StudyError(
+            f"{key} has pretrained and {', '.join(others)}, but nothing trains a network made "
+            "elsewhere: delete one of the two; start_from is what trains such a network further."
+        )
+    if entry["varies"] is not None:
+        raise StudyError(
+            f"{key} is pretrained, but {study} varies {entry['varies']} of trainings: move the "
+            "model to a study of its own."
+        )
+    folder = entry["models"][name]["pretrained"]
+    if not isinstance(folder, str):
+        raise StudyError(f"{key}.pretrained is {folder!r}, expected a csbdeep model folder.")
+    folder = expanded(folder)
+    network = _of_one_channel(f"{key}.pretrained", folder)
+    defaults = dict(config["training"])
+    seeds = defaults.pop("seeds") or [config["seed"]]
+    tested_on = entry["tested_on"] or [defaults["trained_on"]]
+    if tested_on == [None]:
+        raise StudyError(f"{key} is pretrained: give {study}.tested_on, the datasets it restores.")
+    settings = defaults | network.settings
+    settings |= {"trained_on": tested_on[0], "training_volumes": None, "start_from": None}
+    return Model(name, Training(**settings), tuple(seeds[:1]), tuple(tested_on), folder)
+
+
+def check_start(key: str, settings: Mapping[str, Any], models: Mapping[str, Model]) -> None:
+    """Refuse a start that is no model before this one and no folder, or is another network.
+
+    Parameters
+    ----------
+    key : str
+        Of the start in the config.
+    settings : mapping
+        Of the training.
+    models : mapping
+        Those before this one.
+    """
+    start = settings["start_from"]
+    if start in models:
+        theirs: Mapping[str, Any] = vars(models[start].training)
+    else:
+        earlier = f"a model before this one ({', '.join(models) or 'there is none'})"
+        theirs = _of_one_channel(key, start, earlier).settings
+    pairs = {name: (theirs[name], settings[name]) for name in ARCHITECTURE}
+    if "laplace" in (theirs["loss"], settings["loss"]):  # of a network of two outputs
+        pairs["loss"] = (theirs["loss"], settings["loss"])
+    differ = [
+        f"{name} is {one} there, {two} here" for name, (one, two) in pairs.items() if one != two
+    ]
+    if differ:
+        raise StudyError(
+            f"{key} is {start}, another network than this model's: {', '.join(differ)}; set the "
+            "model's as they are there."
+        )
+
+
+def check_axes(model: Model, models: Mapping[str, Model], datasets: Mapping[str, Dataset]) -> None:
+    """Refuse a network of other axes than the patches that calibrate it or train it further."""
+    dataset = datasets[model.patches_of]
+    start = model.training.start_from
+    if model.pretrained:
+        key, source = "pretrained", model.pretrained
+        axes = read_network(f"model {model.name}: pretrained", source).axes
+        fits = set(axes) == set(dataset.axes)
+    elif start is not None:
+        key, source = "start_from", start
+        axes = (
+            datasets[models[start].patches_of].axes
+            if start in models
+            else read_network(f"model {model.name}: start_from", start).axes
+        )
+        fits = axes == dataset.axes
+    else:
+        return
+    if not fits:
+        raise StudyError(
+            f"model {model.name}: {key} is {source}, a network of the axes {axes}, but the images "
+            f"of {dataset.name} have {dataset.axes}: choose images or a network of the same axes."
+        )
+
+
+def _of_one_channel(key: str, folder: str, else_expected: str = "") -> Network:
+    """`read_network`, less networks of several channels, for which a study has no images."""
+    network = read_network(key, folder, else_expected)
+    if network.channels != (1, 1):
+        taken, given = network.channels
+        raise StudyError(
+            f"{key} is {folder}, a network that takes {taken} channels and gives {given}, but the "
+            "images of a study have one; restore.model takes such a network for new images."
+        )
+    return network
+
+
+def trained_on_label(method: str, study: Study) -> str:
+    """What a model, or an ensemble's model, was trained on, as in "trained on planaria"."""
+    model = study.models[study.ensembles.get(method, method)]
+    return ELSEWHERE if model.pretrained else f"on {study.datasets[model.trained_on].label}"
