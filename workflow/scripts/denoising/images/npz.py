@@ -16,7 +16,7 @@ from numpy.lib import format as npy
 from denoising.images.volumes import write_listing
 from denoising.running.checksums import sha256_of
 
-PART = 32_000_000  # bytes in memory at a time
+PART = 8_000_000  # bytes in memory at a time
 DAMAGES = (zipfile.BadZipFile, zlib.error, EOFError, FileNotFoundError)
 
 

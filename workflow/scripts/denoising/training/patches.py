@@ -320,7 +320,7 @@ def patches_from_npz(
 
 def _check_normalised(patches: np.ndarray, source: str) -> None:
     """Refuse patches in raw units: medians of 1st and 99.9th percentiles must lie near 0 and 1."""
-    low, high = typical_range(patches[:: max(1, len(patches) // 256)])
+    low, high = typical_range(patches[:: max(1, len(patches) // 64)])
     if not (-1 < low < 0.5 and 0.3 < high < 5):
         raise ValueError(
             f"{source}: patches range from {low:.3g} to {high:.3g} (medians),"
