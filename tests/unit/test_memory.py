@@ -17,7 +17,7 @@ from denoising.images.pairs import import_pairs
 from denoising.images.sources import Selection
 from denoising.images.volumes import listing_row, paired, write_listing, write_volume
 from denoising.study.names import TRUTH
-from denoising.training.patches import Cutting, patches_from_volumes
+from denoising.training.patches import Cutting, patches_from_npz, patches_from_volumes
 
 SHAPE = (48, 1024, 1024)  # 100 MB
 
@@ -25,7 +25,7 @@ SHAPE = (48, 1024, 1024)  # 100 MB
 @pytest.fixture(scope="module")
 def large(tmp_path_factory):
     """Two volumes of 100 MB: a pair to train on and to test, a restoration and a file of others, an
-    archive of both.
+    archive of both, and an npz of twice 105 MB.
     """
     folder, rows = tmp_path_factory.mktemp("large"), []
     planes = np.random.default_rng(0).poisson(20, (4, *SHAPE[1:])).astype(np.uint16)
@@ -44,6 +44,8 @@ def large(tmp_path_factory):
     with tarfile.open(folder / "worm.tar", "w") as tar:
         for condition in images:
             tar.add(folder / f"test/{condition}/worm.tif", f"Top/test_data/{condition}/worm.tif")
+    patches = np.broadcast_to(np.linspace(0, 1, 64, dtype=np.float32), (400, 1, 16, 64, 64))
+    np.savez_compressed(folder / "patches.npz", X=patches, Y=patches)
     return folder
 
 
@@ -59,6 +61,10 @@ def unpack_archive(large: Path, output: Path) -> None:
 
 def cut(large: Path, output: Path) -> None:
     patches_from_volumes(large, ["1"], Cutting((8, 32, 32), 16), 0, output)
+
+
+def copy_patches(large: Path, output: Path) -> None:
+    patches_from_npz(large / "patches.npz", "SCZYX", (16, 64, 64), output)
 
 
 def score(large: Path, output: Path) -> None:
@@ -94,9 +100,9 @@ def watched(step, large: Path, output: Path, answer) -> None:
     not Path("/proc/self/status").exists(), reason="anonymous memory is told by Linux"
 )
 @pytest.mark.parametrize(
-    # MB; measured 66 (most of it Zarr's), 1, 15 and 63
+    # MB; measured 66 (most of it Zarr's), 1, 15, 32 and 63
     ("step", "most"),
-    [(import_two_pairs, 90), (unpack_archive, 30), (cut, 60), (score, 90)],
+    [(import_two_pairs, 90), (unpack_archive, 30), (cut, 60), (copy_patches, 60), (score, 90)],
 )
 def test_memory_is_less_than_a_volume(step, most, large, tmp_path):
     context = multiprocessing.get_context("spawn")

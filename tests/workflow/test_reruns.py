@@ -17,7 +17,10 @@ from made_up_networks import save_network
 
 # The rules of each stage; what follows a stage runs again with it
 STAGES = {
-    "data": ["simulate", "download", "unpack", "import_pairs", "import_npz", "check_pairs"],
+    "data": [
+        "simulate", "download", "use_archive", "unpack", "import_pairs", "import_npz",
+        "check_pairs",
+    ],
     "patches": ["patches"],
     "split": ["split"],
     "training": ["train"],

@@ -19,6 +19,7 @@ RESOURCES = WORKFLOW.parent / "resources"
 sys.path.insert(0, str(SCRIPTS))
 HAS_GPU = shutil.which("nvidia-smi") is not None
 
+from denoising.images.archives import folder_files
 from denoising.images.found import find_images
 from denoising.images.matching import match_pairs
 from denoising.running.environment import set_environment

@@ -29,9 +29,7 @@ rule simulate:
 
 
 rule download:
-    """Fetch an archive, from its URL or a local file, and verify its checksum."""
-    input:
-        local_archive,
+    """Fetch an archive from its URL, and verify its checksum."""
     output:
         archive="results/archives/{dataset}.tar.gz",
         record="results/archives/{dataset}.json",
@@ -40,7 +38,7 @@ rule download:
     benchmark:
         "benchmarks/download/{dataset}.tsv"
     wildcard_constraints:
-        dataset=any_of(datasets_from("archive")),
+        dataset=any_of(datasets_from("url")),
     priority: 10
     retries: 1
     localrule: True  # a cluster's nodes seldom reach the internet
@@ -52,24 +50,52 @@ rule download:
     params:
         # No code version, because an edit to the code must not download again
         url=lambda wildcards: dataset_of(wildcards).source.url,
-        path=lambda wildcards: dataset_of(wildcards).source.path,
         sha256=untracked(lambda wildcards: dataset_of(wildcards).source.sha256),
     script:
         "../scripts/download.py"
 
 
+rule use_archive:
+    """Verify and record an archive that is here already, as a tar file or as a folder."""
+    input:
+        archive=ancient(local_archive),
+    output:
+        record="results/archives/{dataset}.json",
+    log:
+        "logs/use_archive/{dataset}.log",
+    benchmark:
+        "benchmarks/use_archive/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=any_of(datasets_from("path")),
+    priority: 10
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(500),
+    params:
+        # No times: an archive that was touched or copied is the same one
+        sizes=sizes_in_archive,
+        sha256=untracked(lambda wildcards: dataset_of(wildcards).source.sha256),
+    script:
+        "../scripts/use_archive.py"
+
+
 rule unpack:
     """Unpack an archive of any layout into volumes, and check every array."""
     input:
-        archive="results/archives/{dataset}.tar.gz",
+        archive=ancient(archive_of),
+        record="results/archives/{dataset}.json",
+        published=ancient(shipped("published_volumes.csv")),
     output:
         volumes=directory("results/volumes/{dataset}"),
+        arrival="results/checks/{dataset}.json",
     log:
         "logs/unpack/{dataset}.log",
     benchmark:
         "benchmarks/unpack/{dataset}.tsv"
     wildcard_constraints:
-        dataset=any_of(datasets_from("simulation", "archive")),
+        dataset=any_of(datasets_from("simulation", "url", "path")),
     priority: 10
     conda:
         "../../envs/data.yaml"
@@ -83,6 +109,10 @@ rule unpack:
             condition.name: condition.source
             for condition in dataset_of(wildcards).conditions
         },
+        organism=untracked(
+            lambda wildcards: dataset_of(wildcards).is_archive
+            and dataset_of(wildcards).published
+        ),
         code=code_version("unpack.py"),
     script:
         "../scripts/unpack.py"

@@ -5,21 +5,45 @@
 
 
 def datasets_from(*sources):
-    """Names of the datasets with one of these sources: simulation, archive, pairs or npz."""
+    """Names of the datasets with one of these sources: simulation, url or path (of an archive),
+    pairs or npz.
+    """
     return [
         name
         for name, dataset in STUDY.datasets.items()
         if (dataset.is_simulated and "simulation" in sources)
-        or (dataset.is_archive and "archive" in sources)
+        or (dataset.is_archive and ("url" if dataset.source.url else "path") in sources)
         or (dataset.is_pairs and "pairs" in sources)
         or (dataset.is_npz and "npz" in sources)
     ]
 
 
 def local_archive(wildcards):
-    """The archive if it is a local file; a URL needs no file."""
-    path = dataset_of(wildcards).source.path
-    return [path] if path else []
+    return os.path.normpath(dataset_of(wildcards).source.path)
+
+
+def archive_of(wildcards):
+    """The archive: the user's own, or the one that was simulated or fetched."""
+    if wildcards.dataset in datasets_from("path"):
+        return local_archive(wildcards)
+    return f"results/archives/{wildcards.dataset}.tar.gz"
+
+
+def sizes_in_archive(wildcards):
+    """Bytes of a local archive, or of the files in its folder, by which a change shows."""
+    path = Path(local_archive(wildcards))
+    files = folder_files(path) if path.is_dir() else {"": path}
+    return {name: file.stat().st_size for name, file in files.items()}
+
+
+if workflow.is_main_process:
+    for name in datasets_from("path"):
+        archive = STUDY.datasets[name].source
+        if archive.sha256 and Path(archive.path).is_dir():
+            raise WorkflowError(
+                f"datasets.{name}.archive.sha256 is given, but {archive.path} is a folder, which has "
+                "no checksum; remove sha256, or give the tar file as path."
+            )
 
 
 @functools.cache

@@ -1,15 +1,20 @@
-"""Unpack an archive into a folder of volumes, checking every array."""
+"""Unpack an archive into a folder of volumes, checking every array, and report what it held."""
 
+import csv
 from pathlib import Path
 
 from denoising.images.archives import unpack
+from denoising.images.arrival import report, write_report
 from denoising.running.logs import open_log
+from denoising.study.names import TRUTH
 
 with open_log(snakemake.log[0]):
-    unpack(
-        Path(snakemake.input.archive),
-        snakemake.params.layout,
-        snakemake.params.truth,
-        snakemake.params.conditions,
-        Path(snakemake.output.volumes),
-    )
+    params = snakemake.params
+    archive = Path(snakemake.input.archive)
+    volumes = Path(snakemake.output.volumes)
+    contents = unpack(archive, params.layout, params.truth, params.conditions, volumes)
+    with open(snakemake.input.published, newline="") as file:
+        rows = {row["organism"]: row for row in csv.DictReader(file)}
+    sources = {TRUTH: params.truth, **params.conditions}
+    entry = report(contents, volumes, sources, rows.get(params.organism))
+    write_report(entry, archive, Path(snakemake.output.arrival))

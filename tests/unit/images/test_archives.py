@@ -1,16 +1,15 @@
 """Archives: unpacking them safely, and mapping arrays of npz files."""
 
 import gzip
-import hashlib
 import io
-import json
+import shutil
 import tarfile
 
 import numpy as np
 import pytest
 import tifffile
 
-from denoising.images.archives import import_npz, unpack, unzip_array
+from denoising.images.archives import unpack
 from denoising.images.volumes import open_volume, paired, read_listing, read_nuclei
 
 NAMES = ("EXP1_fixed_m2", "EXP2_live_m1")
@@ -31,7 +30,8 @@ def write_tar(path, files, mode="w:gz"):
     """A tar archive of names and their bytes, or of TarInfo objects."""
     with tarfile.open(path, mode) as tar:
         for name, data in files.items():
-            entry = data if isinstance(data, tarfile.TarInfo) else tarfile.TarInfo(name)
+            entry = data if isinstance(data, tarfile.TarInfo) else tarfile.TarInfo()
+            entry.name = name
             entry.size = 0 if entry is data else len(data)
             tar.addfile(entry, None if entry is data else io.BytesIO(data))
     return path
@@ -142,7 +142,7 @@ def test_nothing_but_volumes_stays_on_disk(unpacked, tmp_path):
 
 
 def link(kind, target):
-    entry = tarfile.TarInfo("Top/test_data/GT/extra.tif")
+    entry = tarfile.TarInfo()
     entry.type, entry.linkname = kind, target
     return entry
 
@@ -151,25 +151,26 @@ LAST = f"Top/test_data/lower/{NAMES[1]}.tif"
 BELOW = LAST.removeprefix("Top/")
 
 
-@pytest.mark.parametrize(
-    ("name", "entry"),
-    [
-        ("../evil.tif", b""),
-        ("Top/test_data/../../../evil.tif", b""),
-        pytest.param("/test_data/notes.txt", b""),
-        ("Top/test_data/GT/extra.tif", link(tarfile.SYMTYPE, "/etc/hosts")),
-        ("Top/test_data/GT/extra.tif", link(tarfile.SYMTYPE, f"{NAMES[0]}.tif")),
-        ("Top/test_data/GT/extra.tif", link(tarfile.LNKTYPE, f"Top/test_data/GT/{NAMES[0]}.tif")),
-        ("Top/test_data/GT/extra.tif", link(tarfile.LNKTYPE, "../../secret")),
-        ("Top/test_data/GT/extra.tif", link(tarfile.FIFOTYPE, "")),
-        ("Top/test_data/GT/extra.tif", link(tarfile.CHRTYPE, "")),
-    ],
-)
-def test_unsafe_entries_are_refused(name, entry, unpacked, tmp_path):
+UNSAFE = {
+    "../evil.tif": b"",
+    "Top/test_data/../../../evil.tif": b"",
+    "/test_data/notes.txt": b"",
+    "Top/test_data/a.tif": link(tarfile.SYMTYPE, "/etc/hosts"),
+    "Top/test_data/b.tif": link(tarfile.SYMTYPE, f"{NAMES[0]}.tif"),
+    "Top/test_data/c.tif": link(tarfile.LNKTYPE, f"Top/test_data/GT/{NAMES[0]}.tif"),
+    "Top/test_data/d.tif": link(tarfile.LNKTYPE, "../../secret"),
+    "Top/test_data/e.tif": link(tarfile.FIFOTYPE, ""),
+    "Top/test_data/f.tif": link(tarfile.CHRTYPE, ""),
+}
+
+
+@pytest.mark.parametrize("names", [*([name] for name in UNSAFE), list(UNSAFE)])
+def test_unsafe_entries_are_refused_by_name_and_all_at_once(names, unpacked, tmp_path):
     with pytest.raises(ValueError) as refused:
-        unpacked(folders() | {name: entry})
-    assert all(
-        words in str(refused.value) for words in ("worms.tar.gz", name, "do not use this archive")
+        unpacked({name: UNSAFE[name] for name in names} | folders())
+    assert str(refused.value) == (
+        f"{tmp_path / 'worms.tar.gz'}: would leave the folder it is unpacked to, or is a link or"
+        f" device, expected plain files alone: {', '.join(names)}; do not use this archive."
     )
     assert not list(tmp_path.rglob("evil*"))
 
@@ -257,7 +258,9 @@ def test_archive_cut_short(share, unpacked, tmp_path):
 def test_archive_that_lacks_its_last_bytes(mode, unpacked, tmp_path):
     path = write_tar(tmp_path / "worms.tar", stacks(), mode)
     path.write_bytes(path.read_bytes()[:-6])
-    with pytest.raises(ValueError, match=r"worms\.tar: not a complete tar archive \(.+\); fetch"):
+    with pytest.raises(
+        ValueError, match=r"worms\.tar: not a complete tar archive \(.+\); delete it"
+    ):
         unpacked(path, "stacks")
 
 
@@ -295,105 +298,72 @@ def test_damaged_header_is_refused(unpacked, tmp_path):
         unpacked(path, "stacks")
 
 
-# npz files
+# Archives that are unpacked already
 
 
-@pytest.fixture(params=[False, True], ids=["stored", "compressed"])
-def npz(request, tmp_path):
-    path = tmp_path / "data_label.npz"
-    rng = np.random.default_rng(1)
-    arrays = {
-        "X": rng.normal(size=(11, 1, 4, 6)).astype(np.float32),
-        "Y": rng.integers(0, 9, (7, 3)).astype(">u2"),
-    }
-    path.write_bytes(npz_file(request.param, **arrays, axes=np.array("SCYX")))
-    return path
-
-
-@pytest.mark.parametrize("name", ["X", "Y"])
-def test_an_array_is_mapped_unchanged(name, npz, tmp_path):
-    expected = np.load(npz)[name]
-    array = unzip_array(npz, name, tmp_path / "scratch")
-    np.testing.assert_array_equal(array, expected, strict=True)
-    assert isinstance(array, np.memmap)
-    assert not array.flags.writeable
-    assert array.filename == str(tmp_path / "scratch" / f"{name}.npy")
-
-
-@pytest.mark.parametrize(
-    ("array", "said"),
-    [
-        (np.asfortranarray(np.zeros((3, 4))), "in C order"),
-        (np.array([{}, []], dtype=object), "object"),
-        (np.array(["text"]), "<U4"),
-        (np.zeros((0, 3)), "empty|some numbers"),
-        (np.float32(1), "expected some numbers"),
-    ],
-)
-def test_arrays_of_another_make_are_refused(array, said, tmp_path):
-    np.savez(tmp_path / "a.npz", X=array)
-    with pytest.raises(ValueError, match=rf"a\.npz: array X .*({said})"):
-        unzip_array(tmp_path / "a.npz", "X", tmp_path)
-
-
-def test_a_damaged_array_is_named(npz, tmp_path):
-    damaged = bytearray(npz.read_bytes())
-    damaged[200] ^= 1
-    npz.write_bytes(damaged)
-    with pytest.raises(ValueError, match=r"data_label\.npz: array X cannot be read"):
-        unzip_array(npz, "X", tmp_path)
-
-
-def test_missing_array_is_named(npz, tmp_path):
-    with pytest.raises(ValueError, match=r"data_label\.npz: holds .*X\.npy.* expected an array Z"):
-        unzip_array(npz, "Z", tmp_path)
-
-
-def test_what_is_no_npz_is_named(tmp_path):
-    (tmp_path / "a.npz").write_bytes(b"no zip file")
-    for name in ("a.npz", "none.npz"):
-        with pytest.raises(ValueError, match=name):
-            unzip_array(tmp_path / name, "X", tmp_path)
-
-
-# An npz by itself
-
-
-def test_an_npz_by_itself_is_copied_beside_an_empty_list(tmp_path):
-    npz = tmp_path / "my.npz"
-    np.savez(npz, X=np.zeros(3), Y=np.ones(3))
-    import_npz(npz, tmp_path / "mine", tmp_path / "mine.json")
-    assert (tmp_path / "mine/train/data_label.npz").read_bytes() == npz.read_bytes()
-    assert read_listing(tmp_path / "mine").empty
-    assert json.loads((tmp_path / "mine.json").read_text()) == {
-        "source": "npz",
-        "files": {
-            str(npz): {
-                "bytes": npz.stat().st_size,
-                "sha256": hashlib.sha256(npz.read_bytes()).hexdigest(),
-            }
-        },
+def states(folder):
+    """What says whether a folder was changed: its files, their places, bytes and times."""
+    return {
+        path: (path.read_bytes() if path.is_file() else b"", path.lstat().st_mtime_ns)
+        for path in [folder, *folder.rglob("*")]
     }
 
 
-def test_an_npz_without_x_and_y_is_refused_with_what_it_holds(tmp_path):
-    np.savez(tmp_path / "my.npz", low=np.zeros(3), high=np.ones(3))
-    with pytest.raises(ValueError) as refused:
-        import_npz(tmp_path / "my.npz", tmp_path / "mine", tmp_path / "mine.json")
-    assert str(refused.value) == (
-        f"{tmp_path / 'my.npz'}: holds high, low, expected arrays X (low SNR) and Y (ground truth);"
-        " save it again with csbdeep's save_training_data."
-    )
+@pytest.fixture
+def folder_of(tmp_path):
+    """Write files as an archive that somebody unpacked, and return the folder."""
+
+    def write(files):
+        for name, data in files.items():
+            path = tmp_path / "unpacked" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        return tmp_path / "unpacked"
+
+    return write
 
 
-def test_what_is_no_npz_is_refused(tmp_path):
-    (tmp_path / "my.npz").write_bytes(b"PK\x03\x04")
-    with pytest.raises(ValueError, match=r"my\.npz: not a complete npz file \(File is not a zip"):
-        import_npz(tmp_path / "my.npz", tmp_path / "mine", tmp_path / "mine.json")
+@pytest.mark.parametrize("below", [".", "Top"])
+@pytest.mark.parametrize("layout", ["folders", "stacks"])
+def test_a_folder_gives_what_its_archive_gives(layout, below, folder_of, unpacked, tmp_path):
+    files = folders() | folders("train_data") if layout == "folders" else stacks()
+    files["Top/train_data/data_label.npz"] = b"patches"
+    files["Top/nuclei.csv"] = b"volume,z,y,x,radius_um\n"
+    folder = folder_of(files)
+    before = states(folder)
+    found = unpacked(folder / below, layout)
+    ours = {path.relative_to(found): path for path in found.rglob("*") if path.is_file()}
+    contents = {name: path.read_bytes() for name, path in ours.items()}
+    images = {name: tifffile.imread(path) for name, path in ours.items() if name.suffix == ".tif"}
+    shutil.rmtree(found)
+    unpacked(files, layout)
+    for name in contents:
+        if name.suffix == ".tif":
+            np.testing.assert_array_equal(images[name], tifffile.imread(found / name), strict=True)
+        else:
+            assert contents[name] == (found / name).read_bytes()
+    assert states(folder) == before
 
 
-def test_an_npz_in_place_of_an_archive_is_told_apart(tmp_path):
-    np.savez(tmp_path / "mine.tar.gz", X=np.zeros(3))
-    (tmp_path / "mine.tar.gz.npz").rename(tmp_path / "mine.tar.gz")
-    with pytest.raises(ValueError, match=r"is a zip or npz file, expected a tar archive; pack"):
-        unpack(tmp_path / "mine.tar.gz", "folders", "GT", {"low": "low"}, tmp_path / "mine")
+def test_a_folder_is_not_copied(folder_of, unpacked):
+    folder = folder_of(folders() | {"Top/train_data/data_label.npz": b"patches"})
+    found = unpacked(folder)
+    data = [path for path in found.rglob("*") if path.suffix in (".tif", ".npz")]
+    assert len(data) == 7
+    assert all(path.resolve().is_relative_to(folder) for path in data)
+
+
+def test_compressed_images_of_a_folder_are_decoded_once(folder_of, unpacked):
+    file = io.BytesIO()
+    tifffile.imwrite(file, image(7), photometric="minisblack", compression="zlib")
+    folder = folder_of(folders() | {LAST: file.getvalue()})
+    before = states(folder)
+    written = unpacked(folder) / "test/2" / f"{NAMES[1]}.tif"
+    assert not written.is_symlink()
+    np.testing.assert_array_equal(tifffile.memmap(written, mode="r"), image(7))
+    assert states(folder) == before
+
+
+def test_a_folder_without_the_layout_says_so(folder_of, unpacked):
+    with pytest.raises(ValueError, match=r"no test volumes found for layout stacks"):
+        unpacked(folder_of(folders()), "stacks")

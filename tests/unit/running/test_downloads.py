@@ -2,7 +2,9 @@
 
 import gzip
 import hashlib
+import io
 import json
+import tarfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
@@ -10,7 +12,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from denoising.running.downloads import download, link_local, record_archive
+from denoising.running import downloads
+from denoising.running.downloads import download, fetch, record_archive, record_folder
 
 MIB = 1 << 20
 
@@ -36,6 +39,10 @@ def server(monkeypatch):
         def do_GET(self):
             wanted = self.headers.get("Range")
             state.asked.append(wanted)
+            if self.path == "/moved":
+                self.send_response(302)
+                self.send_header("Location", state.url)
+                return self.end_headers()
             if state.errors or len(state.asked) > 20:  # an endless download is a failed one
                 return self.send_error(state.errors.pop(0) if state.errors else 410)
             if self.headers.get("If-Range") != state.version[1] or not state.takes_ranges:
@@ -124,6 +131,13 @@ def test_next_run_continues_what_an_earlier_one_left(server, target):
     assert target.read_bytes() == server.body
 
 
+def test_a_redirect_is_followed_and_the_transfer_continued_there(server, target):
+    server.breaks = [2 * MIB]
+    download(server.url.replace("archive.tar.gz", "moved"), target, wait=0)
+    assert target.read_bytes() == server.body
+    assert server.asked == [None, None, f"bytes={2 * MIB}-", f"bytes={2 * MIB}-"]
+
+
 def test_server_without_ranges_starts_over(server, target):
     server.takes_ranges, server.breaks = False, [2 * MIB]
     download(server.url, target, wait=0)
@@ -209,31 +223,118 @@ def test_file_sent_as_gzip_encoded_is_kept_as_it_is(server, target):
 
 
 @pytest.fixture
+def disk(monkeypatch):
+    """Say how much of the disk is free."""
+
+    def set_free(free):
+        monkeypatch.setattr(downloads.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+
+    return set_free
+
+
+def test_no_room_is_said_before_the_transfer(server, target, disk):
+    disk(5 * MIB)
+    with pytest.raises(ValueError) as refused:
+        download(server.url, target, wait=0)
+    assert str(refused.value) == (
+        f"{target.parent}: 0.00524 GB are free, but worms.tar.gz takes 0.00629 GB: 0.00315 GB to"
+        " fetch, and at least its 0.00315 GB again once it is unpacked; free the difference, or run"
+        " on a larger disk by --directory."
+    )
+    assert list(target.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("version", [("ETag", '"one"'), ("ETag", '"two"')])
+def test_what_is_here_already_needs_no_room(version, server, target, disk):
+    """If it is continued, and if it is replaced."""
+    fail_once(server, target)
+    server.version = version
+    disk(6 * MIB - part_of(target).stat().st_size)
+    download(server.url, target, wait=0)
+    assert target.read_bytes() == server.body
+
+
+def tar(text=b"an image"):
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as archive:
+        entry = tarfile.TarInfo("Top/test_data/a.tif")
+        entry.size = len(text)
+        archive.addfile(entry, io.BytesIO(text))
+    return file.getvalue()
+
+
+def npz():
+    file = io.BytesIO()
+    np.savez(file, X=np.zeros(3))
+    return file.getvalue()
+
+
+ARCHIVE = tar()
+SHA256 = hashlib.sha256(ARCHIVE).hexdigest()
+OTHER = tar(b"another image")
+PAGE = b"\n<!DOCTYPE html>\n<html><head><title> Sign in </title></head></html>"
+
+
+@pytest.mark.parametrize("sha256", [SHA256, None])
+@pytest.mark.parametrize(
+    ("came", "said"),
+    [
+        (PAGE, "is a web page titled 'Sign in', expected a tar archive; open the address"),
+        (b"<html>" + b"?" * 9999, "is a web page, expected a tar archive;"),
+        (b'{"status":"ERROR"}', 'is a file that begins with b\'{"status":"ERROR"}\', expected'),
+        (b"", "is empty, expected a tar archive;"),
+        (
+            npz(),
+            "is a zip or npz file, expected a tar archive; open the address or the file to see",
+        ),
+    ],
+)
+def test_what_is_no_archive_is_kept_aside_and_fetched_anew(came, said, sha256, server, target):
+    server.body = came
+    with pytest.raises(ValueError) as refused:
+        fetch(server.url, target, sha256, target.with_suffix(".json"))
+    aside = target.with_name("worms.tar.gz.refused")
+    assert str(refused.value).startswith(f"{server.url}: {said}")
+    assert str(refused.value).endswith(
+        f" What came is kept as {aside}; the next run fetches it anew."
+    )
+    assert [aside] == list(target.parent.iterdir())
+    assert aside.read_bytes() == came
+    server.body = ARCHIVE
+    fetch(server.url, target, sha256, target.with_suffix(".json"))
+    assert target.read_bytes() == ARCHIVE
+
+
+def test_a_wrong_checksum_is_said_with_the_right_one_and_the_file_kept_aside(server, target):
+    server.body = OTHER
+    with pytest.raises(ValueError) as refused:
+        fetch(server.url, target, SHA256, target.with_suffix(".json"))
+    aside = target.with_name("worms.tar.gz.refused")
+    assert str(refused.value) == (
+        f"{server.url}: sha256 is {hashlib.sha256(OTHER).hexdigest()}, expected {SHA256}; the file"
+        " is not what the config describes. Fetch it again, or correct the dataset's"
+        f" archive.sha256. What came is kept as {aside}; the next run fetches it anew."
+    )
+    assert aside.read_bytes() == OTHER
+    assert not target.exists()
+
+
+@pytest.fixture
 def archive(tmp_path):
     path = tmp_path / "worms.tar.gz"
-    path.write_bytes(b"an archive")
+    path.write_bytes(ARCHIVE)
     return path
-
-
-SHA256 = hashlib.sha256(b"an archive").hexdigest()
 
 
 def test_right_checksum_is_recorded_as_verified(archive, tmp_path, caplog):
     record_archive(archive, "https://example.org/a", SHA256, tmp_path / "worms.json")
-    expected = {"source": "https://example.org/a", "bytes": 10, "sha256": SHA256, "verified": True}
-    assert json.loads((tmp_path / "worms.json").read_text()) == expected
+    assert json.loads((tmp_path / "worms.json").read_text()) == {
+        "source": "https://example.org/a",
+        "bytes": len(ARCHIVE),
+        "sha256": SHA256,
+        "verified": True,
+    }
     assert not caplog.records
-
-
-def test_wrong_checksum_removes_the_file(archive, tmp_path):
-    with pytest.raises(ValueError) as refused:
-        record_archive(archive, "https://example.org/a", "0" * 64, tmp_path / "worms.json")
-    assert all(
-        words in str(refused.value)
-        for words in ("https://example.org/a", SHA256, "0" * 64, "archive.sha256")
-    )
-    assert not archive.exists()
-    assert not (tmp_path / "worms.json").exists()
 
 
 def test_missing_checksum_is_warned_about_and_recorded(archive, tmp_path, caplog):
@@ -247,23 +348,27 @@ def test_missing_checksum_is_warned_about_and_recorded(archive, tmp_path, caplog
     assert (recorded["sha256"], recorded["verified"]) == (SHA256, False)
 
 
-def test_local_archive_is_linked_not_copied(archive, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    linked = tmp_path / "results" / "linked.tar.gz"
-    for _ in range(2):  # a second run replaces the link
-        link_local(archive.relative_to(tmp_path), linked)
-    assert linked.is_symlink()
-    assert linked.samefile(archive)
+def test_a_local_archive_outlives_a_wrong_checksum(archive, tmp_path):
+    with pytest.raises(ValueError, match=f"{SHA256}, expected 0000"):
+        record_archive(archive, "worms.tar.gz", "0" * 64, tmp_path / "worms.json")
+    assert archive.read_bytes() == ARCHIVE
+    assert not (tmp_path / "worms.json").exists()
 
 
-def test_local_archive_outlives_a_wrong_checksum(archive, tmp_path):
-    linked = tmp_path / "linked.tar.gz"
-    link_local(archive, linked)
-    with pytest.raises(ValueError, match="sha256"):
-        record_archive(linked, "worms.tar.gz", "0" * 64, tmp_path / "worms.json")
-    assert linked.samefile(archive)
+@pytest.mark.parametrize("length", [30, 60])
+def test_an_archive_cut_short_at_once_is_left_to_unpacking(length, archive, tmp_path):
+    archive.write_bytes(ARCHIVE[:length])
+    record_archive(archive, "worms.tar.gz", None, tmp_path / "worms.json")
 
 
-def test_missing_local_archive_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"nowhere\.tar\.gz.*archive\.path"):
-        link_local(tmp_path / "nowhere.tar.gz", tmp_path / "linked")
+def test_a_folder_is_recorded_by_its_files(archive, tmp_path, caplog):
+    record_folder(tmp_path, {"test_data/a.tif": archive}, tmp_path / "worms.json")
+    (warning,) = caplog.records
+    assert "a folder has no checksum; those of its 1 files are recorded" in warning.getMessage()
+    assert json.loads((tmp_path / "worms.json").read_text()) == {
+        "source": str(tmp_path),
+        "bytes": len(ARCHIVE),
+        "sha256": None,
+        "verified": False,
+        "files": {"test_data/a.tif": {"bytes": len(ARCHIVE), "sha256": SHA256}},
+    }

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from csbdeep.io import save_training_data
 
+from denoising.images import npz
 from denoising.training.npz import npz_patches
 
 SIZES = {"S": 5, "C": 2, "Z": 4, "Y": 8, "X": 12}
@@ -14,13 +15,27 @@ def array(axes, **sizes):
     return np.random.default_rng(0).random(shape).astype(np.float32)
 
 
+def copied(both):
+    """The patches as arrays."""
+    arrays = [np.zeros(patches.shape, np.float32) for patches in both]
+    for patches, array in zip(both, arrays, strict=True):
+        patches.copy_to(array)
+    return arrays
+
+
+@pytest.fixture(autouse=True, params=[npz.PART, 500], ids=["whole", "in parts"])
+def part(request, monkeypatch):
+    """Arrays are read at once, and in parts."""
+    monkeypatch.setattr(npz, "PART", request.param)
+
+
 @pytest.fixture
 def read(tmp_path):
     """Save arrays, and read them with the settings of a dataset."""
 
     def save_and_read(stated=None, channel=None, shape=(8, 12), **arrays):
         np.savez(tmp_path / "my.npz", **arrays)
-        return npz_patches(tmp_path / "my.npz", stated, channel, shape, tmp_path)
+        return copied(npz_patches(tmp_path / "my.npz", stated, channel, shape))
 
     return save_and_read
 
@@ -29,7 +44,7 @@ def read(tmp_path):
 def test_what_csbdeep_saves_is_read(axes, shape, tmp_path):
     X = array(axes, C=1)
     save_training_data(tmp_path / "my.npz", X, X / 2, axes)
-    found = npz_patches(tmp_path / "my.npz", None, None, shape, tmp_path)
+    found = copied(npz_patches(tmp_path / "my.npz", None, None, shape))
     np.testing.assert_array_equal(found[0], X[:, 0])
     np.testing.assert_array_equal(found[1], X[:, 0] / 2)
 
@@ -48,7 +63,7 @@ def test_any_order_of_axes_that_the_file_names_is_followed(axes, read):
     np.testing.assert_array_equal(found, X.transpose(order)[..., 0])
 
 
-@pytest.mark.parametrize("axes", ["SCYX", "SYXC"])
+@pytest.mark.parametrize("axes", ["SCYX", "SYXC", "CSYX"])
 def test_a_channel_is_chosen(axes, read):
     X = array(axes)
     Y = array(axes, C=1)

@@ -1,22 +1,20 @@
-"""Archives of the published form: unpacked safely into a folder of volumes, and the arrays of their
-npz.
+"""Archives of the published form, unpacked safely into a folder of volumes.
 
-An archive is a tar file with one top folder that holds `test_data/` and `train_data/`. Its layout
-says which file in them is which volume: `study/layouts.py`. `train_data/` may hold
-`data_label.npz` (X and Y, published patches), volumes of its own, or both. Beside `test_data/`,
-simulated archives have `nuclei.csv`.
+An archive is a tar file with one top folder that holds `test_data/` and `train_data/`, or a folder
+that it was unpacked to: files of such a folder are used in place, never changed. The layout says
+which file in them is which volume: `study/layouts.py`. `train_data/` may hold `data_label.npz` (X
+and Y, published patches), volumes of its own, or both. Beside `test_data/`, simulated archives have
+`nuclei.csv`.
 """
 
-import json
 import lzma
 import os
-import shutil
 import tarfile
 import tempfile
-import zipfile
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -31,11 +29,21 @@ from denoising.images.volumes import (
     write_listing,
     write_volume,
 )
-from denoising.running.checksums import sha256_of
 from denoising.study.layouts import LAYOUTS, ArchiveImage
 from denoising.study.names import TRUTH
 
+MOST_NAMES = 10
 NPZ = "train_data/data_label.npz"
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What an archive held: the names of its files, and those that became volumes, each with its
+    number of channels (None where it is one image).
+    """
+
+    names: list[str]
+    images: dict[str, int | None]
 
 
 def unpack(
@@ -44,13 +52,13 @@ def unpack(
     truth: str | int,
     conditions: dict[str, str] | dict[str, int],
     folder: Path,
-) -> None:
+) -> Contents:
     """Unpack an archive into a folder of volumes, checking every array.
 
     Parameters
     ----------
     archive : Path
-        A tar file, compressed or not.
+        A tar file, compressed or not, or a folder.
     layout : str
         A key of `LAYOUTS`.
     truth : str or int
@@ -58,12 +66,13 @@ def unpack(
     conditions : dict of str to (str or int)
         For each condition its folder name, or its channel.
     folder : Path
-        Written: a folder of volumes.
+        Written: a folder of volumes. Where the archive is a folder, files that can be used as they
+        are become links to it.
 
     Raises
     ------
     ValueError
-        Naming archive and entry: an entry that would leave the folder, a volume that lacks its
+        Naming archive and entry: entries that would leave the folder, a volume that lacks its
         counterpart in a condition, an array of another shape, other axes, not finite; no test
         volumes at all.
     """
@@ -71,70 +80,93 @@ def unpack(
     folder.mkdir(parents=True, exist_ok=True)
     # In the folder itself: what a killed process leaves goes with it
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unpack-") as scratch:
-        files = _extract(archive, Path(scratch))
+        if archive.is_dir():
+            files = folder_files(archive)
+            names = [str(path.relative_to(archive)) for path in _all_files(archive)]
+        else:
+            files, names = _extract(archive, Path(scratch))
+        unpacking = _Unpacking(archive, files, folder)
         rows = []
         for part in ("test", "train"):
             images = LAYOUTS[layout].find(files, part, sources)
             by_volume = _by_volume(archive, part, sources, images)
             for volume in sorted(by_volume):
-                rows += _write(archive, files, part, by_volume[volume], folder)
+                rows += unpacking.write(part, by_volume[volume])
         if not any(row["part"] == "test" for row in rows):
             raise ValueError(
                 f"{archive}: no test volumes found for layout {layout} (test_data/...tif), entries"
-                f" begin with {sorted(files)[:3]}; correct the dataset's layout, truth or"
+                f" begin with {sorted(names)[:3]}; correct the dataset's layout, truth or"
                 " conditions."
             )
         if NPZ in files:
-            target = folder / "train" / "data_label.npz"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(files[NPZ], target)
+            unpacking.place(NPZ, folder / "train" / "data_label.npz")
         if NUCLEI in files:
-            os.replace(files[NUCLEI], folder / NUCLEI)
+            unpacking.place(NUCLEI, folder / NUCLEI)
     write_listing(folder, rows)
+    return Contents(names, unpacking.images)
 
 
-def _extract(archive: Path, scratch: Path) -> dict[str, Path]:
-    """Extract the data of `archive`; return its files by their name below the top folder."""
-    if zipfile.is_zipfile(archive):
-        raise ValueError(
-            f"{archive}: is a zip or npz file, expected a tar archive; pack its content as tar, or"
-            " give csbdeep's training patches as the dataset's npz.path."
-        )
+def folder_files(folder: Path) -> dict[str, Path]:
+    """The data of an archive that was unpacked to a folder, by their names below the top folder."""
+    files = {below_top(str(path.relative_to(folder))): path for path in _all_files(folder)}
+    return {name: path for name, path in files.items() if _is_data(name)}
+
+
+def _all_files(folder: Path) -> list[Path]:
+    walked = os.walk(folder, followlinks=True)
+    return sorted(Path(place, name) for place, _, names in walked for name in names)
+
+
+def _is_data(name: str) -> bool:
+    return name.startswith(("test_data/", "train_data/")) or name == NUCLEI
+
+
+def _extract(archive: Path, scratch: Path) -> tuple[dict[str, Path], list[str]]:
+    """Extract the data of `archive`; return its files by their name below the top folder, and the
+    names of all files.
+    """
     files = {}
+    names = []
+    unsafe = []
     try:
         with tarfile.open(archive) as tar:
             for member in tar:
-                safe = _safe(archive, member, scratch)
-                name = _below_top(safe.name)
-                is_data = name.startswith(("test_data/", "train_data/")) or name == NUCLEI
-                if safe.isfile() and is_data:
-                    tar.extract(safe, scratch, filter="data")
-                    files[name] = scratch / safe.name
+                safe = _safe(member, scratch)
+                if safe is None:
+                    unsafe.append(member.name)
+                elif safe.isfile():
+                    names.append(safe.name)
+                    name = below_top(safe.name)
+                    if _is_data(name) and not unsafe:
+                        tar.extract(safe, scratch, filter="data")
+                        files[name] = scratch / safe.name
             _check_end(tar)
     except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         if getattr(error, "errno", None):  # a full disk, not a damaged archive
             raise
         reason = str(error).partition(":\n")[0]
         raise ValueError(
-            f"{archive}: not a complete tar archive ({reason}); fetch it again."
+            f"{archive}: not a complete tar archive ({reason}); delete it if this workflow fetched"
+            " it, else replace it, and run again."
         ) from None
-    return files
+    if unsafe:
+        listed = ", ".join(unsafe[:MOST_NAMES])
+        more = f" and {len(unsafe) - MOST_NAMES} more" if unsafe[MOST_NAMES:] else ""
+        raise ValueError(
+            f"{archive}: would leave the folder it is unpacked to, or is a link or device, expected"
+            f" plain files alone: {listed}{more}; do not use this archive."
+        )
+    return files, names
 
 
-def _safe(archive: Path, member: tarfile.TarInfo, scratch: Path) -> tarfile.TarInfo:
-    """The entry as it may be extracted, or a refusal that names it."""
+def _safe(member: tarfile.TarInfo, scratch: Path) -> tarfile.TarInfo | None:
+    """The entry as it may be extracted; None if it may not."""
     try:
-        if member.name.startswith("/"):
-            raise tarfile.AbsolutePathError(member)
         safe = tarfile.data_filter(member, str(scratch))
     except tarfile.FilterError:
-        safe = None
-    if safe is None or not (safe.isfile() or safe.isdir()):
-        raise ValueError(
-            f"{archive}: entry {member.name} would leave the folder it is unpacked to, or is a link"
-            " or device, expected plain files below it; do not use this archive."
-        )
-    return safe
+        return None
+    is_plain = safe.isfile() or safe.isdir()
+    return safe if is_plain and not member.name.startswith("/") else None
 
 
 def _check_end(tar: tarfile.TarFile) -> None:
@@ -155,7 +187,8 @@ def _check_end(tar: tarfile.TarFile) -> None:
         raise EOFError(f"its entries end at byte {tar.offset} without the mark of an end")
 
 
-def _below_top(name: str) -> str:
+def below_top(name: str) -> str:
+    """The name of a file below the top folder."""
     parts = PurePosixPath(name).parts
     for data in ("test_data", "train_data"):
         if data in parts:
@@ -181,41 +214,72 @@ def _by_volume(
     return by_volume
 
 
-def _write(
-    archive: Path, files: dict[str, Path], part: str, images: list[ArchiveImage], folder: Path
-) -> list[dict]:
-    """Write the images of one volume to their places, and return their rows."""
-    opened = {
-        image.file: _checked(files[image.file], archive, image)
-        for image in {image.file: image for image in images}.values()
-    }
-    arrays = [_channel(opened[image.file], archive, image) for image in images]
-    if len({array.shape for array in arrays}) > 1:
-        shapes = zip(images, arrays, strict=True)
-        listed = ", ".join(f"{image.file} {array.shape}" for image, array in shapes)
-        raise ValueError(
-            f"{archive}: files of one volume differ in shape ({listed}), expected one; fetch it"
-            " again."
-        )
-    rows = []
-    for image, array in zip(images, arrays, strict=True):
-        row = listing_row(part, image.volume, image.condition, array, "ZYX")
-        voxel_size = volume_header(files[image.file]).voxel_size
-        write_volume(folder / row["path"], array, "ZYX", voxel_size)
-        rows.append(row)
-    for file in opened:
-        files[file].unlink()
-    return rows
+class _Unpacking:
+    """Volumes on their way from files of the archive, by name, to a folder of volumes."""
+
+    def __init__(self, archive: Path, files: dict[str, Path], folder: Path):
+        self.archive = archive
+        self.files = files
+        self.folder = folder
+        self.in_place = archive.is_dir()
+        self.images: dict[str, int | None] = {}
+
+    def write(self, part: str, images: list[ArchiveImage]) -> list[dict]:
+        """Write the images of one volume to their places, and return their rows."""
+        opened = {
+            image.file: self._open(image)
+            for image in {image.file: image for image in images}.values()
+        }
+        arrays = [_channel(opened[image.file], self.archive, image) for image in images]
+        if len({array.shape for array in arrays}) > 1:
+            shapes = zip(images, arrays, strict=True)
+            listed = ", ".join(f"{image.file} {array.shape}" for image, array in shapes)
+            raise ValueError(
+                f"{self.archive}: files of one volume differ in shape ({listed}), expected one;"
+                " fetch it again."
+            )
+        rows = []
+        for image, array in zip(images, arrays, strict=True):
+            row = listing_row(part, image.volume, image.condition, array, "ZYX")
+            source = self.files[image.file]
+            target = self.folder / row["path"]
+            # OME-XML names its own file, so a link has that name
+            is_usable = image.channel is None and target.name == source.name
+            if self.in_place and is_usable and _is_map_of(array, source):
+                self.place(image.file, target)
+            else:
+                write_volume(target, array, "ZYX", volume_header(source).voxel_size)
+            rows.append(row)
+        if not self.in_place:
+            for file in opened:
+                self.files[file].unlink()
+        return rows
+
+    def place(self, file: str, target: Path) -> None:
+        """Put a file of the archive to its place as it is."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if self.in_place:
+            target.symlink_to(self.files[file].resolve())
+        else:
+            os.replace(self.files[file], target)
+
+    def _open(self, image: ArchiveImage) -> np.ndarray:
+        """A file as a memory map, for errors under its name in the archive."""
+        path = self.files[image.file]
+        try:
+            array = open_volume(path, "ZYX" if image.channel is None else "CZYX", self.folder)
+            check_volume(array, image.file)
+        except ValueError as error:
+            text = str(error).replace(str(path), image.file)
+            raise ValueError(f"{self.archive}: {text}") from None
+        self.images[image.file] = None if image.channel is None else len(array)
+        return array
 
 
-def _checked(path: Path, archive: Path, image: ArchiveImage) -> np.ndarray:
-    """A file of the archive as a memory map, for errors under its name in the archive."""
-    try:
-        array = open_volume(path, "ZYX" if image.channel is None else "CZYX")
-        check_volume(array, image.file)
-    except ValueError as error:
-        raise ValueError(f"{archive}: {str(error).replace(str(path), image.file)}") from None
-    return array
+def _is_map_of(array: np.ndarray, path: Path) -> bool:
+    """Whether an array is a memory map of the file itself."""
+    filename = getattr(array, "filename", None)
+    return filename is not None and Path(filename).samefile(path)
 
 
 def _channel(stack: np.ndarray, archive: Path, image: ArchiveImage) -> np.ndarray:
@@ -233,85 +297,3 @@ def _channel(stack: np.ndarray, archive: Path, image: ArchiveImage) -> np.ndarra
             f" expected at least {image.channel + 1}; correct the dataset's truth and conditions."
         )
     return stack[image.channel]
-
-
-def import_npz(npz: Path, folder: Path, record: Path) -> None:
-    """Copy an npz of training patches into a folder of volumes that has no volumes.
-
-    Parameters
-    ----------
-    npz : Path
-        Arrays X and Y.
-    folder : Path
-        Written: a folder of volumes.
-    record : Path
-        Written: what the file is, as JSON.
-
-    Raises
-    ------
-    ValueError
-        If the file is no npz, or has no such arrays.
-    """
-    try:
-        with zipfile.ZipFile(npz) as archive:
-            entries = {Path(entry).stem for entry in archive.namelist()}
-    except zipfile.BadZipFile as error:
-        raise ValueError(
-            f"{npz}: not a complete npz file ({error}), expected what csbdeep's save_training_data"
-            " or numpy.savez writes; save it again."
-        ) from None
-    if not {"X", "Y"} <= entries:
-        raise ValueError(
-            f"{npz}: holds {', '.join(sorted(entries))}, expected arrays X (low SNR) and Y (ground"
-            " truth); save it again with csbdeep's save_training_data."
-        )
-    target = folder / "train" / "data_label.npz"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(npz, target)
-    write_listing(folder, [])
-    file = {"bytes": npz.stat().st_size, "sha256": sha256_of(npz)}
-    record.write_text(json.dumps({"source": "npz", "files": {str(npz): file}}, indent=2) + "\n")
-
-
-def unzip_array(npz: Path, name: str, folder: Path) -> np.ndarray:
-    """Array `name` of an npz file, as a read-only memory map.
-
-    numpy cannot map an array in the npz file itself: it is unzipped to `folder`/NAME.npy.
-
-    Raises
-    ------
-    ValueError
-        Naming file and array: no npz file, no such array, a damaged one, or one that does not hold
-        some numbers in C order.
-    """
-    try:
-        with zipfile.ZipFile(npz) as archive:
-            entries = archive.namelist()
-            if f"{name}.npy" not in entries:
-                raise ValueError(
-                    f"{npz}: holds {entries}, expected an array {name}; fetch the archive again."
-                )
-            path = archive.extract(f"{name}.npy", folder)
-    except (zipfile.BadZipFile, zlib.error, EOFError, FileNotFoundError) as error:
-        raise ValueError(
-            f"{npz}: array {name} cannot be read ({error}); fetch the archive again."
-        ) from None
-    try:
-        array = np.load(path, mmap_mode="r")
-    except ValueError as error:
-        raise ValueError(
-            f"{npz}: array {name} cannot be mapped ({error}); fetch the archive again."
-        ) from None
-    has_items = array.ndim > 0 and array.size > 0
-    if not has_items or array.dtype.kind not in "uif" or not array.flags.c_contiguous:
-        raise ValueError(
-            f"{npz}: array {name} is {array.dtype} of shape {array.shape}, expected some numbers in"
-            " C order; fetch the archive again."
-        )
-    return array
-
-
-def npz_text(npz: Path, name: str) -> str | None:
-    """The text that scalar `name` of an npz file holds; None where there is no such array."""
-    with np.load(npz) as arrays:
-        return str(arrays[name]) if name in arrays else None

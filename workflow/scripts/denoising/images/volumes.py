@@ -8,8 +8,9 @@ A folder of volumes holds `volumes.csv` and one TIFF file per volume and conditi
     train/data_label.npz            published patches, if there are such patches
     nuclei.csv                      volume, z, y, x, radius_um: all nuclei of test volumes, if known
 
-`path` is relative to the folder; `shape` is written as 16x128x128. `z`, `y` and `x` are the centre
-of a nucleus in voxels, from the centre of the first voxel; it may lie outside the volume.
+Files may be links, to an archive that came as a folder. `path` is relative to the folder; `shape`
+is written as 16x128x128. `z`, `y` and `x` are the centre of a nucleus in voxels, from the centre of
+the first voxel; it may lie outside the volume.
 
 A folder of restored volumes holds {condition}/{volume}.tif, and from probabilistic networks
 scale/{condition}/{volume}.tif; ensembles of such networks have interval/lower/{condition}/... and

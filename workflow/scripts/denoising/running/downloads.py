@@ -1,4 +1,5 @@
-"""Downloads of archives, and the record of each: JSON with source, bytes, sha256 and verified.
+"""Archives, fetched or here already, and the record of each: JSON with source, bytes, sha256 and
+verified. An archive that is unpacked in a folder has no sha256, but those of its `files`.
 
 The published archives are up to 4.8 GB, and a transfer of that size breaks off. The usual library,
 pooch, starts over then (1.9 sends no range request), so this module resumes downloads itself. It
@@ -7,8 +8,15 @@ needs only requests, and continues a file only if the server says that it is the
 
 import json
 import logging
+import lzma
 import os
+import re
+import shutil
+import tarfile
 import time
+import zipfile
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import requests
@@ -30,6 +38,8 @@ def download(url: str, path: Path, attempts: int = 8, wait: float = 2.0) -> None
     ------
     ConnectionError
         If the file cannot be had; `path`.part stays for the next run.
+    ValueError
+        If the disk has no room for it and what it holds; said before any of it is transferred.
     """
     partial = path.with_name(path.name + ".part")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +92,9 @@ def _transfer(url: str, partial: Path) -> None:
                 f"the server answered with range {content_range!r} to byte {have}: starting over"
             )
         response.raise_for_status()
-        expected = (have if resumed else 0) + int(response.headers.get("Content-Length", -1))
+        have = have if resumed else 0
+        expected = have + int(response.headers.get("Content-Length", -1))
+        _check_room(partial, have, expected)
         # The raw stream: as it is on the server, whatever encoding the header claims, and each
         # piece as it comes
         with partial.open("ab" if resumed else "wb") as file:
@@ -108,13 +120,39 @@ def _write_validator(partial: Path, headers) -> None:
         _validator(partial).unlink(missing_ok=True)
 
 
-def link_local(source: Path, path: Path) -> None:
-    """Make `path` a link to the local file `source`: large archives are not copied."""
-    if not source.is_file():
-        raise ValueError(f"{source}: there is no such file; correct the dataset's archive.path.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    path.symlink_to(source.resolve())
+def _check_room(partial: Path, have: int, size: int) -> None:
+    """Refuse a transfer of `size` bytes, of which some are here, for which there is no room."""
+    # What is here of another version of the file makes room for this one
+    free = shutil.disk_usage(partial.parent).free + _size(partial) - have
+    if 2 * size - have > free:
+        raise ValueError(
+            f"{partial.parent.resolve()}: {free / 1e9:.3g} GB are free, but"
+            f" {partial.name.removesuffix('.part')} takes {(2 * size - have) / 1e9:.3g} GB:"
+            f" {(size - have) / 1e9:.3g} GB to fetch, and at least its {size / 1e9:.3g} GB again"
+            " once it is unpacked; free the difference, or run on a larger disk by --directory."
+        )
+
+
+def fetch(url: str, path: Path, sha256: str | None, record: Path) -> None:
+    """Download `url` to `path` and record it; what is not the archive is kept aside, so that the
+    next run fetches it anew.
+
+    Raises
+    ------
+    ConnectionError
+        If it cannot be had, see `download`.
+    ValueError
+        If there is no room for it, or it is not the archive, see `record_archive`.
+    """
+    download(url, path)
+    try:
+        record_archive(path, url, sha256, record)
+    except ValueError as error:
+        refused = path.with_name(path.name + ".refused")
+        os.replace(path, refused)
+        raise ValueError(
+            f"{error} What came is kept as {refused}; the next run fetches it anew."
+        ) from None
 
 
 def record_archive(path: Path, source: str, sha256: str | None, record: Path) -> None:
@@ -133,13 +171,16 @@ def record_archive(path: Path, source: str, sha256: str | None, record: Path) ->
     Raises
     ------
     ValueError
-        If the checksum differs; the file is removed when it is not a link, so that a retry fetches
-        it anew.
+        If it is no tar file, or the checksum differs.
     """
+    if not _is_tar(path):
+        raise ValueError(
+            f"{source}: is {_look(path)}, expected a tar archive; open the address or the file to"
+            " see what it is, and correct the dataset's archive (csbdeep's training patches are"
+            " given as npz.path)."
+        )
     actual = sha256_of(path)
     if sha256 is not None and actual != sha256:
-        if not path.is_symlink():
-            path.unlink()
         raise ValueError(
             f"{source}: sha256 is {actual}, expected {sha256}; the file is not what the config"
             " describes. Fetch it again, or correct the dataset's archive.sha256."
@@ -154,5 +195,47 @@ def record_archive(path: Path, source: str, sha256: str | None, record: Path) ->
         "bytes": path.stat().st_size,
         "sha256": actual,
         "verified": sha256 is not None,
+    }
+    record.write_text(json.dumps(entry, indent=2) + "\n")
+
+
+def _is_tar(path: Path) -> bool:
+    """Whether it begins as a tar file does, compressed or not; unpacking reads it to its end."""
+    try:
+        return tarfile.is_tarfile(path)
+    except (EOFError, zlib.error, lzma.LZMAError):  # compressed, and cut short at once
+        return True
+
+
+def _look(path: Path) -> str:
+    """What a file seems to be that is no archive."""
+    with path.open("rb") as file:
+        start = file.read(4096)
+    text = start.decode(errors="replace").strip()
+    if re.match(r"<(!doctype\s+html|html)\b", text, re.IGNORECASE):
+        title = re.search(r"<title[^>]*>\s*(.*?)\s*</title>", text, re.IGNORECASE | re.DOTALL)
+        return f"a web page titled {title[1]!r}" if title else "a web page"
+    if zipfile.is_zipfile(path):
+        return "a zip or npz file"
+    return f"a file that begins with {start[:24]!r}" if start else "empty"
+
+
+def record_folder(folder: Path, files: Mapping[str, Path], record: Path) -> None:
+    """Write the record of an archive that is unpacked already: its files, by names in the archive.
+
+    A folder has no checksum of its own, so `sha256` is null and nothing is verified.
+    """
+    sizes = {name: path.stat().st_size for name, path in sorted(files.items())}
+    entries = {name: {"bytes": sizes[name], "sha256": sha256_of(files[name])} for name in sizes}
+    log.warning(
+        "%s: not verified, because a folder has no checksum; those of its %d files are recorded.",
+        folder, len(entries),
+    )  # fmt: skip
+    entry = {
+        "source": str(folder),
+        "bytes": sum(sizes.values()),
+        "sha256": None,
+        "verified": False,
+        "files": entries,
     }
     record.write_text(json.dumps(entry, indent=2) + "\n")

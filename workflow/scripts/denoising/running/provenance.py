@@ -13,8 +13,9 @@ from pathlib import Path
 
 import yaml
 
-# Modules that write logs, refuse bad input and wait for a device: an edit to them changes no result
-NO_RESULTS = {"running.logs", "running.devices", "training.checks"}
+# Modules that write logs, refuse or report input and wait for a device: an edit to them changes no
+# result
+NO_RESULTS = {"running.logs", "running.devices", "training.checks", "images.arrival"}
 
 
 @cache
@@ -130,7 +131,7 @@ def _input(path: Path, expected: str | None) -> dict:
         raise ValueError(
             f"{path}: the archive fetched from {entry['source']} has sha256 {entry['sha256']}, "
             f"expected {expected}: results were not made from what the config describes. Delete "
-            "the archive beside it and run again."
+            "this record and run again."
         )
     return entry | {"verified": True}
 

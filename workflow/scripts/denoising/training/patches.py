@@ -11,7 +11,6 @@ A folder of patches holds
 import json
 import logging
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ import pandas as pd
 from numpy.lib.format import open_memmap
 from scipy.ndimage import maximum_filter
 
+from denoising.images.npz import typical_range
 from denoising.images.percentiles import percentiles
 from denoising.images.ranges import HIGH_PERCENTILES, LOW_PERCENTILES, Ranges, drawn_ranges
 from denoising.images.slabs import slabs
@@ -323,15 +323,13 @@ def patches_from_npz(
         If arrays are missing, differ in shape, do not fit `axes` and `patch_shape`, or are not
         normalised.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".npz-") as scratch:
-        published = npz_patches(npz, axes, channel, patch_shape, Path(scratch))
-        count = len(published[0])
-        with _patch_arrays(folder, (count, *patch_shape)) as arrays:
-            for name, source, target in zip("XY", published, arrays, strict=True):
-                check_volume(source, f"{npz}: array {name}")
-                target[:] = source
-                _check_normalised(target, f"{npz}: array {name}")
+    published = npz_patches(npz, axes, channel, patch_shape)
+    count = published[0].shape[0]
+    with _patch_arrays(folder, published[0].shape) as arrays:
+        for name, patches, target in zip("XY", published, arrays, strict=True):
+            patches.copy_to(target)
+            check_volume(target, f"{npz}: array {name}")
+            _check_normalised(target, f"{npz}: array {name}")
     labels = pd.DataFrame({"patch": range(count), "condition": "", "volume": ""})
     origin = {"source": "npz", "normalisation": "as published, checked to lie near 0 to 1"}
     _describe(folder, labels, patch_shape, origin)
@@ -339,9 +337,7 @@ def patches_from_npz(
 
 def _check_normalised(patches: np.ndarray, source: str) -> None:
     """Refuse patches in raw units: medians of 1st and 99.9th percentiles must lie near 0 and 1."""
-    sample = patches[:: max(1, len(patches) // 256)]
-    percentiles_of_each = np.percentile(sample.reshape(len(sample), -1), (1, 99.9), axis=1)
-    low, high = np.median(percentiles_of_each, axis=1)
+    low, high = typical_range(patches[:: max(1, len(patches) // 64)])
     if not (-1 < low < 0.5 and 0.3 < high < 5):
         raise ValueError(
             f"{source}: patches range from {low:.3g} to {high:.3g} (medians),"
