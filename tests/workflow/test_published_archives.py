@@ -206,11 +206,18 @@ def test_an_archive_that_is_here_is_used_in_place(is_unpacked, flow, archives, t
     assert flow.jobs(*flow.arguments(given))["use_archive"] == 1
 
 
-def test_a_checksum_for_a_folder_is_refused(flow, tmp_path):
-    given = {"planaria": {"path": str(tmp_path), "sha256": "0" * 64}}
-    failed = flow.run("-n", *flow.arguments(given), check=False)
-    assert failed.returncode != 0
-    assert (
-        f"datasets.planaria.archive.sha256 is given, but {tmp_path} is a folder, which has no"
-        " checksum; remove sha256, or give the tar file as path." in failed.said
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (".", "archive.sha256 is given, but {path} is a folder, which has no checksum; remove"
+         " sha256, or give the tar file as path."),
+        ("no.tar", "archive.path is {path}, where there is no file or folder; correct it."),
+    ],
+)  # fmt: skip
+def test_a_path_that_cannot_be_used_is_said_at_once(name, said, flow, tmp_path):
+    path = str(tmp_path / name)
+    failed = flow.run(
+        "-n", *flow.arguments({"planaria": {"path": path, "sha256": "0" * 64}}), check=False
     )
+    assert failed.returncode != 0
+    assert f"datasets.planaria.{said.format(path=path)}" in failed.said

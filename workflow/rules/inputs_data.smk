@@ -36,6 +36,11 @@ def sizes_in_archive(wildcards):
 if workflow.is_main_process:
     for name in datasets_from("path"):
         archive = STUDY.datasets[name].source
+        if not Path(archive.path).exists():
+            raise WorkflowError(
+                f"datasets.{name}.archive.path is {archive.path}, where there is no file or folder; "
+                "correct it."
+            )
         if archive.sha256 and Path(archive.path).is_dir():
             raise WorkflowError(
                 f"datasets.{name}.archive.sha256 is given, but {archive.path} is a folder, which has "

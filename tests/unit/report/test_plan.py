@@ -67,5 +67,5 @@ def test_what_will_not_do_is_said(changes, words):
 def test_an_archive_that_is_not_here_is_said():
     nothing = pd.DataFrame(columns=["part", "condition", "shape", "dtype"])
     assert found_in(STUDY.datasets["planaria"], nothing, []) == [
-        "planaria: an archive that is not here yet; its images are checked as it is unpacked"
+        "planaria: an archive; its images are checked as it is unpacked"
     ]

@@ -31,6 +31,7 @@ def server(monkeypatch):
         breaks=[],  # bytes after which the next answers break off
         promises=0,  # bytes more than it has, in the next answer
         encoding=None,
+        kind="application/gzip",
         slip=0,  # bytes left out where an answer continues a file
         asked=[],
     )
@@ -57,6 +58,7 @@ def server(monkeypatch):
             rest = state.body[start:]
             self.send_response(206 if wanted else 200)
             self.send_header(*state.version)
+            self.send_header("Content-Type", state.kind)
             if wanted:
                 self.send_header(
                     "Content-Range", f"bytes {start}-{len(state.body) - 1}/{len(state.body)}"
@@ -150,6 +152,16 @@ def test_changed_file_starts_over(version, server, target):
     server.version, server.body = version, server.body[::-1]
     download(server.url, target, wait=0)
     assert target.read_bytes() == server.body
+
+
+def test_a_web_page_does_not_replace_what_is_here(server, target):
+    """As servers give where a user must sign in again, or while they are repaired."""
+    fail_once(server, target)
+    kept = part_of(target).read_bytes()
+    server.version, server.kind = ("ETag", '"page"'), "text/html; charset=utf-8"
+    with pytest.raises(ConnectionError, match=r"answered with a web page; got \d+ bytes, kept in"):
+        download(server.url, target, attempts=2, wait=0)
+    assert part_of(target).read_bytes() == kept
 
 
 @pytest.mark.parametrize("version", [("ETag", 'W/"weak"'), ("X-Nothing", "")])

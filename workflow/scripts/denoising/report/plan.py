@@ -78,7 +78,7 @@ def found_in(dataset: Dataset, images: pd.DataFrame, warnings: list[str]) -> lis
     elif dataset.is_simulated:
         found = f"specimens that are simulated here: {counts}"
     elif images.empty:
-        found = "an archive that is not here yet; its images are checked as it is unpacked"
+        found = "an archive; its images are checked as it is unpacked"
     else:
         found = f"an archive, unpacked: {counts}"
     lines = [f"{dataset.name}: {found}", *(f"  {warning}" for warning in warnings[:MOST_WARNINGS])]

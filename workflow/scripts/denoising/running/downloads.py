@@ -92,6 +92,8 @@ def _transfer(url: str, partial: Path) -> None:
                 f"the server answered with range {content_range!r} to byte {have}: starting over"
             )
         response.raise_for_status()
+        if have and response.headers.get("Content-Type", "").startswith("text/html"):
+            raise requests.ConnectionError("the server answered with a web page")
         have = have if resumed else 0
         expected = have + int(response.headers.get("Content-Length", -1))
         _check_room(partial, have, expected)
