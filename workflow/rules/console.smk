@@ -52,7 +52,7 @@ def say_what_came_out():
     verdicts = Path("results/tables/verdicts.md")
     figure = "results/figures/fig2_restoration.png"
     lines = []
-    if str(verdicts) in made:
+    if str(verdicts) in made and verdicts.is_file():
         page = verdicts.read_text(encoding="utf-8").splitlines()
         lines = [line.removeprefix("- ") for line in page if line.startswith("- ")]
         look = figure if figure in made else verdicts

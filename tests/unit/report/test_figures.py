@@ -504,7 +504,7 @@ def test_restorations_stand_between_input_and_ground_truth_beside_the_best_filte
     assert [ax.get_title() for ax in figure.axes[:4]] == [
         "input",
         "best on validation patches:\nGaussian,\nstrength 1 (voxels)",
-        "network trained on\nplanaria",
+        "network trained\non planaria",
         "ground truth",
     ]
     bars_shown = [text for text in texts(figure) if text.get_text().endswith("µm")]
