@@ -20,7 +20,9 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/inputs.smk"
+include: "workflow/rules/inputs_data.smk"
+include: "workflow/rules/inputs_networks.smk"
+include: "workflow/rules/inputs_results.smk"
 include: "workflow/rules/check.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"

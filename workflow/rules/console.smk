@@ -1,8 +1,22 @@
-# What the console says at the end of a run.
+# What the console says when a run starts, and when it ends.
 
 import time
 
 STARTED = time.time()
+
+
+def say_what_trains_again():
+    """Say on the console which finished models will be trained again, why, and for how long."""
+    for job in workflow.dag.needrun_jobs():
+        folder = Path("results/models", job.wildcards.get("run", ""))
+        if job.rule.name == "train" and (folder / "training.json").is_file():
+            reason = workflow.dag.reason(job)
+            has_new_data = reason.updated_input or reason.updated_input_run
+            why = retraining.cause(
+                reason.forced, bool(has_new_data or reason.input_changed)
+            )
+            settings = training_settings(job.wildcards)
+            logger.warning(retraining.announcement(folder, settings, why))
 
 
 def say_what_failed():

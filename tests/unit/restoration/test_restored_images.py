@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import tifffile
 from csbdeep.data import PercentileNormalizer
+from matplotlib.image import imread
 from random_networks import random_network
 
 from denoising.images.files import Storage, write
@@ -15,6 +16,7 @@ from denoising.images.volumes import open_volume, volume_header
 from denoising.restoration.album import COLUMNS, Networks, restore_album
 from denoising.restoration.frames import frames_of
 from denoising.restoration.new_images import Wish, restore_image, write_restored
+from denoising.restoration.quicklooks import draw
 from denoising.restoration.restorer import Restorer
 
 TIFF = {"format": "tiff", "dtype": "float32", "compression": True}
@@ -191,6 +193,19 @@ def test_percentiles_of_the_wish_count(tmp_path, flat_model):
         restore_image(restorers, tmp_path / "a.tif", wish(), tmp_path)
     restored = restore_image(restorers, tmp_path / "a.tif", wish(percentiles=(3, 99.99)), tmp_path)
     assert np.isfinite(restored.mean).all()
+
+
+def test_the_picture_of_a_stack_shows_xy_and_xz_also_by_a_network_of_planes(tmp_path, flat_model):
+    tall = {}
+    for axes, shape in (("YX", (32, 32)), ("ZYX", (16, 32, 32))):
+        write(tmp_path / "a.tif", numbers(shape), axes)
+        restored = restore_image(
+            [Restorer(flat_model, 10**6)], tmp_path / "a.tif", wish(), tmp_path
+        )
+        draw(restored, "a", "", tmp_path / "a.png")
+        height, width, _ = imread(tmp_path / "a.png").shape
+        tall[axes] = height / width
+    assert tall["ZYX"] > 1.2 * tall["YX"]
 
 
 # Many images

@@ -55,7 +55,7 @@ def draw(restored: Restored, title: str, remarks: str, path: Path) -> None:
 
 
 def _sections(restored: Restored) -> dict[str, dict[str, tuple[np.ndarray, float]]]:
-    """By column and row: a section of the middle frame in the input's units, and its aspect."""
+    """By column and row: a section of the middle stack in the input's units, and its aspect."""
     norm = restored.normalisation
     images = {"input": (restored.source, SAME), "restoration": (restored.mean, norm.scale)}
     if restored.error is not None:
@@ -64,7 +64,7 @@ def _sections(restored: Restored) -> dict[str, dict[str, tuple[np.ndarray, float
     z, _, x = restored.header.voxel_size
     columns = {}
     for name, (array, (gain, offset)) in images.items():
-        image = array[restored.middle]
+        image = array[restored.frames.stack(restored.middle)]
         rows = {"XY": (image if image.ndim == 2 else image[len(image) // 2], 1.0)}
         if image.ndim == 3:
             rows["XZ"] = (image[:, image.shape[1] // 2], z / x if z and x else 1.0)

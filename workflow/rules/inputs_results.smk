@@ -1,0 +1,101 @@
+# Functions that find inputs and params for the rules of evaluate.smk and report.smk, in this order.
+
+
+def restored_volumes(wildcards):
+    """Restorations of a method; the input has nothing but its volumes."""
+    if wildcards.method == INPUT:
+        return []
+    return f"results/restored/{wildcards.method}/{wildcards.dataset}"
+
+
+def of_runs_behind(pattern):
+    """A path for each run that the method of the wildcards consists of."""
+    return lambda wildcards: expand(pattern, run=STUDY.runs_behind(wildcards.method))
+
+
+def threads_per_volume(wildcards):
+    """One thread for simulated volumes, which are so small that more would gain nothing."""
+    return 1 if dataset_of(wildcards).is_simulated else 4
+
+
+def scored_as(wildcards):
+    """The columns of a score that name the test set and the method: a run's model and seed, an
+    ensemble, an output.
+    """
+    method = wildcards.method
+    tested = {"tested_on": wildcards.dataset}
+    if method in STUDY.runs:
+        run = STUDY.runs[method]
+        seed = "" if STUDY.pretrained(run.name) else run.seed
+        columns = {"model": run.model, "seed": seed}
+    elif method in STUDY.ensembles:
+        columns = {"model": method, "seed": ""}
+    else:
+        return {"model": "", "seed": "", "trained_on": "", "output": method, **tested}
+    model = STUDY.ensembles.get(columns["model"], columns["model"])
+    trained_on = STUDY.models[model].trained_on
+    return {**columns, "trained_on": trained_on, "output": "network", **tested}
+
+
+def restored_by_example(wildcards):
+    run = STUDY.example_run(wildcards.dataset)
+    return f"results/restored/{run}/{wildcards.dataset}"
+
+
+def restored_truth(wildcards):
+    """The clean stacks restored by the example's run, if the 2019 study took them for its input."""
+    if wildcards.dataset not in SWAPPED_IN_2019:
+        return []
+    run = STUDY.example_run(wildcards.dataset)
+    return f"results/restored_truth/{run}/{wildcards.dataset}"
+
+
+def restored_by_baselines(wildcards):
+    """Restorations of a test set by every baseline, of which figure 2 shows the strongest."""
+    return expand("results/restored/{baseline}/{{dataset}}", baseline=STUDY.baselines)
+
+
+def choices_of_baselines(wildcards):
+    """How every baseline was tuned for a test set."""
+    return expand(
+        "results/baselines/{baseline}/{dataset}.json",
+        baseline=STUDY.baselines,
+        dataset=tuning_dataset(wildcards),
+    )
+
+
+def voxel_size(wildcards):
+    """Size of a voxel in micrometres as a list, or None."""
+    size = dataset_of(wildcards).voxel_size
+    return size and list(size)
+
+
+def inputs_of(product):
+    """The files that a table or figure reads, by name."""
+    resources = product.published or {}
+    return product.inputs(STUDY) | {
+        name: shipped(file) for name, file in resources.items()
+    }
+
+
+def table_inputs(wildcards):
+    return inputs_of(TABLES[wildcards.table])
+
+
+def figure_inputs(wildcards):
+    return inputs_of(FIGURES[wildcards.figure])
+
+
+def caption_of(kind, product):
+    """The caption of a table or figure, whose words depend on the study, and the study's note.
+
+    The note speaks of the study's own numbers, so that published records go without it.
+    """
+    text = (WORKFLOW / "report" / kind / f"{product.script_name}.rst").read_text()
+    caption = jinja2.Template(text).render(
+        study=STUDY,
+        product=product,
+        over_trainings=OVER_TRAININGS if STUDY.ensembles else "",
+        two_trainings=f" {TWO_TRAININGS}" if STUDY.trains_once else "",
+    )
+    return caption if is_record(product) else f"{caption}\n\n{STUDY.note}".strip()
