@@ -138,7 +138,8 @@ def markdown_cell(text, column, *starts):
 @pytest.mark.parametrize("window", ["7x7", "7x7x7"])
 def test_tables_say_if_ssim_is_by_plane(score_table, generalization, tmp_path, window):
     tables = [table.assign(window=window) for table in once()]
-    verdicts = run_table("verdicts", STUDY, tmp_path, scores=written(tmp_path, *tables)[0])
+    files = {"scores": written(tmp_path, *tables)[0], "records": []}
+    verdicts = run_table("verdicts", STUDY, tmp_path, **files)
     texts = [score_table(tables)[1], generalization(tables)[1], verdicts[1]]
     said = ["SSIM by plane (planaria):", *["SSIM by plane (planaria, tribolium):"] * 2]
     for text, words in zip(texts, said, strict=True):
