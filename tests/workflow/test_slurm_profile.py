@@ -18,6 +18,7 @@ ALONE |= {
     "check_leaks",
     "check",
     "restore_images",
+    "take_over",
     "gather_slabs",
     "ensemble",
     "download",

@@ -19,7 +19,7 @@ RESOURCES = WORKFLOW.parent / "resources"
 sys.path.insert(0, str(SCRIPTS))
 HAS_GPU = shutil.which("nvidia-smi") is not None
 
-from denoising.images.archives import folder_files
+from denoising.images.archive_names import folder_files
 from denoising.images.found import find_images
 from denoising.images.matching import match_pairs
 from denoising.running.environment import set_environment
@@ -32,7 +32,8 @@ from denoising.study import products
 from denoising.study.baselines import BASELINES
 from denoising.study.names import INPUT, OVER_TRAININGS, QUICKLOOKS, TWO_TRAININGS
 from denoising.study.paths import wildcard
-from denoising.study.validation import StudyError, refuse_repeated_keys
+from denoising.study.errors import StudyError
+from denoising.study.validation import refuse_repeated_keys
 from denoising.training import retraining
 
 IS_ALONE = Path(workflow.basedir).resolve() == WORKFLOW.parent.resolve()

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from denoising.images.archives import folder_files
+from denoising.images.archive_names import folder_files
 from denoising.running.downloads import record_archive, record_folder
 from denoising.running.logs import open_log
 

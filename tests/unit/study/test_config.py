@@ -13,11 +13,12 @@ from made_up_networks import save_network
 
 from denoising.study.config import resolve
 from denoising.study.datasets import SOURCES
+from denoising.study.errors import StudyError
 from denoising.study.exposures import exposed_datasets, own_models
 from denoising.study.products import PUBLISHED_STUDY, figures, tables
 from denoising.study.study import Run
 from denoising.study.training import Compute
-from denoising.study.validation import StudyError, refuse_repeated_keys
+from denoising.study.validation import refuse_repeated_keys
 
 ROOT = Path(__file__).parents[3]
 SHIPPED = ("config/config.yaml", "config/paper.yaml")

@@ -8,7 +8,7 @@ import yaml
 from made_up_networks import save_network
 
 from denoising.study.config import resolve
-from denoising.study.validation import StudyError
+from denoising.study.errors import StudyError
 
 ROOT = Path(__file__).parents[3]
 STUDY = """

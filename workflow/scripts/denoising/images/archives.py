@@ -15,13 +15,13 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from denoising.images.archive_names import all_files, below_top, folder_files, is_data
 from denoising.images.volumes import (
-    NUCLEI,
     check_volume,
     listing_row,
     open_volume,
@@ -30,7 +30,7 @@ from denoising.images.volumes import (
     write_volume,
 )
 from denoising.study.layouts import LAYOUTS, ArchiveImage
-from denoising.study.names import TRUTH
+from denoising.study.names import NUCLEI, TRUTH
 
 MOST_NAMES = 10
 NPZ = "train_data/data_label.npz"
@@ -82,7 +82,7 @@ def unpack(
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unpack-") as scratch:
         if archive.is_dir():
             files = folder_files(archive)
-            names = [str(path.relative_to(archive)) for path in _all_files(archive)]
+            names = [str(path.relative_to(archive)) for path in all_files(archive)]
         else:
             files, names = _extract(archive, Path(scratch))
         unpacking = _Unpacking(archive, files, folder)
@@ -106,21 +106,6 @@ def unpack(
     return Contents(names, unpacking.images)
 
 
-def folder_files(folder: Path) -> dict[str, Path]:
-    """The data of an archive that was unpacked to a folder, by their names below the top folder."""
-    files = {below_top(str(path.relative_to(folder))): path for path in _all_files(folder)}
-    return {name: path for name, path in files.items() if _is_data(name)}
-
-
-def _all_files(folder: Path) -> list[Path]:
-    walked = os.walk(folder, followlinks=True)
-    return sorted(Path(place, name) for place, _, names in walked for name in names)
-
-
-def _is_data(name: str) -> bool:
-    return name.startswith(("test_data/", "train_data/")) or name == NUCLEI
-
-
 def _extract(archive: Path, scratch: Path) -> tuple[dict[str, Path], list[str]]:
     """Extract the data of `archive`; return its files by their name below the top folder, and the
     names of all files.
@@ -137,7 +122,7 @@ def _extract(archive: Path, scratch: Path) -> tuple[dict[str, Path], list[str]]:
                 elif safe.isfile():
                     names.append(safe.name)
                     name = below_top(safe.name)
-                    if _is_data(name) and not unsafe:
+                    if is_data(name) and not unsafe:
                         tar.extract(safe, scratch, filter="data")
                         files[name] = scratch / safe.name
             _check_end(tar)
@@ -185,15 +170,6 @@ def _check_end(tar: tarfile.TarFile) -> None:
         zeros += len(block)
     if zeros < tarfile.BLOCKSIZE:
         raise EOFError(f"its entries end at byte {tar.offset} without the mark of an end")
-
-
-def below_top(name: str) -> str:
-    """The name of a file below the top folder."""
-    parts = PurePosixPath(name).parts
-    for data in ("test_data", "train_data"):
-        if data in parts:
-            return "/".join(parts[parts.index(data) :])
-    return NUCLEI if parts[1:] == (NUCLEI,) else name
 
 
 def _by_volume(

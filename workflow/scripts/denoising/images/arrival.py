@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from denoising.images.archives import NPZ, Contents, below_top
+from denoising.images.archive_names import below_top
+from denoising.images.archives import NPZ, Contents
 from denoising.images.noise import noise
 from denoising.images.npz import npz_text, open_array, typical_range
 from denoising.images.volumes import open_volume, read_listing

@@ -30,11 +30,10 @@ from denoising.images.files import find_image, map_image, read_header, write
 from denoising.images.headers import UNNAMED, Header
 from denoising.images.ome_zarr import ZARR
 from denoising.images.slabs import slabs
-from denoising.study.names import TRUTH
+from denoising.study.names import NUCLEI, TRUTH
 
 INPUT_PERCENTILES = (3.0, 99.8)
 SMALLEST_AXIS = 7  # voxels: SSIM's window
-NUCLEI = "nuclei.csv"
 NUCLEI_COLUMNS = ("volume", "z", "y", "x", "radius_um")
 COLUMNS = ("part", "volume", "condition", "path", "axes", "shape", "dtype")
 

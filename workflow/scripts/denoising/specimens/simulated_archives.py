@@ -34,11 +34,12 @@ import pandas as pd
 from numpy.lib.format import open_memmap
 from PIL import Image
 
-from denoising.images.volumes import NUCLEI, NUCLEI_COLUMNS, write_volume
+from denoising.images.volumes import NUCLEI_COLUMNS, write_volume
 from denoising.running.random_streams import specimen_stream
 from denoising.specimens.acquisition import acquire
 from denoising.specimens.nuclei import Specimen, simulate_specimen
 from denoising.specimens.species import SPECIES, Species
+from denoising.study.names import NUCLEI
 from denoising.training.patches import cut_patches
 
 EPOCH = 315532800  # 1980-01-01, the earliest date that a zip file can give: that of every entry

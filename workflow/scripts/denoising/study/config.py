@@ -6,6 +6,7 @@ from typing import Any
 
 from denoising.study.baselines import BASELINES
 from denoising.study.datasets import check_percentiles, resolve_dataset
+from denoising.study.errors import StudyError
 from denoising.study.layouts import LAYOUTS
 from denoising.study.metrics import PROTOCOLS
 from denoising.study.models import check_model, check_run_names, check_sweep, resolve_models
@@ -15,7 +16,7 @@ from denoising.study.products import figures, tables
 from denoising.study.restoration import NewImages, Restoration
 from denoising.study.study import Model, Study
 from denoising.study.training import Compute
-from denoising.study.validation import StudyError, fill_in
+from denoising.study.validation import fill_in
 
 
 def resolve(config: dict[str, Any], schema: dict[str, Any]) -> Study:

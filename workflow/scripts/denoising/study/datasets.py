@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from denoising.study.baselines import RESERVED
+from denoising.study.errors import StudyError
 from denoising.study.layouts import LAYOUTS
 from denoising.study.names import INTERVALS, SCALES
 from denoising.study.paths import expanded, wildcard
 from denoising.study.sources import Archive, Npz, Pairs, Simulation
 from denoising.study.study import Condition, Dataset, NucleiSettings, PatchSettings
-from denoising.study.validation import StudyError
 
 SOURCES = {"simulate": Simulation, "archive": Archive, "pairs": Pairs, "npz": Npz}
 PATHS = ("low", "high", "path")  # keys of a source that hold paths

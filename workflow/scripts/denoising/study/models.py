@@ -6,12 +6,13 @@ from numbers import Real
 from typing import Any
 
 from denoising.study.baselines import RESERVED
+from denoising.study.errors import StudyError
 from denoising.study.networks import check_axes, check_start, pretrained_model
 from denoising.study.paths import expanded
 from denoising.study.sources import Simulation
 from denoising.study.study import Comparison, Dataset, Model, Sweep
 from denoising.study.training import Training
-from denoising.study.validation import StudyError, checked_settings, unknown_key
+from denoising.study.validation import checked_settings, unknown_key
 
 # The settings whose product is the number of patches that a training sees
 LENGTH = ("batch_size", "steps_per_epoch", "epochs")

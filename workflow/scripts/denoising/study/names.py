@@ -9,6 +9,7 @@ INTERVALS = "interval"  # the folder of an ensemble's 95 % intervals, as of scal
 PREDICTED = "predicted"
 RESCALED = "rescaled"
 ELSEWHERE = "elsewhere"  # where networks were trained that the study did not train
+NUCLEI = "nuclei.csv"  # of true nuclei, in archives and folders of volumes
 INPUT = "input"  # the method that restores nothing
 # Of captions, after what intervals are over
 OVER_TRAININGS = (

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from denoising.study.errors import StudyError
 from denoising.study.names import ELSEWHERE
 from denoising.study.paths import expanded
 from denoising.study.study import Dataset, Model, Study
 from denoising.study.training import Training
-from denoising.study.validation import StudyError
 
 # The settings of a training in csbdeep's words; the first five make the network
 ARCHITECTURE = {

@@ -8,9 +8,7 @@ from pathlib import Path
 import jsonschema
 import yaml
 
-
-class StudyError(ValueError):
-    """A config that describes no study; the message is one sentence that names the key."""
+from denoising.study.errors import StudyError
 
 
 def refuse_repeated_keys(path: Path) -> None:
