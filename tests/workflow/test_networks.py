@@ -91,10 +91,31 @@ def test_a_network_made_elsewhere_stands_beside_the_study_s_own(study):
     assert told["settings"]["start_from"] == "care"
 
 
-def test_weights_of_another_network_are_refused_by_the_check(study):
+def test_a_start_network_that_was_touched_trains_nothing_and_one_that_changed_is_named(study):
+    network = save_network(study.root / "theirs", axes="YX").keras_model
+    tuned = {"trained_on": "mine", "start_from": "theirs", "width": 2, "depth": 1}
+    study.config["studies"]["mine"]["models"] = {"tuned": tuned}
+    target = "results/models/tuned/training.json"
+    run(study, target)
+    weights = study.root / "theirs/weights_best.h5"
+    weights.write_bytes(weights.read_bytes())
+    again = [target, "--cores", "1", "--configfile", study.write_config(study.config)]
+    assert not study.jobs(*again)
+    network.set_weights([array * 1.01 for array in network.get_weights()])
+    network.save_weights(str(weights))
+    assert study.jobs(*again) == {"check_start": 1, "train": 1}
+    said = run(study, target).said
+    assert "because the network that it starts from changed" in said
+
+
+@pytest.mark.parametrize("key", ["pretrained", "start_from"])
+def test_weights_of_another_network_are_refused_by_the_check(study, key):
+    save_network(study.root / "theirs", axes="YX")
     save_network(study.root / "wide", axes="YX", width=3)
     weights = (study.root / "wide/weights_best.h5").read_bytes()
     (study.root / "theirs/weights_best.h5").write_bytes(weights)
+    settings = {"trained_on": "mine", "width": 2, "depth": 1} if key == "start_from" else {}
+    study.config["studies"]["mine"]["models"] = {"one": {key: "theirs"} | settings}
     failed = run(study, "check", check=False)
     assert failed.returncode
     assert "theirs: the weights do not fit the network that config.json describes" in failed.said

@@ -50,7 +50,8 @@ def test_new_images_are_restored_once_each(study, monkeypatch):
     assert run(study).said.endswith(f"\nLook first at {restored / 'quicklooks'}\n")
     names = {str(path.relative_to(restored)) for path in restored.rglob("*.*")}
     assert names == {
-        "day1/x.tif", "spread/day1/x.tif", "quicklooks/day1/x.png", "quicklooks/day1/x.json",
+        "new_images.csv", "day1/x.tif", "spread/day1/x.tif", "quicklooks/day1/x.png",
+        "quicklooks/day1/x.json",
     }  # fmt: skip
     with tifffile.TiffFile(restored / "day1/x.tif") as tif:
         assert abs(tif.asarray().mean() - image(9).mean()) < 200  # its own units

@@ -23,7 +23,7 @@ STAGES = {
     ],
     "patches": ["patches"],
     "split": ["split"],
-    "training": ["train"],
+    "training": ["take_over", "check_start", "train"],
     "restoration": [
         "check_leaks", "restore", "restore_truth", "restore_slab", "gather_slabs", "ensemble",
         "tune_baseline", "baseline", "restore_images",

@@ -19,6 +19,7 @@ ALONE |= {
     "check",
     "restore_images",
     "take_over",
+    "check_start",
     "gather_slabs",
     "ensemble",
     "download",

@@ -74,7 +74,10 @@ rule check:
         tables=expand("results/checks/{dataset}.csv", dataset=datasets_from("pairs")),
         warnings=expand("results/checks/{dataset}.txt", dataset=datasets_from("pairs")),
         leaks=all_leaks_checked(),
-        networks=networks_taken_over(),
+        networks=networks_checked(),
+        archives=expand(
+            "results/archives/{dataset}.json", dataset=datasets_from("path")
+        ),
     log:
         "logs/check.log",
     conda:

@@ -22,6 +22,7 @@ HAS_GPU = shutil.which("nvidia-smi") is not None
 from denoising.images.archive_names import folder_files
 from denoising.images.found import find_images
 from denoising.images.matching import match_pairs
+from denoising.running.checksums import files_of_network, sha256_of
 from denoising.running.environment import set_environment
 from denoising.running.logs import sentence_in
 from denoising.running.names import any_of

@@ -16,7 +16,8 @@ def say_what_trains_again():
                 reason.forced, bool(has_new_data or reason.input_changed)
             )
             settings = training_settings(job.wildcards)
-            logger.warning(retraining.announcement(folder, settings, why))
+            start = job.params.get("start")
+            logger.warning(retraining.announcement(folder, settings, why, start))
 
 
 def say_what_failed():

@@ -22,29 +22,52 @@ def of_training(pattern):
     return path
 
 
-def files_of_network(folder):
-    """The files of a network made elsewhere that define it."""
-    paths = [Path(folder, "config.json"), *sorted(Path(folder).glob("*.h5"))]
-    return list(map(str, paths))
+def network_files(folder):
+    """The files of a network made elsewhere; none without a folder."""
+    return list(map(str, files_of_network(Path(folder)))) if folder else []
 
 
-def networks_taken_over():
+def network_checksums(folder):
+    """By these its changes show: files that were touched or copied change nothing."""
+    return [sha256_of(Path(file)) for file in network_files(folder)]
+
+
+def folder_taken_over(wildcards):
+    return STUDY.pretrained(wildcards.run)
+
+
+def runs_from_folders():
+    """The trainings that begin with a network made elsewhere."""
+    return [run for run in STUDY.trainings if start_folder(run)]
+
+
+def start_folder(run):
+    """The folder of the network made elsewhere that a training begins with, if it does."""
+    start = STUDY.models[STUDY.runs[run].model].training.start_from
+    return None if start in STUDY.models else start
+
+
+def networks_checked():
     """What says that the weights of each network made elsewhere fit it."""
-    runs = [run for run in STUDY.runs if run not in STUDY.trainings]
-    return expand("results/models/{run}/training.json", run=runs)
-
-
-def start_of_training(wildcards):
-    """The files of the network that the training begins with, if it begins with one."""
-    start = training_of(wildcards).start_from
-    if start is None:
-        return []
-    if start not in STUDY.models:
-        return files_of_network(start)
-    run = STUDY.runs_behind(start)[0]
+    taken_over = [run for run in STUDY.runs if run not in STUDY.trainings]
     return [
-        f"results/models/{run}/{name}" for name in ("config.json", "weights_best.h5")
+        *expand("results/models/{run}/training.json", run=taken_over),
+        *expand("results/checks/starts/{run}.txt", run=runs_from_folders()),
     ]
+
+
+def check_of_start(wildcards):
+    is_from_folder = start_folder(wildcards.run) is not None
+    return f"results/checks/starts/{wildcards.run}.txt" if is_from_folder else []
+
+
+def model_to_start_from(wildcards):
+    """The files of the study's model that the training begins with, if it begins with one."""
+    start = training_of(wildcards).start_from
+    if start not in STUDY.models:
+        return []
+    folder = f"results/models/{STUDY.runs_behind(start)[0]}"
+    return [f"{folder}/config.json", f"{folder}/weights_best.h5"]
 
 
 def until_replaced(path):
@@ -185,4 +208,4 @@ def models_for_new_images(wildcards):
     runs = runs_for_new_images()
     names = ["config.json", "weights_best.h5", "training.json"]
     ours = expand("results/models/{run}/{name}", run=runs, name=names)
-    return ours or files_of_network(STUDY.restore.model)
+    return ours or network_files(STUDY.restore.model)

@@ -13,7 +13,11 @@ rule train:
         Y=of_training("results/patches/{dataset}/Y.npy"),
         description=of_training("results/patches/{dataset}/patches.json"),
         split=of_training("results/splits/{dataset}/{split}.csv"),
-        start=start_of_training,
+        start=model_to_start_from,
+        start_folder=ancient(
+            lambda wildcards: network_files(start_folder(wildcards.run))
+        ),
+        start_checked=check_of_start,
     output:
         config=until_replaced("results/models/{run}/config.json"),
         weights=until_replaced("results/models/{run}/weights_best.h5"),
@@ -33,6 +37,7 @@ rule train:
         mem_mb=growing(8000),
     params:
         model=training_settings,
+        start=lambda wildcards: network_checksums(start_folder(wildcards.run)),
         device=untracked(STUDY.device),
         compute=untracked(dict(vars(STUDY.compute))),
         tensorboard=untracked(STUDY.tensorboard),
@@ -45,7 +50,7 @@ rule train:
 rule take_over:
     """Copy a network made elsewhere, once its weights are seen to fit it; before all other jobs."""
     input:
-        files=lambda wildcards: files_of_network(STUDY.pretrained(wildcards.run)),
+        files=ancient(lambda wildcards: network_files(folder_taken_over(wildcards))),
     output:
         config="results/models/{run}/config.json",
         weights="results/models/{run}/weights_best.h5",
@@ -63,7 +68,32 @@ rule take_over:
     resources:
         mem_mb=growing(2000),
     params:
-        folder=lambda wildcards: STUDY.pretrained(wildcards.run),
+        folder=folder_taken_over,
+        sha256=lambda wildcards: network_checksums(folder_taken_over(wildcards)),
         code=code_version("take_over.py"),
     script:
         "../scripts/take_over.py"
+
+
+rule check_start:
+    """See that the weights fit of a network made elsewhere from which a training begins."""
+    input:
+        files=ancient(lambda wildcards: network_files(start_folder(wildcards.run))),
+    output:
+        touch("results/checks/starts/{run}.txt"),
+    log:
+        "logs/check_start/{run}.log",
+    wildcard_constraints:
+        run=any_of(runs_from_folders()),
+    priority: 20
+    conda:
+        "../../envs/care.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+    params:
+        folder=lambda wildcards: start_folder(wildcards.run),
+        # No code version, because an edit to the code must not train again
+        sha256=lambda wildcards: network_checksums(start_folder(wildcards.run)),
+    script:
+        "../scripts/check_start.py"

@@ -11,7 +11,7 @@ with open_log(snakemake.log[0]):
     folder = Path(snakemake.output.X).parent
     shape = tuple(wanted["shape"])
     if "axes" in wanted:
-        npz = volumes / "train" / "data_label.npz"
+        npz = (volumes / "train" / "data_label.npz").resolve()  # the user's own, if it is a link
         patches_from_npz(npz, wanted["axes"], shape, folder, wanted.get("channel"))
     else:
         cutting = Cutting(shape, wanted["per_volume"], tuple(wanted["percentiles"]))

@@ -21,7 +21,7 @@ with open_log(snakemake.log[0]), reserve_device(device, f"training of {name}"):
     from denoising.training.network import use_device
 
     settings = dict(snakemake.params.model)
-    start = [Path(file) for file in snakemake.input.start]
+    start = [Path(file) for file in (*snakemake.input.start, *snakemake.input.start_folder)]
     folder = start[0].parent if start else None
     run = TrainingRun(name, seed=settings.pop("seed"), settings=Training(**settings), start=folder)
     compute = Compute(**snakemake.params.compute)

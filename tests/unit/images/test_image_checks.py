@@ -157,8 +157,7 @@ def test_sparse_images_are_looked_at_by_the_percentiles_of_the_dataset(look):
         (
             (3, *SHAPE),
             (16, 32, 32),
-            "set the dataset's patches.shape to [32, 32], which trains on planes one by one, or to"
-            " fewer planes, a multiple of 2**depth (4, unless a model sets its depth).",
+            "set the dataset's patches.shape to [32, 32], which trains on planes one by one.",
         ),
         ((3, *SHAPE), (4, 32, 96), "set the dataset's patches.shape to one that fits."),
         (SHAPE, (32, 96), "set the dataset's patches.shape to one that fits."),

@@ -257,6 +257,8 @@ def test_images_that_cannot_be_restored_are_named_after_all_others_were(album, t
     assert "new/c.tif: not a readable TIFF file" in str(error.value)
     assert (tmp_path / "out/b.tif").exists()
     assert not (tmp_path / "images.csv").exists()
+    remarks = pd.read_csv(tmp_path / "out/images.csv").set_index("image")["remarks"]
+    assert remarks[str(tmp_path / "new/blank.tif")].startswith("not restored: percentiles 3 and")
 
 
 def test_saturation_and_what_training_has_not_seen_are_remarked(tmp_path, flat_model):

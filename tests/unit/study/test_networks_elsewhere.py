@@ -76,7 +76,7 @@ REFUSED = {
     "start of other axes": ({"start_from": "turned"}, "axes XY, but the images of mine have YX"),
     "start of other width": ({"start_from": "wide"}, "width is 8 there, 4 here; set the model's"),
     "start without a scale": ({"start_from": "plain"}, "loss is laplace there, mae here"),
-    "start of its own": ({"start_from": "one"}, f"is one, {FOLDER}, or a model before this one"),
+    "start of its own": ({"start_from": "one"}, f"is one, {FOLDER}, or a model that stands before"),
 }
 
 

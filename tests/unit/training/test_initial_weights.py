@@ -64,4 +64,5 @@ def test_a_training_starts_from_the_weights_of_another_and_says_so(patches, tmp_
         np.testing.assert_array_equal(after, before)
     told = described(tmp_path / "next")
     assert told["settings"]["start_from"] == "first"
-    assert told["start_sha256"] == [sha256_of(tmp_path / "first/weights_best.h5")]
+    files = ("config.json", "weights_best.h5")
+    assert told["start_sha256"] == [sha256_of(tmp_path / "first" / name) for name in files]

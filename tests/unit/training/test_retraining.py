@@ -28,7 +28,15 @@ def test_changed_settings_and_the_time_for_as_many_patches_are_said(model):
 
 def test_without_changed_settings_the_reason_is_said(model):
     said = announcement(model, SETTINGS, cause(is_forced=False, has_new_data=True))
-    assert "0:01:00 (h:mm:ss), because its patches or their split changed; the" in said
+    assert "0:01:00 (h:mm:ss), because its patches, their split, or the model that" in said
+
+
+def test_a_network_that_it_starts_from_is_named_if_it_changed(model):
+    record = json.loads((model / "training.json").read_text())
+    (model / "training.json").write_text(json.dumps(record | {"start_sha256": ["a", "b"]}))
+    code = cause(is_forced=False, has_new_data=False)
+    assert "because the code behind it" in announcement(model, SETTINGS, code, ["a", "b"])
+    assert "because the network that it starts" in announcement(model, SETTINGS, code, ["a", "c"])
 
 
 def test_a_model_that_tells_no_settings_is_announced_too(model):

@@ -134,7 +134,7 @@ def smaller_than_patch(shape: tuple[int, ...], patch: tuple[int, ...]) -> str | 
     if len(patch) == 3 and not any(short[:2]):
         remedy = (
             f"set the dataset's patches.shape to {list(patch[1:])}, which trains on planes one by"
-            " one, or to fewer planes, a multiple of 2**depth (4, unless a model sets its depth)."
+            " one."
         )
     return f"is {shape}, too small for a patch of {patch}; {remedy}"
 

@@ -5,6 +5,7 @@
     OUTPUT/spread/NAME.tif         the standard deviation between several networks
     OUTPUT/quicklooks/NAME.png     sections of the image and of these
     OUTPUT/quicklooks/NAME.json    the image's row of the table, and what it was restored from
+    OUTPUT/new_images.csv          the table
 
 An image is restored again if it, the network or the settings have changed. The table has a row per
 image, in `COLUMNS`; noise and contrast are of the normalised image (see `appearance`).
@@ -91,7 +92,7 @@ def restore_album(
     networks : Networks
     wish : Wish
     output : Path
-        A folder.
+        A folder. The table is written there too, even if some images cannot be restored.
     table : Path
         Written: CSV.
 
@@ -115,18 +116,22 @@ def restore_album(
             rows.append(row or _restore_one(path, name, networks, wish, output))
         except ValueError as problem:
             problems.append(str(problem))
+            reason = problems[-1].removeprefix(f"{path}: ")
+            rows.append({"image": str(path), "remarks": f"not restored: {reason}"})
             continue
         if row is None:
             entry = {"row": rows[-1], "made_from": made_from}
             record.write_text(json.dumps(entry, indent=2) + "\n")
             if rows[-1]["remarks"]:
                 progress.warning("%s: %s", path, rows[-1]["remarks"])
+    listed = pd.DataFrame(rows, columns=list(COLUMNS))
+    listed.to_csv(output / table.name, index=False)
     if problems:
         raise ValueError(
-            f"{len(problems)} of {len(images)} images cannot be restored; the others are in "
-            f"{output}:\n" + "\n".join(problems)
+            f"{len(problems)} of {len(images)} images cannot be restored; {output / table.name} "
+            "lists all:\n" + "\n".join(problems)
         )
-    pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(table, index=False)
+    listed.to_csv(table, index=False)
     progress.info("%d images are restored in %s", len(images), output)
 
 

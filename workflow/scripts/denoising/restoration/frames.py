@@ -113,6 +113,11 @@ def frames_of(
     """
     axes = _named(header, spatial, axes)
     missing = [axis for axis in spatial if axis not in axes]
+    if len(axes) < len(spatial):
+        raise ValueError(
+            f"is a plane {header.shape}, but the network restores stacks; leave it out, or name a "
+            "network of planes in restore.model."
+        )
     if missing or not set(axes) <= set(ORDER) or len(set(axes)) < len(axes):
         raise ValueError(
             f"axes are {axes} {header.shape}, but the network needs {spatial}, and T or C besides; "
@@ -127,9 +132,10 @@ def frames_of(
             )
     count = header.shape[axes.index("C")] if "C" in axes else 1
     if taken > 1 and len(channels or range(count)) != taken:
+        chosen = f", of which restore.channels names {list(channels)}" if channels else ""
         raise ValueError(
-            f"has {count} channels, but the network takes {taken} together; name the axes of your "
-            "files in restore.axes, or as many channels in restore.channels."
+            f"has {count} channels{chosen}, but the network takes {taken} together; name {taken} "
+            "in restore.channels, or the axes of your files in restore.axes."
         )
     ordered = "".join(axis for axis in ORDER if axis in spatial)
     return Frames(axes, ordered, channels, takes_channels=taken > 1)

@@ -26,6 +26,11 @@ def sha256_of_image(path: Path) -> str:
     return sha256_of_list({str(f.relative_to(path)): sha256_of(f) for f in files_of_image(path)})
 
 
+def files_of_network(folder: Path) -> list[Path]:
+    """The files of a csbdeep model folder that define the network: config.json and the weights."""
+    return [folder / "config.json", *sorted(folder.glob("*.h5"))]
+
+
 def files_of_image(path: Path) -> list[Path]:
     """The file itself, or all files in the folder."""
     return [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]

@@ -148,7 +148,7 @@ def check_start(key: str, settings: Mapping[str, Any], models: Mapping[str, Mode
     if start in models:
         theirs: Mapping[str, Any] = vars(models[start].training)
     else:
-        earlier = f"a model before this one ({', '.join(models) or 'there is none'})"
+        earlier = f"a model that stands before this one ({', '.join(models) or 'there is none'})"
         theirs = _of_one_channel(key, start, earlier).settings
     pairs = {name: (theirs[name], settings[name]) for name in ARCHITECTURE}
     if "laplace" in (theirs["loss"], settings["loss"]):  # of a network of two outputs

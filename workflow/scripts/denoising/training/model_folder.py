@@ -3,7 +3,7 @@
     config.json        csbdeep's configuration
     weights_best.h5    weights of the epoch with the least validation loss
     history.csv        one row per epoch (see `progress`)
-    training.json      settings, the SHA-256 of the weights it started from, device, precision,
+    training.json      settings, the SHA-256 of the network it started from, device, precision,
                        epochs, restarts, whether the network has collapsed to the identity, the best
                        weights' losses on the whole validation set, what the training patches look
                        like, arithmetic per voxel and the device's rate, and the SHA-256 of the
@@ -21,10 +21,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from csbdeep.models import CARE
 from csbdeep.utils import save_json
 
 from denoising.images.appearance import seen_in
-from denoising.running.checksums import sha256_of
+from denoising.running.checksums import files_of_network, sha256_of
 from denoising.training.checkpoints import State
 from denoising.training.network import load_model
 from denoising.training.progress import COLUMNS
@@ -78,7 +79,7 @@ def write_model_folder(
     best = best_epoch(state.val_losses)
     description = {
         "settings": steps.run.values,
-        "start_sha256": [sha256_of(file) for file in _weights_in(steps.run.start)],
+        "start_sha256": _sums(steps.run.start),
         "device": steps.device.name,
         **vars(steps.execution),
         "checkpoint": origin.checkpoint,
@@ -101,9 +102,22 @@ def write_model_folder(
     return description
 
 
-def _weights_in(folder: Path | None) -> list[Path]:
-    """The files of weights in a model folder; none without a folder."""
-    return sorted(folder.glob("*.h5")) if folder else []
+def _sums(start: Path | None) -> list[str]:
+    return [sha256_of(file) for file in files_of_network(start)] if start else []
+
+
+def load_sound_model(folder: Path) -> CARE:
+    """`load_model`, if all weights are finite.
+
+    Raises
+    ------
+    ValueError
+        If the weights do not fit the network, or are not finite.
+    """
+    model = load_model(folder)
+    if not all(np.isfinite(array).all() for array in model.keras_model.get_weights()):
+        raise ValueError(f"{folder}: holds weights that are not finite; train the network again.")
+    return model
 
 
 def take_over(network: Path, folder: Path) -> None:
@@ -118,12 +132,9 @@ def take_over(network: Path, folder: Path) -> None:
     Raises
     ------
     ValueError
-        If the weights do not fit the network, or are not finite.
+        As `load_sound_model`.
     """
-    model = load_model(network)
-    weights = model.keras_model.get_weights()
-    if not all(np.isfinite(array).all() for array in weights):
-        raise ValueError(f"{network}: holds weights that are not finite; train the network again.")
+    model = load_sound_model(network)
     folder.mkdir(parents=True, exist_ok=True)
     save_json(vars(model.config), str(folder / "config.json"))
     model.keras_model.save_weights(str(folder / "weights_best.h5"))

@@ -6,7 +6,7 @@ Snakemake itself says it, before the first job: nothing here needs a package tha
 import csv
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,9 @@ from typing import Any
 from denoising.study.models import LENGTH
 
 
-def announcement(folder: Path, settings: Mapping[str, Any], reason: str) -> str:
+def announcement(
+    folder: Path, settings: Mapping[str, Any], reason: str, start: Sequence[str] = ()
+) -> str:
     """One sentence: which model is trained again, why, and for how long.
 
     Parameters
@@ -25,8 +27,13 @@ def announcement(folder: Path, settings: Mapping[str, Any], reason: str) -> str:
         Those of the training to come.
     reason : str
         Why, if it is not for the settings.
+    start : sequence of str
+        Checksums of the network made elsewhere that it starts from, if it does.
     """
-    trained = json.loads((folder / "training.json").read_text()).get("settings", {})
+    record = json.loads((folder / "training.json").read_text())
+    trained = record.get("settings", {})
+    if start and list(start) != record.get("start_sha256"):
+        reason = "the network that it starts from changed"
     changed = [
         f"{name} {trained.get(name)} -> {value}"
         for name, value in settings.items()
@@ -54,4 +61,5 @@ def cause(is_forced: bool, has_new_data: bool) -> str:
     """Why a model is trained again whose settings are the same."""
     if is_forced:
         return "it was asked for"
-    return "its patches or their split changed" if has_new_data else "the code behind it changed"
+    new_data = "its patches, their split, or the model that it starts from changed"
+    return new_data if has_new_data else "the code behind it changed"
