@@ -40,7 +40,12 @@ from denoising.training import retraining
 IS_ALONE = Path(workflow.basedir).resolve() == WORKFLOW.parent.resolve()
 set_environment(os.environ, SCRIPTS, IS_ALONE, HAS_GPU, workflow.remote_exec)
 
-# Here and not in a function, whose lines Snakemake would add to the one sentence of an error
+
+def refuse(sentence):
+    """End with one sentence, without the lines that Snakemake adds to errors."""
+    sys.exit(f"\n{sentence}")
+
+
 try:
     if workflow.is_main_process:
         for file in workflow.configfiles:
@@ -48,7 +53,7 @@ try:
     schema = yaml.safe_load((WORKFLOW / "schemas" / "config.schema.yaml").read_text())
     STUDY = study_config.resolve(config, schema)
 except StudyError as error:
-    raise WorkflowError(f"The config does not describe a study. {error}")
+    refuse(f"The config does not describe a study. {error}")
 
 TABLES = {table.name: table for table in products.tables(STUDY)}
 FIGURES = {figure.name: figure for figure in products.figures(STUDY)}

@@ -37,12 +37,12 @@ if workflow.is_main_process:
     for name in datasets_from("path"):
         archive = STUDY.datasets[name].source
         if not Path(archive.path).exists():
-            raise WorkflowError(
+            refuse(
                 f"datasets.{name}.archive.path is {archive.path}, where there is no file or folder; "
                 "correct it."
             )
         if archive.sha256 and Path(archive.path).is_dir():
-            raise WorkflowError(
+            refuse(
                 f"datasets.{name}.archive.sha256 is given, but {archive.path} is a folder, which has "
                 "no checksum; remove sha256, or give the tar file as path."
             )
@@ -54,10 +54,10 @@ def image_pairs(dataset):
     try:
         return match_pairs(pairs.low, pairs.high)
     except ValueError as error:
-        raise WorkflowError(f"datasets.{dataset}.{error}")
+        refuse(f"datasets.{dataset}.{error}")
 
 
-# Here an error is one sentence; raised by the input of a rule it would be a traceback
+# Before any job; raised by the input of a rule it would be a traceback
 if workflow.is_main_process:
     for name in datasets_from("pairs"):
         image_pairs(name)
