@@ -91,6 +91,33 @@ def test_a_network_made_elsewhere_stands_beside_the_study_s_own(study):
     assert told["settings"]["start_from"] == "care"
 
 
+def test_a_network_of_several_channels_is_scored_on_each(study):
+    network = save_network(study.root / "theirs", axes="YX", channels=2)
+    for seed, name in enumerate(("a", "b")):
+        for side in ("low", "high"):
+            both = np.stack([image(10 * seed + len(side)), image(10 * seed + len(side) + 1)])
+            both[1] += 3000
+            write(study.root / f"raw/{name}_{side}.tif", both, "CYX")
+    mine = study.config["datasets"].pop("mine")
+    for channel, name in enumerate(("green", "red")):
+        pairs = mine["pairs"] | {"channel": channel}
+        study.config["datasets"][name] = mine | {"pairs": pairs}
+    models = {"theirs": {"pretrained": "theirs", "channels": ["green", "red"]}}
+    study.config["studies"]["mine"] = {"models": models}
+    run(study, "results/scores/theirs/red.csv", "results/restored/theirs/green")
+    scores = pd.read_csv(study.root / "results/scores/theirs/red.csv")
+    volume = scores["volume"].iloc[0]
+    noisy = np.stack([open_volume(study.root / f"results/volumes/{name}/test/low/{volume}.tif")
+                      for name in ("green", "red")])  # fmt: skip
+    stock = network.predict_probabilistic(
+        noisy.astype(np.float32), "CYX", PercentileNormalizer(3, 99.8, do_after=False)
+    ).mean()
+    for name, channel, expected in zip(("green", "red"), noisy, stock, strict=True):
+        restored = open_volume(study.root / f"results/restored/theirs/{name}/low/{volume}.tif")
+        low, high = np.percentile(channel, (3, 99.8))
+        assert np.abs((restored - low) / (high - low) - expected).max() < 1e-5 * np.ptp(stock)
+
+
 def test_a_start_network_that_was_touched_trains_nothing_and_one_that_changed_is_named(study):
     network = save_network(study.root / "theirs", axes="YX").keras_model
     tuned = {"trained_on": "mine", "start_from": "theirs", "width": 2, "depth": 1}

@@ -85,6 +85,12 @@ def leaks_of_run(wildcards):
     return leaks_checked(trained_on, wildcards.dataset)
 
 
+def volumes_of_channels(wildcards):
+    """The volumes that a network of several channels takes together, in its order."""
+    channels = STUDY.models[STUDY.runs[wildcards.run].model].channels
+    return expand("results/volumes/{dataset}", dataset=channels)
+
+
 def storage():
     """How restorations are written, without their lossless compression, which changes no voxel."""
     return {"format": STUDY.restoration.format, "dtype": STUDY.restoration.dtype}

@@ -10,6 +10,7 @@ rule restore:
     """Restore every test volume of a dataset, in all conditions, with the network of one run."""
     input:
         volumes="results/volumes/{dataset}",
+        channels=volumes_of_channels,
         config="results/models/{run}/config.json",
         weights="results/models/{run}/weights_best.h5",
         leaks=ancient(leaks_of_run),

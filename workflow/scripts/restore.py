@@ -17,7 +17,7 @@ with (
     with muted():
         import tensorflow as tf
 
-    from denoising.images.volumes import paired
+    from denoising.images.volumes import paired, with_channels
     from denoising.restoration.destination import Destination
     from denoising.restoration.forward_pass import most_voxels_at_once
     from denoising.restoration.restorer import TILES_PER_BATCH, Restorer, restore_all
@@ -31,12 +31,16 @@ with (
     # job
     free = Gpu(device.on_gpu).free_memory() or (snakemake.resources.mem_mb - host_memory()) * 1e6
     model = load_model(Path(snakemake.input.config).parent)
+    pairs = list(paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions))
+    if snakemake.input.channels:
+        channels = [Path(folder) for folder in snakemake.input.channels]
+        pairs = [with_channels(pair, channels) for pair in pairs]
     part, parts = map(int, snakemake.wildcards.get("scatteritem", "1-of-1").split("-of-"))
     voxels = most_voxels_at_once(model, snakemake.params.max_tile_voxels, free)
     storage = snakemake.params.storage | {"compression": snakemake.params.compression}
     restore_all(
         Restorer(model, voxels, TILES_PER_BATCH[device.kind], snakemake.params.percentiles),
-        list(paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions)),
+        pairs,
         Destination(Path(snakemake.output.restored), storage, snakemake.threads),
         Path(snakemake.output.runtime),
         {"method": run, "dataset": dataset, "device": device.name},

@@ -84,10 +84,6 @@ def test_axes_of_length_one_are_left_out(shape, axes, stated, path):
             " channels).",
         ),
         (
-            (9, 8), "YX", "ZYX",
-            "axes are YX (9, 8), expected ZYX; in pairs set axes: YX (it is one plane).",
-        ),
-        (
             (5, 6, 9, 8), "TZYX", "ZYX",
             "axes are TZYX (5, 6, 9, 8), expected ZYX; in pairs add frames: all (each of its 5"
             " frames is an image).",
@@ -221,3 +217,16 @@ def test_ome_zarr_has_frames_and_channels_too(path):
     write(path, array, "TCZYX", storage=Storage("ome-zarr"))
     group = path.with_name("a_low.ome.zarr")
     np.testing.assert_array_equal(images(group, "ZYX", "all", 1), array[:, 1])
+
+
+def test_a_plane_among_stacks_is_a_stack_of_one_and_said(path):
+    """Files do not keep a Z of one."""
+    plane = save(path, (9, 8), "YX")
+    source = find_source(path, Selection("ZYX"))
+    assert source.shape == (1, 9, 8)
+    assert "one plane" in source.doubts[0]
+    np.testing.assert_array_equal(images(path, "ZYX"), [plane[None]])
+    channels = save(path, (2, 9, 8), "CYX", photometric="minisblack")
+    np.testing.assert_array_equal(images(path, "ZYX", None, 1), [channels[1:]])
+    movie = save(path, (3, 9, 8), "TYX", photometric="minisblack")
+    np.testing.assert_array_equal(images(path, "ZYX", [0, 2]), movie[::2, None])

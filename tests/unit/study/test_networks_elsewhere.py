@@ -35,6 +35,7 @@ def networks(tmp_path, monkeypatch):
         "theirs": {}, "turned": {"axes": "XYC"}, "deep": {"axes": "ZYXC"},
         "wide": {"unet_n_first": 8},
         "colour": {"n_channel_in": 2, "n_channel_out": 2}, "plain": {"probabilistic": False},
+        "merging": {"n_channel_in": 2},
     }  # fmt: skip
     for name, keys in unlike.items():
         save_network(Path(name), **keys)
@@ -59,6 +60,16 @@ def test_a_pretrained_network_has_the_settings_that_its_folder_tells(schema):
     assert not made.is_cross_tested
 
 
+def test_a_network_of_channels_is_tested_on_the_dataset_of_each_and_not_calibrated(schema):
+    datasets = yaml.safe_load(STUDY)["datasets"]
+    datasets |= {"other": datasets["mine"] | {"table": "other"}}
+    model = {"pretrained": "colour", "channels": ["other", "mine"]}
+    made = study(schema, {"theirs": model, "own": {}}, datasets=datasets)
+    theirs = made.models["theirs"]
+    assert theirs.channels == theirs.tested_on == ("other", "mine")
+    assert made.probabilistic_methods == ["own"]
+
+
 def test_a_training_starts_from_an_earlier_model_or_from_a_folder(schema):
     models = {"a": {}, "b": {"start_from": "a"}, "c": {"start_from": "theirs"}}
     made = study(schema, models)
@@ -71,7 +82,10 @@ REFUSED = {
     "no model": ({"pretrained": "empty"}, "the folder has no config.json and no weights (*.h5)."),
     "config.json of others": ({"pretrained": "odd"}, "its config.json lacks axes, n_channel_in"),
     "settings besides": ({"pretrained": "theirs", "width": 8}, "has pretrained and width, but"),
-    "channels": ({"pretrained": "colour"}, "takes 2 channels and gives 2, but the images of a"),
+    "channels": ({"pretrained": "colour"}, "takes 2 channels, but channels is []: name 2 data"),
+    "channels of one": ({"pretrained": "theirs", "channels": ["mine"]}, "takes one channel: del"),
+    "more than it takes": ({"pretrained": "merging"}, "takes 2 channels and gives 1, so that its"),
+    "start of channels": ({"start_from": "colour"}, "but trainings are of one channel: name it"),
     "axes": ({"pretrained": "deep"}, "network of the axes ZYX, but the images of mine have YX"),
     "start of other axes": ({"start_from": "turned"}, "axes XY, but the images of mine have YX"),
     "start of other width": ({"start_from": "wide"}, "width is 8 there, 4 here; set the model's"),

@@ -44,7 +44,7 @@ class Source:
     shape: tuple[int, ...]
     voxel_size: VoxelSize
     frames: tuple[int | None, ...]
-    index: tuple[int | slice, ...]
+    index: tuple[int | slice | None, ...]
     frame_axis: int | None
     doubts: tuple[str, ...]
 
@@ -75,7 +75,7 @@ def find_source(path: Path, selection: Selection) -> Source:
             f"{path}: holds {header.dtype}, expected integer or floating point numbers; export it"
             " again with 8 bits or more."
         )
-    index: list[int | slice] = [slice(None)] * len(header.axes)
+    index: list[int | slice | None] = [slice(None)] * len(header.axes)
     if selection.channel is not None:
         axis = _channel_axis(path, header, selection.channel)
         if axis is not None:
@@ -94,9 +94,14 @@ def find_source(path: Path, selection: Selection) -> Source:
     left = [axis for axis, part in enumerate(index) if isinstance(part, slice)]
     names = "".join(header.axes[axis] for axis in left)
     shape = tuple(header.shape[axis] for axis in left)
+    doubts = header.doubts
+    if selection.axes == "ZYX" and _can_be(names, shape, "YX"):
+        # Files do not keep a Z of one
+        names, shape, index = f"Z{names}", (1, *shape), [None, *index]
+        frame_axis = None if frame_axis is None else frame_axis + 1
+        doubts += ("it is one plane, and taken for a stack of one, as pairs.axes has it",)
     if not _can_be(names, shape, selection.axes):
         raise UnusableImageError(_other_axes(path, header, names, shape, selection))
-    doubts = header.doubts
     if names[0] in "TCS":
         called = f"its {shape[0]} planes are called {names[0]}"
         doubts += (f"{called}, and taken for Z, as pairs.axes has it",)
@@ -126,7 +131,9 @@ def _channel_axis(path: Path, header: Header, channel: int) -> int | None:
     return axis if axis >= 0 else None
 
 
-def _frame_axis(header: Header, index: list[int | slice], selection: Selection) -> int | None:
+def _frame_axis(
+    header: Header, index: Sequence[int | slice | None], selection: Selection
+) -> int | None:
     """The axis of frames: times or, if the file has none, the one axis too many."""
     left = [axis for axis, part in enumerate(index) if isinstance(part, slice)]
     times = [axis for axis in left if header.axes[axis] == "T"]

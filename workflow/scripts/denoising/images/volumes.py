@@ -20,7 +20,7 @@ NAME.tif. The formats are described in
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -168,7 +168,8 @@ class Pair:
     """A low-SNR image and its ground truth, by file.
 
     `by_plane` is whether it is scored plane by plane, because the thinnest stack of its part of the
-    dataset has fewer planes than SSIM's window.
+    dataset has fewer planes than SSIM's window. `channels` are images that a network of several
+    channels takes together, in its order, this one among them.
     """
 
     volume: str
@@ -177,6 +178,7 @@ class Pair:
     image: Path
     truth: Path
     by_plane: bool = False
+    channels: tuple[Path, ...] = ()
 
     @property
     def restored_name(self) -> Path:
@@ -202,6 +204,29 @@ def paired(folder: Path, part: str, conditions: list[str]) -> Iterator[Pair]:
             truth = by_condition.loc[TRUTH]
             image = folder / row["path"]
             yield Pair(volume, condition, row["axes"], image, folder / truth["path"], by_plane)
+
+
+def with_channels(pair: Pair, folders: Sequence[Path]) -> Pair:
+    """A pair with the images of its volume in several folders of volumes.
+
+    Raises
+    ------
+    ValueError
+        If a folder lacks the volume, or has it in another shape.
+    """
+    channels = []
+    for folder in folders:
+        table = read_listing(folder)
+        is_here = (table["volume"] == pair.volume) & (table["condition"] == pair.condition)
+        paths = [folder / path for path in table.loc[is_here, "path"]]
+        if not paths or volume_header(paths[0]).shape != volume_header(pair.image).shape:
+            raise ValueError(
+                f"{folder.name} has no image {pair.volume} of the shape that {pair.image} has, but"
+                " the network takes channels of the same files together: give all of its channels"
+                " the same files."
+            )
+        channels.append(paths[0])
+    return replace(pair, channels=tuple(channels))
 
 
 def _first_edge(shape: str) -> int:

@@ -22,7 +22,7 @@ from csbdeep.models import CARE, Config
 from tqdm import tqdm
 
 from denoising.images.headers import Normalisation
-from denoising.images.percentiles import limits
+from denoising.images.percentiles import blocks, limits
 from denoising.images.slabs import scratch_array
 from denoising.images.volumes import INPUT_PERCENTILES, Pair, open_volume, volume_header
 from denoising.restoration.destination import Destination
@@ -319,20 +319,9 @@ def restore_file(
         return 0
     folder = destination.folder
     folder.mkdir(parents=True, exist_ok=True)
-    image = open_volume(pair.image, pair.axes, scratch=folder)
-    shape = tuple(axis.stop - axis.start for axis in region)
-    mean = scratch_array(folder, shape, np.float32)
     has_scale = restorer.probabilistic and pair.condition != TRUTH
-    scale = scratch_array(folder, shape, np.float32) if has_scale else None
     try:
-        bounds = limits(image, *restorer.percentiles)
-        of_network = tuple(region[pair.axes.index(axis)] for axis in restorer.axes)
-        # Of a network of planes, those of this part
-        planes = tuple(
-            slice(None) if axis in restorer.axes else part
-            for axis, part in zip(pair.axes, region, strict=True)
-        )
-        restorer.restore(image[planes], pair.axes, mean, scale, bounds, of_network)
+        mean, scale, bounds = _restore_region(restorer, pair, region, folder, has_scale)
     except ValueError as error:
         raise ValueError(f"{pair.image}: {error}") from None
     normalisation = Normalisation(*bounds, is_applied=True)
@@ -340,4 +329,44 @@ def restore_file(
     if scale is not None:
         name = SCALES / pair.restored_name
         destination.write(name, scale, pair.axes, header, normalisation.of_widths)
-    return math.prod(shape)
+    return mean.size
+
+
+def _restore_region(
+    restorer: Restorer, pair: Pair, region: Region, scratch: Path, has_scale: bool
+) -> tuple[np.ndarray, np.ndarray | None, tuple[float, float]]:
+    """Mean and scale of a region of a pair's image, and the image's values that became 0 and 1.
+
+    A network of several channels takes those of the pair together, each normalised by its own.
+    """
+    image = open_volume(pair.image, pair.axes, scratch=scratch)
+    bounds = limits(image, *restorer.percentiles)
+    axes, whole, given = pair.axes, region, bounds
+    own: tuple[int, ...] = ()
+    if pair.channels:
+        image = _joint(pair, restorer.percentiles, scratch)
+        axes, whole, given = f"C{axes}", (slice(0, len(pair.channels)), *region), (0.0, 1.0)
+        own = (pair.channels.index(pair.image),)
+    shape = tuple(axis.stop - axis.start for axis in whole)
+    mean = scratch_array(scratch, shape, np.float32)
+    scale = scratch_array(scratch, shape, np.float32) if has_scale else None
+    of_network = tuple(region[pair.axes.index(axis)] for axis in restorer.axes)
+    # Of a network of planes, those of this part
+    planes = tuple(
+        part if axis in pair.axes and axis not in restorer.axes else slice(None)
+        for axis, part in zip(axes, whole, strict=True)
+    )
+    restorer.restore(image[planes], axes, mean, scale, given, of_network)
+    return mean[own], None if scale is None else scale[own], bounds
+
+
+def _joint(pair: Pair, percentiles: tuple[float, float], scratch: Path) -> np.ndarray:
+    """The channels of a pair, (C, ...), each normalised by its own percentiles."""
+    first = volume_header(pair.image).shape
+    joint = scratch_array(scratch, (len(pair.channels), *first), np.float32)
+    for path, normalised in zip(pair.channels, joint, strict=True):
+        channel = open_volume(path, pair.axes, scratch=scratch)
+        normalisation = Normalisation(*limits(channel, *percentiles, str(path)))
+        for block in blocks(channel):
+            normalised[block] = normalisation.apply(channel[block])
+    return joint

@@ -106,7 +106,8 @@ def pretrained_model(key: str, entry: dict[str, Any], config: dict[str, Any]) ->
         Naming the key at fault.
     """
     study, _, name = key.rpartition(".models.")
-    others = [setting for setting in entry["models"][name] if setting != "pretrained"]
+    model = entry["models"][name]
+    others = [setting for setting in model if setting not in ("pretrained", "channels")]
     if others:
         raise StudyError(
             f"{key} has pretrained and {', '.join(others)}, but nothing trains a network made "
@@ -117,19 +118,41 @@ def pretrained_model(key: str, entry: dict[str, Any], config: dict[str, Any]) ->
             f"{key} is pretrained, but {study} varies {entry['varies']} of trainings: move the "
             "model to a study of its own."
         )
-    folder = entry["models"][name]["pretrained"]
+    folder = model["pretrained"]
     if not isinstance(folder, str):
         raise StudyError(f"{key}.pretrained is {folder!r}, expected a csbdeep model folder.")
     folder = expanded(folder)
-    network = _of_one_channel(f"{key}.pretrained", folder)
+    network = read_network(f"{key}.pretrained", folder)
+    channels = _channels(key, model.get("channels", []), network)
     defaults = dict(config["training"])
     seeds = defaults.pop("seeds") or [config["seed"]]
-    tested_on = entry["tested_on"] or [defaults["trained_on"]]
+    tested_on = channels or entry["tested_on"] or [defaults["trained_on"]]
     if tested_on == [None]:
         raise StudyError(f"{key} is pretrained: give {study}.tested_on, the datasets it restores.")
     settings = defaults | network.settings
     settings |= {"trained_on": tested_on[0], "training_volumes": None, "start_from": None}
-    return Model(name, Training(**settings), tuple(seeds[:1]), tuple(tested_on), folder)
+    seed = tuple(seeds[:1])
+    return Model(name, Training(**settings), seed, tuple(tested_on), folder, tuple(channels))
+
+
+def _channels(key: str, channels: Any, network: Network) -> list[str]:
+    """The datasets that a network of several channels takes together; none for one of one."""
+    taken, given = network.channels
+    if taken != given:
+        raise StudyError(
+            f"{key}: the network takes {taken} channels and gives {given}, so that its results have"
+            " no ground truth: use one that gives as many as it takes."
+        )
+    expected = taken if taken > 1 else 0
+    if not isinstance(channels, list) or len(set(map(str, channels))) != expected:
+        raise StudyError(
+            f"{key}: the network takes {taken} channel{'s' if taken > 1 else ''}, but channels is"
+            f" {channels}: name {expected or 'no'} datasets there, each with one channel of the"
+            " same files (pairs.channel), in the network's order."
+            if taken > 1
+            else f"{key}: the network takes one channel: delete channels."
+        )
+    return list(map(str, channels))
 
 
 def check_start(key: str, settings: Mapping[str, Any], models: Mapping[str, Model]) -> None:
@@ -167,6 +190,12 @@ def check_axes(model: Model, models: Mapping[str, Model], datasets: Mapping[str,
     """Refuse a network of other axes than the patches that calibrate it or train it further."""
     dataset = datasets[model.patches_of]
     start = model.training.start_from
+    odd = [name for name in model.channels if datasets[name].patch_axes != dataset.patch_axes]
+    if odd:
+        raise StudyError(
+            f"model {model.name}: its channels {odd[0]} and {dataset.name} have other axes,"
+            " expected one channel each of the same files."
+        )
     if model.pretrained:
         key, source = "pretrained", model.pretrained
         axes = read_network(f"model {model.name}: pretrained", source).axes
@@ -189,13 +218,13 @@ def check_axes(model: Model, models: Mapping[str, Model], datasets: Mapping[str,
 
 
 def _of_one_channel(key: str, folder: str, else_expected: str = "") -> Network:
-    """`read_network`, less networks of several channels, for which a study has no images."""
+    """`read_network`, less networks of several channels, which are not trained here."""
     network = read_network(key, folder, else_expected)
     if network.channels != (1, 1):
         taken, given = network.channels
         raise StudyError(
-            f"{key} is {folder}, a network that takes {taken} channels and gives {given}, but the "
-            "images of a study have one; restore.model takes such a network for new images."
+            f"{key} is {folder}, a network that takes {taken} channels and gives {given}, but "
+            "trainings are of one channel: name it in pretrained, which scores it as it is."
         )
     return network
 

@@ -127,7 +127,8 @@ class Model:
     """A network with its settings: trained once per seed, tested on `tested_on`.
 
     `pretrained` is the folder of a network that was made elsewhere. Its settings are those that its
-    folder tells, and nothing trains it.
+    folder tells, and nothing trains it. `channels` are the datasets that a network of several
+    channels takes together, in its order; it is tested on one after the other.
     """
 
     name: str
@@ -135,6 +136,7 @@ class Model:
     seeds: tuple[int, ...]
     tested_on: tuple[str, ...]
     pretrained: str | None = None
+    channels: tuple[str, ...] = ()
 
     @property
     def trained_on(self) -> str:
@@ -145,6 +147,11 @@ class Model:
     def patches_of(self) -> str:
         """The dataset whose patches train the network, or calibrate one that is pretrained."""
         return self.training.trained_on
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether it predicts the scale of its error, for patches of a single channel."""
+        return self.training.is_probabilistic and not self.channels
 
     @property
     def is_cross_tested(self) -> bool:
@@ -291,13 +298,13 @@ class Study:
     @property
     def calibrated(self) -> list[tuple[str, str]]:
         """Method and test set of restorations whose networks predict the scale of their error."""
-        models = [m for m in self.models.values() if m.training.is_probabilistic]
+        models = [m for m in self.models.values() if m.is_calibrated]
         return [(name, dataset) for m in models for name in m.methods for dataset in m.tested_on]
 
     @cached_property
     def probabilistic_methods(self) -> list[str]:
         """Runs whose networks predict the scale of their error, and ensembles of such runs."""
-        models = [m for m in self.models.values() if m.training.is_probabilistic]
+        models = [m for m in self.models.values() if m.is_calibrated]
         return [method for model in models for method in model.methods]
 
     def runs_behind(self, method: str) -> list[str]:
