@@ -1,17 +1,20 @@
 """Restore new images with one network, or with the mean of several."""
 
+import logging
 from pathlib import Path
 
 from denoising.running.devices import reserve_device
 from denoising.running.logs import muted, open_log
+from denoising.running.names import first_of
 
+MOST_NAMES = 5
 params = snakemake.params
 with open_log(snakemake.log[0]), reserve_device(params.device, "restoration of new images"):
     # Here, so that TensorFlow sees the reserved device alone
     with muted():
         import tensorflow as tf
 
-    from denoising.images.found import find_images
+    from denoising.images.found import find_images, left_out
     from denoising.restoration.album import Networks, restore_album
     from denoising.restoration.forward_pass import most_voxels_at_once
     from denoising.restoration.new_images import Wish
@@ -27,6 +30,11 @@ with open_log(snakemake.log[0]), reserve_device(params.device, "restoration of n
     free = Gpu(device.on_gpu).free_memory() or (snakemake.resources.mem_mb - host_memory()) * 1e6
     wish = params.wish
     images = find_images(wish["images"], wish["output"])
+    if others := left_out(wish["images"], wish["output"]):
+        logging.getLogger("progress").warning(
+            "left out, because only TIFF and OME-Zarr can be read: %s; save them as TIFF in Fiji",
+            first_of(others, MOST_NAMES),
+        )
     models = {Path(folder): load_model(Path(folder)) for folder in params.folders}
     restorers = {
         folder: Restorer(

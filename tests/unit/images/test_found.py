@@ -2,7 +2,7 @@
 
 import pytest
 
-from denoising.images.found import find_images
+from denoising.images.found import find_images, left_out
 
 
 @pytest.fixture
@@ -53,3 +53,15 @@ def test_two_images_of_one_name_are_named(folder):
         find_images(["new"], "out")
     with pytest.raises(ValueError, match="would both be restored"):
         find_images(["new/a.tif", "*/a.tif", "new/*.ome.tif"], "out")
+
+
+def test_images_of_formats_that_cannot_be_read_are_named(tmp_path):
+    (tmp_path / "new/day1").mkdir(parents=True)
+    (tmp_path / "new/day1/a.png").write_bytes(b"\x89PNG\r\n")
+    (tmp_path / "new/notes.txt").write_text("no image")
+    (tmp_path / "new/a.tif").write_bytes(b"II*\0")
+    (tmp_path / "new/restored").mkdir()
+    (tmp_path / "new/restored/a.png").write_bytes(b"\x89PNG\r\n")
+    folders = [str(tmp_path / "new"), str(tmp_path / "*.tif")]
+    png = tmp_path / "new/day1/a.png"
+    assert left_out(folders, str(tmp_path / "new/restored")) == [f"{png} (PNG)"]

@@ -24,6 +24,13 @@ OTHERS = {
 }
 
 
+def other_format(path: Path) -> str | None:
+    """The format of a file by its first bytes, if it is known here and cannot be read."""
+    with path.open("rb") as file:
+        start = file.read(16)
+    return next((name for magic, name in OTHERS.items() if start.startswith(magic)), None)
+
+
 class UnusableImageError(ValueError):
     """An image that cannot be used. The message has the file, what is wrong, and what to do."""
 
@@ -42,9 +49,8 @@ def check_is_tiff(path: Path) -> None:
         raise UnusableImageError(f"{path}: {what}; copy or export it again.")
     if start.startswith(TIFF):
         return
-    names = [name for magic, name in OTHERS.items() if start.startswith(magic)]
-    if names:
+    if name := other_format(path):
         raise UnusableImageError(
-            f"{path}: is a {names[0]} file, expected TIFF or OME-Zarr; open it in Fiji, and save it"
+            f"{path}: is a {name} file, expected TIFF or OME-Zarr; open it in Fiji, and save it"
             " with File > Save As > Tiff."
         )

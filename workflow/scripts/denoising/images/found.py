@@ -7,6 +7,8 @@ import glob
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from denoising.images.formats import other_format
+
 SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.zarr", ".tif", ".tiff")
 
 
@@ -47,6 +49,16 @@ def find_images(patterns: Sequence[str], output: str) -> dict[str, Path]:
                     "rename one, or restore them to different outputs."
                 )
     return images
+
+
+def left_out(patterns: Sequence[str], output: str) -> list[str]:
+    """Images of formats that cannot be read in the folders, each with its format in words."""
+    results = Path(output).absolute()
+    folders = [Path(pattern) for pattern in patterns if Path(pattern).is_dir()]
+    files = [path for folder in folders for path in _within(folder) if path.is_file()]
+    own = [path for path in files if not path.absolute().is_relative_to(results)]
+    formats = {str(path): other_format(path) for path in own}
+    return [f"{path} ({name})" for path, name in formats.items() if name]
 
 
 def _found(pattern: str, output: Path) -> tuple[Path, list[Path]]:
