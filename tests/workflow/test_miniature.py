@@ -438,3 +438,14 @@ def test_report_works_offline(miniature):
     assert "fig4_batch_size.png" in report
     assert "table1_planaria.csv" in report
     assert "<li>planaria-100 on planaria: NRMSE" in report  # on the first page
+
+
+def test_the_first_page_says_what_came_out_and_leads_to_all_of_it(miniature):
+    results = miniature.root / "results"
+    page = (results / "README.md").read_text()
+    assert "- Held out for testing on planaria" in page
+    assert "Networks were trained for content-aware restoration" in page
+    assert "2 epochs of 4 steps of 2 patches" in page
+    links = re.findall(r"\]\(([^)]+)\)", page)
+    assert len(links) > 20
+    assert all((results / link).is_file() for link in links)

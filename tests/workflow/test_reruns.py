@@ -34,7 +34,7 @@ STAGES = {
     ],
     "report": ["table", "figure"],
 }  # fmt: skip
-ALWAYS = {"provenance", "all", "restored"}  # they record the config, or only gather
+ALWAYS = {"provenance", "readme", "all", "restored"}  # they record the config, or only gather
 
 
 @dataclass(frozen=True)

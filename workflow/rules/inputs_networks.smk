@@ -176,6 +176,7 @@ def whole_study():
     return [
         "results/scores.csv",
         "results/provenance.json",
+        "results/README.md",
         *all_tables(),
         *all_figures(),
         *kept_restorations(),

@@ -80,3 +80,28 @@ rule figure:
         ),
     script:
         "../scripts/figures/{params.script}.py"
+
+
+rule readme:
+    """The first page of the results: what stands where, what it says, and a methods paragraph."""
+    input:
+        scores="results/scores.csv",
+        verdicts="results/tables/verdicts.md",
+        record="results/provenance.json",
+    output:
+        page="results/README.md",
+    log:
+        "logs/readme.log",
+    benchmark:
+        "benchmarks/readme.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(500),
+    params:
+        study=STUDY,
+        digest=STUDY.digest,
+        code=code_version("readme.py"),
+    script:
+        "../scripts/readme.py"
