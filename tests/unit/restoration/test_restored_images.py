@@ -76,7 +76,7 @@ def test_axes_besides_the_networks_are_images_on_their_own(axes, spatial, alone,
 @pytest.mark.parametrize(
     ("axes", "given", "channels", "message"),
     [
-        ("YX", None, None, "the network needs ZYX"),
+        ("YX", None, None, "is a plane .*, but the network restores stacks"),
         ("QQYX", None, None, "the network needs ZYX"),
         ("YXS", None, None, "a colour image"),
         ("TYX", "ZCYX", None, "has 3 axes .* restore.axes is ZCYX"),

@@ -47,8 +47,9 @@ def test_host_memory_counts_what_belongs_to_no_file(tmp_path):
     mapped = np.load(tmp_path / "mapped.npy", mmap_mode="r")
     assert mapped.sum() == 20_000_000
     assert host_memory() - before < 10
-    own = np.ones(50_000_000, np.uint8)
-    assert 40 < host_memory() - before < 70
+    # Large, because other memory of this process may go meanwhile
+    own = np.ones(300_000_000, np.uint8)
+    assert 150 < host_memory() - before < 350
     del own
 
 
