@@ -259,7 +259,7 @@ def edited(miniature, module, before, after):
 
 TABLES = {"table"}
 FIGURES = {"figure"}
-LAST = {"provenance", "all"}
+LAST = {"provenance", "readme", "all"}
 
 
 def test_an_edit_to_code_reruns_the_rules_that_use_it(miniature):
@@ -338,7 +338,7 @@ def test_another_models_batch_does_not_retrain_this_one(miniature, miniature_con
 )
 def test_what_changes_no_result_is_only_put_on_record(miniature, miniature_config, change):
     config = miniature.write_config(miniature_config | change)
-    assert miniature.jobs("--cores", "2", "--configfile", config) == {"provenance": 1, "all": 1}
+    assert miniature.jobs("--cores", "2", "--configfile", config) == dict.fromkeys(LAST, 1)
 
 
 def test_another_note_is_printed_and_trains_nothing(miniature, miniature_config):

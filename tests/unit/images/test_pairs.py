@@ -89,8 +89,8 @@ def test_images_are_brought_in_whole(shape, images, tmp_path):
 
 
 def test_an_image_of_other_axes_is_named(images, tmp_path):
-    listed = images((5, 12, 10), c_low=image(shape=(12, 10)))
-    with pytest.raises(ValueError, match=r"c_low\.tif: axes are YX .*, expected ZYX"):
+    listed = images((5, 12, 10), c_low=image(shape=(2, 5, 12, 10)))
+    with pytest.raises(ValueError, match=r"c_low\.tif: axes are .*, expected ZYX"):
         import_pairs(listed, Selection("ZYX"), "low", 0.2, 0, tmp_path / "volumes")
     assert not (tmp_path / "volumes" / "volumes.csv").exists()
 
