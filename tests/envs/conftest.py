@@ -7,7 +7,11 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib import metadata
 from itertools import product
 from pathlib import Path
@@ -166,13 +170,15 @@ def study(snakemake_alone, conda, tmp_path_factory):
     study.first = study.run("--configfile", study.config)
     study.again = study.run("-n", "--configfile", study.config)
     others = root / "others.yaml"
-    others.write_text(yaml.safe_dump(other_ways_in(root), sort_keys=False))
-    targets = ["check", "results/volumes/mine", "results/archives/kept.tar.gz"]
-    targets += ["results/patches/theirs/X.npy"]
-    study.second = study.run("--configfile", others, "--", *targets)
+    targets = ["check", "results/volumes/mine", "results/archives/kept.json"]
+    targets += ["results/archives/fetched.tar.gz", "results/patches/theirs/X.npy"]
+    with served(root / "results/archives") as url:
+        others.write_text(yaml.safe_dump(other_ways_in(root, url), sort_keys=False))
+        study.second = study.run("--configfile", others, "--", *targets)
     shared = root / "shared.yaml"
-    shared.write_text(yaml.safe_dump(with_new_images(root), sort_keys=False))
+    shared.write_text(yaml.safe_dump(with_other_networks(root), sort_keys=False))
     targets = ["restored", "results/scores/planaria-100/tribolium.csv"]
+    targets += [f"results/models/{name}/training.json" for name in ("theirs", "further")]
     study.third = study.run("--configfile", shared, "--", *targets)
     yield study
     shutil.rmtree(study.envs)  # 3 GB
@@ -192,16 +198,35 @@ def cut_down():
     return config
 
 
-def with_new_images(root):
-    """Restorations that several jobs share, and a new image, compressed by another program."""
+@contextmanager
+def served(folder):
+    """The address of a server of the folder's files."""
+    handler = partial(SimpleHTTPRequestHandler, directory=folder)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def with_other_networks(root):
+    """Restorations that several jobs share, networks that came as folders, and a new image,
+    compressed by another program.
+    """
     image = np.random.default_rng(1).integers(0, 999, (8, 32, 32), np.uint16)
     path = root / "new.tif"
     tifffile.imwrite(path, image, metadata={"axes": "ZYX"}, compression="lzw")
     new = {"images": [str(path)], "model": "planaria-100"}
-    return cut_down() | {"restoration": {"jobs": 2}, "restore": new}
+    folder = str(root / "results/models/planaria-100")
+    models = {
+        "theirs": {"pretrained": folder},
+        "further": {"trained_on": "planaria", "start_from": folder},
+    }
+    config = cut_down() | {"restoration": {"jobs": 2}, "restore": new}
+    config["studies"]["others"] = {"tested_on": ["planaria"], "models": models}
+    return config
 
 
-def other_ways_in(root):
+def other_ways_in(root, url):
     """Datasets that are not simulated."""
     rng = np.random.default_rng(0)
     for folder, name, side in product(("mine", "yours"), "ab", ("low", "high")):
@@ -228,6 +253,11 @@ def other_ways_in(root):
             },
             "kept": {
                 "archive": archive,
+                "conditions": conditions,
+                "patches": {"shape": [8, 16, 16]},
+            },
+            "fetched": {
+                "archive": {"url": f"{url}/planaria.tar.gz"},
                 "conditions": conditions,
                 "patches": {"shape": [8, 16, 16]},
             },
