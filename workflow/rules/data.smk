@@ -30,6 +30,8 @@ rule simulate:
 
 rule download:
     """Fetch an archive from its URL, and verify its checksum."""
+    input:
+        nothing_but_a_url,
     output:
         archive="results/archives/{dataset}.tar.gz",
         record="results/archives/{dataset}.json",

@@ -23,8 +23,8 @@ def of_training(pattern):
 
 
 def network_files(folder):
-    """The files of a network made elsewhere; none without a folder."""
-    return list(map(str, files_of_network(Path(folder)))) if folder else []
+    """The files of a network made elsewhere."""
+    return list(map(str, files_of_network(Path(folder))))
 
 
 def network_checksums(folder):
@@ -54,6 +54,15 @@ def networks_checked():
         *expand("results/models/{run}/training.json", run=taken_over),
         *expand("results/checks/starts/{run}.txt", run=runs_from_folders()),
     ]
+
+
+def files_to_start_from(wildcards):
+    folder = start_folder(wildcards.run)
+    return network_files(folder) if folder else []
+
+
+def checksums_to_start_from(wildcards):
+    return [sha256_of(Path(file)) for file in files_to_start_from(wildcards)]
 
 
 def check_of_start(wildcards):

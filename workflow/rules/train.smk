@@ -14,9 +14,7 @@ rule train:
         description=of_training("results/patches/{dataset}/patches.json"),
         split=of_training("results/splits/{dataset}/{split}.csv"),
         start=model_to_start_from,
-        start_folder=ancient(
-            lambda wildcards: network_files(start_folder(wildcards.run))
-        ),
+        start_folder=ancient(files_to_start_from),
         start_checked=check_of_start,
     output:
         config=until_replaced("results/models/{run}/config.json"),
@@ -37,7 +35,7 @@ rule train:
         mem_mb=growing(8000),
     params:
         model=training_settings,
-        start=lambda wildcards: network_checksums(start_folder(wildcards.run)),
+        start=checksums_to_start_from,
         device=untracked(STUDY.device),
         compute=untracked(dict(vars(STUDY.compute))),
         tensorboard=untracked(STUDY.tensorboard),
@@ -78,7 +76,7 @@ rule take_over:
 rule check_start:
     """See that the weights fit of a network made elsewhere from which a training begins."""
     input:
-        files=ancient(lambda wildcards: network_files(start_folder(wildcards.run))),
+        files=ancient(files_to_start_from),
     output:
         touch("results/checks/starts/{run}.txt"),
     log:
@@ -94,6 +92,6 @@ rule check_start:
     params:
         folder=lambda wildcards: start_folder(wildcards.run),
         # No code version, because an edit to the code must not train again
-        sha256=lambda wildcards: network_checksums(start_folder(wildcards.run)),
+        sha256=checksums_to_start_from,
     script:
         "../scripts/check_start.py"
