@@ -88,7 +88,6 @@ rule unpack:
     input:
         archive=ancient(archive_of),
         record="results/archives/{dataset}.json",
-        published=ancient(shipped("published_volumes.csv")),
     output:
         volumes=directory("results/volumes/{dataset}"),
         arrival="results/checks/{dataset}.json",
@@ -111,10 +110,7 @@ rule unpack:
             condition.name: condition.source
             for condition in dataset_of(wildcards).conditions
         },
-        organism=untracked(
-            lambda wildcards: dataset_of(wildcards).is_archive
-            and dataset_of(wildcards).published
-        ),
+        published=untracked(published_of_archive),
         code=code_version("unpack.py"),
     script:
         "../scripts/unpack.py"

@@ -33,6 +33,14 @@ def archive_of(wildcards):
     return f"results/archives/{wildcards.dataset}.tar.gz"
 
 
+def published_of_archive(wildcards):
+    """What is published of the archive's volumes and patches; None of an archive that is not."""
+    dataset = dataset_of(wildcards)
+    with open(RESOURCES / "published_volumes.csv", newline="") as file:
+        rows = {row["organism"]: row for row in csv.DictReader(file)}
+    return rows.get(dataset.published) if dataset.is_archive else None
+
+
 def sizes_in_archive(wildcards):
     """Bytes of a local archive, or of the files in its folder, by which a change shows."""
     path = Path(local_archive(wildcards))

@@ -1,6 +1,5 @@
 """Unpack an archive into a folder of volumes, checking every array, and report what it held."""
 
-import csv
 from pathlib import Path
 
 from denoising.images.archives import unpack
@@ -13,8 +12,6 @@ with open_log(snakemake.log[0]):
     archive = Path(snakemake.input.archive)
     volumes = Path(snakemake.output.volumes)
     contents = unpack(archive, params.layout, params.truth, params.conditions, volumes)
-    with open(snakemake.input.published, newline="") as file:
-        rows = {row["organism"]: row for row in csv.DictReader(file)}
     sources = {TRUTH: params.truth, **params.conditions}
-    entry = report(contents, volumes, sources, rows.get(params.organism))
+    entry = report(contents, volumes, sources, params.published)
     write_report(entry, archive, Path(snakemake.output.arrival))
