@@ -16,7 +16,11 @@ def datasets_from(*sources):
 
 
 def nothing_but_a_url(wildcards):
-    """No file. Snakemake overlooks that a rule has no dataset where results are in a bucket."""
+    """No file, or an error for a dataset without a URL.
+
+    Where results are in a bucket, Snakemake overlooks a rule's constraints on wildcards, and tries
+    the rule for every dataset.
+    """
     if wildcards.dataset not in datasets_from("url"):
         raise ValueError(f"{wildcards.dataset} is not fetched")
     return []

@@ -22,29 +22,34 @@ def of_training(pattern):
     return path
 
 
-def network_files(folder):
-    """The files of a network made elsewhere."""
-    return list(map(str, files_of_network(Path(folder))))
+def network_folder(run):
+    """The folder of the network made elsewhere that a run is, or begins with; None without one."""
+    model = STUDY.models[STUDY.runs[run].model]
+    start = model.training.start_from
+    return model.pretrained or (None if start in STUDY.models else start)
 
 
-def network_checksums(folder):
+def network_files(wildcards):
+    """The files of the run's network made elsewhere, if it has one."""
+    folder = network_folder(wildcards.run)
+    return list(map(str, files_of_network(Path(folder)))) if folder else []
+
+
+def network_checksums(wildcards):
     """By these its changes show: files that were touched or copied change nothing."""
-    return [sha256_of(Path(file)) for file in network_files(folder)]
+    return [sha256_of(Path(file)) for file in network_files(wildcards)]
 
 
-def folder_taken_over(wildcards):
-    return STUDY.pretrained(wildcards.run)
+def files_taken_over(wildcards):
+    """As `network_files`, or an error for a run that is trained: see `nothing_but_a_url`."""
+    if wildcards.run in STUDY.trainings:
+        raise ValueError(f"{wildcards.run} is trained")
+    return network_files(wildcards)
 
 
 def runs_from_folders():
     """The trainings that begin with a network made elsewhere."""
-    return [run for run in STUDY.trainings if start_folder(run)]
-
-
-def start_folder(run):
-    """The folder of the network made elsewhere that a training begins with, if it does."""
-    start = STUDY.models[STUDY.runs[run].model].training.start_from
-    return None if start in STUDY.models else start
+    return [run for run in STUDY.trainings if network_folder(run)]
 
 
 def networks_checked():
@@ -56,17 +61,8 @@ def networks_checked():
     ]
 
 
-def files_to_start_from(wildcards):
-    folder = start_folder(wildcards.run)
-    return network_files(folder) if folder else []
-
-
-def checksums_to_start_from(wildcards):
-    return [sha256_of(Path(file)) for file in files_to_start_from(wildcards)]
-
-
 def check_of_start(wildcards):
-    is_from_folder = start_folder(wildcards.run) is not None
+    is_from_folder = network_folder(wildcards.run) is not None
     return f"results/checks/starts/{wildcards.run}.txt" if is_from_folder else []
 
 
@@ -224,4 +220,4 @@ def models_for_new_images(wildcards):
     runs = runs_for_new_images()
     names = ["config.json", "weights_best.h5", "training.json"]
     ours = expand("results/models/{run}/{name}", run=runs, name=names)
-    return ours or network_files(STUDY.restore.model)
+    return ours or list(map(str, files_of_network(Path(STUDY.restore.model))))

@@ -14,7 +14,7 @@ rule train:
         description=of_training("results/patches/{dataset}/patches.json"),
         split=of_training("results/splits/{dataset}/{split}.csv"),
         start=model_to_start_from,
-        start_folder=ancient(files_to_start_from),
+        start_folder=ancient(network_files),
         start_checked=check_of_start,
     output:
         config=until_replaced("results/models/{run}/config.json"),
@@ -35,7 +35,7 @@ rule train:
         mem_mb=growing(8000),
     params:
         model=training_settings,
-        start=checksums_to_start_from,
+        start=network_checksums,
         device=untracked(STUDY.device),
         compute=untracked(dict(vars(STUDY.compute))),
         tensorboard=untracked(STUDY.tensorboard),
@@ -48,7 +48,7 @@ rule train:
 rule take_over:
     """Copy a network made elsewhere, once its weights are seen to fit it; before all other jobs."""
     input:
-        files=ancient(lambda wildcards: network_files(folder_taken_over(wildcards))),
+        files=ancient(files_taken_over),
     output:
         config="results/models/{run}/config.json",
         weights="results/models/{run}/weights_best.h5",
@@ -66,8 +66,8 @@ rule take_over:
     resources:
         mem_mb=growing(2000),
     params:
-        folder=folder_taken_over,
-        sha256=lambda wildcards: network_checksums(folder_taken_over(wildcards)),
+        folder=lambda wildcards: network_folder(wildcards.run),
+        sha256=network_checksums,
         code=code_version("take_over.py"),
     script:
         "../scripts/take_over.py"
@@ -76,7 +76,7 @@ rule take_over:
 rule check_start:
     """See that the weights fit of a network made elsewhere from which a training begins."""
     input:
-        files=ancient(files_to_start_from),
+        files=ancient(network_files),
     output:
         touch("results/checks/starts/{run}.txt"),
     log:
@@ -90,8 +90,8 @@ rule check_start:
     resources:
         mem_mb=growing(2000),
     params:
-        folder=lambda wildcards: start_folder(wildcards.run),
+        folder=lambda wildcards: network_folder(wildcards.run),
         # No code version, because an edit to the code must not train again
-        sha256=checksums_to_start_from,
+        sha256=network_checksums,
     script:
         "../scripts/check_start.py"

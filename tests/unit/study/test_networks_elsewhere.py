@@ -124,3 +124,5 @@ def test_new_images_need_a_model_of_the_study_or_a_folder(schema):
     assert study(schema, {"own": {}}, restore=restore | {"model": "own"})
     with pytest.raises(StudyError, match="restore.model is kare, .* a model of this study .own.;"):
         study(schema, {"own": {}}, restore=restore | {"model": "kare"})
+    with pytest.raises(StudyError, match="merging, a network that takes 2 channels and gives 1"):
+        study(schema, {"own": {}}, restore=restore | {"model": "merging"})

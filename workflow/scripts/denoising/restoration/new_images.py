@@ -16,7 +16,7 @@ from denoising.images.headers import Header, Normalisation
 from denoising.images.percentiles import blocks, limits
 from denoising.images.slabs import scratch_array
 from denoising.restoration.frames import Frames, Place, frames_of
-from denoising.restoration.restorer import Restorer
+from denoising.restoration.restorer import Restorer, normalise
 from denoising.study.names import SCALES, SPREADS
 
 
@@ -89,8 +89,9 @@ def restore_image(restorers: Sequence[Restorer], path: Path, wish: Wish, scratch
     """
     image, header = map_image(path, scratch)
     try:
+        network = restorers[0]
         frames = frames_of(
-            header, restorers[0].axes, wish.axes, wish.channels, _channels(restorers[0])
+            header, network.axes, wish.axes, wish.channels, network.config.n_channel_in
         )
         source = frames.chosen(image)
         places = list(frames.places(source.shape))
@@ -139,26 +140,13 @@ def write_restored(restored: Restored, folder: Path, name: str, wish: Wish) -> P
     return find_image(folder / f"{name}.tif")
 
 
-def _channels(restorer: Restorer) -> int:
-    """Channels that the network takes, which are those it gives."""
-    taken, given = restorer.config.n_channel_in, restorer.config.n_channel_out
-    if taken != given:
-        raise ValueError(
-            f"the network takes {taken} channels and gives {given}, so that its result has no "
-            "units; use a network that gives as many as it takes."
-        )
-    return taken
-
-
 def _normalised(
     source: np.ndarray, places: Sequence[Place], norms: Sequence[Normalisation], scratch: Path
 ) -> np.ndarray:
     """The image with each channel normalised by percentiles of its own, as csbdeep does it."""
     normalised = scratch_array(scratch, source.shape, np.float32)
     for place, norm in zip(places, norms, strict=True):
-        channel, values = source[place], normalised[place]
-        for block in blocks(channel):
-            values[block] = norm.apply(channel[block])
+        normalise(source[place], norm, normalised[place])
     return normalised
 
 

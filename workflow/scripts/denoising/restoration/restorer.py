@@ -366,7 +366,12 @@ def _joint(pair: Pair, percentiles: tuple[float, float], scratch: Path) -> np.nd
     joint = scratch_array(scratch, (len(pair.channels), *first), np.float32)
     for path, normalised in zip(pair.channels, joint, strict=True):
         channel = open_volume(path, pair.axes, scratch=scratch)
-        normalisation = Normalisation(*limits(channel, *percentiles, str(path)))
-        for block in blocks(channel):
-            normalised[block] = normalisation.apply(channel[block])
+        bounds = limits(channel, *percentiles, str(path))
+        normalise(channel, Normalisation(*bounds), normalised)
     return joint
+
+
+def normalise(image: np.ndarray, normalisation: Normalisation, out: np.ndarray) -> None:
+    """Write an image normalised into `out`, of its shape, block by block."""
+    for block in blocks(image):
+        out[block] = normalisation.apply(image[block])

@@ -81,12 +81,7 @@ def _new_images(entry: dict[str, Any] | None, models: Mapping[str, Model]) -> Ne
     methods = [name for model in models.values() for name in (model.name, *model.methods)]
     if entry["model"] not in methods:
         ours = f"a model of this study ({', '.join(models) or 'which has none'})"
-        taken, given = read_network("restore.model", paths["model"], ours).channels
-        if taken != given:
-            raise StudyError(
-                f"restore.model is {entry['model']}, a network that takes {taken} channels and "
-                f"gives {given}, so that its result has no units: use one that gives as many."
-            )
+        read_network("restore.model", paths["model"], ours)
     images = tuple(map(expanded, entry["images"]))
     return NewImages(**entry | lists | paths | {"images": images})
 

@@ -36,12 +36,12 @@ NEEDED = ("axes", "n_channel_in", "n_channel_out", "probabilistic", *ARCHITECTUR
 class Network:
     """A csbdeep network as its config.json describes it.
 
-    `axes` are those of space, in the network's order; `channels` are those it takes and gives;
+    `axes` are those of space, in the network's order; `channels` is how many it takes and gives;
     `settings` are the keys of the config's `training` that the file tells.
     """
 
     axes: str
-    channels: tuple[int, int]
+    channels: int
     settings: dict[str, Any]
 
 
@@ -59,8 +59,8 @@ def read_network(key: str, folder: str, else_expected: str = "") -> Network:
     Raises
     ------
     StudyError
-        If it is no csbdeep model folder with weights, or its config.json lacks what a network
-        needs.
+        If it is no csbdeep model folder with weights, its config.json lacks what a network needs,
+        or it gives another number of channels than it takes.
     """
     expected = f"a csbdeep model folder{f', or {else_expected}' if else_expected else ''}"
     path = Path(folder)
@@ -82,9 +82,15 @@ def read_network(key: str, folder: str, else_expected: str = "") -> Network:
     told = {
         name: config[theirs] for name, theirs in (ARCHITECTURE | COURSE).items() if theirs in config
     }
+    taken, given = config["n_channel_in"], config["n_channel_out"]
+    if taken != given:
+        raise StudyError(
+            f"{key} is {folder}, a network that takes {taken} channels and gives {given}, so that"
+            " its results have no units and no ground truth: use one that gives as many."
+        )
     return Network(
         axes=config["axes"].replace("C", ""),
-        channels=(config["n_channel_in"], config["n_channel_out"]),
+        channels=taken,
         settings=told | {"loss": loss},
     )
 
@@ -137,20 +143,15 @@ def pretrained_model(key: str, entry: dict[str, Any], config: dict[str, Any]) ->
 
 def _channels(key: str, channels: Any, network: Network) -> list[str]:
     """The datasets that a network of several channels takes together; none for one of one."""
-    taken, given = network.channels
-    if taken != given:
+    if network.channels == 1:
+        if channels:
+            raise StudyError(f"{key}: the network takes one channel: delete channels.")
+        return []
+    if not isinstance(channels, list) or len(set(map(str, channels))) != network.channels:
         raise StudyError(
-            f"{key}: the network takes {taken} channels and gives {given}, so that its results have"
-            " no ground truth: use one that gives as many as it takes."
-        )
-    expected = taken if taken > 1 else 0
-    if not isinstance(channels, list) or len(set(map(str, channels))) != expected:
-        raise StudyError(
-            f"{key}: the network takes {taken} channel{'s' if taken > 1 else ''}, but channels is"
-            f" {channels}: name {expected or 'no'} datasets there, each with one channel of the"
-            " same files (pairs.channel), in the network's order."
-            if taken > 1
-            else f"{key}: the network takes one channel: delete channels."
+            f"{key}: the network takes {network.channels} channels, but channels is {channels}:"
+            f" name {network.channels} datasets there, each with one channel of the same files"
+            " (pairs.channel), in the network's order."
         )
     return list(map(str, channels))
 
@@ -220,11 +221,10 @@ def check_axes(model: Model, models: Mapping[str, Model], datasets: Mapping[str,
 def _of_one_channel(key: str, folder: str, else_expected: str = "") -> Network:
     """`read_network`, less networks of several channels, which are not trained here."""
     network = read_network(key, folder, else_expected)
-    if network.channels != (1, 1):
-        taken, given = network.channels
+    if network.channels > 1:
         raise StudyError(
-            f"{key} is {folder}, a network that takes {taken} channels and gives {given}, but "
-            "trainings are of one channel: name it in pretrained, which scores it as it is."
+            f"{key} is {folder}, a network that takes {network.channels} channels, but trainings "
+            "are of one channel: name it in pretrained, which scores it as it is."
         )
     return network
 
