@@ -79,7 +79,7 @@ def stacks(names=STACKS, channels=3):
         ({"names": ["Readme", "More/train_data/x"]}, "its data lie below 2 top folders (More,"),
         ({"names": ["Readme", *(f"Top/test_data/c{i}/a.tif" for i in range(7))]},
          "no volume comes from test_data/c0/a.tif, test_data/c1/a.tif, test_data/c2/a.tif,"
-         " test_data/c3/a.tif, test_data/c4/a.tif and 2 more; see the dataset's layout and"),
+         " test_data/c3/a.tif, test_data/c4/a.tif, and 2 more; see the dataset's layout and"),
         ({"noise": {"truth": 2, "3": 200, "1": 20}}, "the config has truth, 3, 1: see the"),
         ({"noise": {"truth": 200, "3": 20, "1": 200}}, "by noise, the cleanest first, its images"),
         ({"patches": 5}, "has 5 training patches, published are 6."),

@@ -29,6 +29,7 @@ from denoising.images.volumes import (
     write_listing,
     write_volume,
 )
+from denoising.running.names import first_of
 from denoising.study.layouts import LAYOUTS, ArchiveImage
 from denoising.study.names import NUCLEI, TRUTH
 
@@ -135,11 +136,9 @@ def _extract(archive: Path, scratch: Path) -> tuple[dict[str, Path], list[str]]:
             " it, else replace it, and run again."
         ) from None
     if unsafe:
-        listed = ", ".join(unsafe[:MOST_NAMES])
-        more = f" and {len(unsafe) - MOST_NAMES} more" if unsafe[MOST_NAMES:] else ""
         raise ValueError(
             f"{archive}: would leave the folder it is unpacked to, or is a link or device, expected"
-            f" plain files alone: {listed}{more}; do not use this archive."
+            f" plain files alone: {first_of(unsafe, MOST_NAMES)}; do not use this archive."
         )
     return files, names
 

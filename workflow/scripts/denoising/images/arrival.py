@@ -20,6 +20,7 @@ from denoising.images.archives import NPZ, Contents
 from denoising.images.noise import noise
 from denoising.images.npz import npz_text, open_array, typical_range
 from denoising.images.volumes import open_volume, read_listing
+from denoising.running.names import first_of
 from denoising.study.names import TRUTH
 
 progress = logging.getLogger("progress")  # printed on the console too
@@ -203,5 +204,4 @@ def _from_published(found: Mapping[str, Any], published: Mapping[str, str]) -> I
 
 
 def _first(names: list[str]) -> str:
-    more = f" and {len(names) - MOST_NAMES} more" if names[MOST_NAMES:] else ""
-    return (", ".join(names[:MOST_NAMES]) + more) or "nothing"
+    return first_of(names, MOST_NAMES) or "nothing"

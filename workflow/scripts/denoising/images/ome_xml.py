@@ -14,6 +14,7 @@ from xml.etree.ElementTree import Element
 
 from denoising.images.formats import UnusableImageError
 from denoising.images.headers import MICROMETRES, VoxelSize, positive_number
+from denoising.running.names import first_of
 
 # XML allows no control characters but tab, line feed and carriage return
 FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
@@ -119,15 +120,10 @@ def _elsewhere(image: Element, own: str | None, path: Path) -> list[Element]:
 def _set_of_files(path: Path, others: list[Element], is_split: bool) -> str:
     """The message on an image whose planes lie in several files."""
     names = sorted({file.get("FileName", "a file without a name") for file in others})
-    listed = [
-        name if (path.parent / name).exists() else f"{name} (missing)"
-        for name in names[:MOST_NAMES]
-    ]
-    if len(names) > MOST_NAMES:
-        listed.append(f"and {len(names) - MOST_NAMES} more")
+    listed = [name if (path.parent / name).exists() else f"{name} (missing)" for name in names]
     planes = "other planes of the same image" if is_split else "the planes of its image"
     return (
-        f"{path}: its OME-XML says that {planes} lie in {', '.join(listed)}, expected one file"
-        " per image; put all the files into one folder under their first names, open one of them"
+        f"{path}: its OME-XML says that {planes} lie in {first_of(listed, MOST_NAMES)}, expected"
+        " one file per image; put all the files into one folder under their first names, open one of them"
         " in Fiji with Bio-Formats, and save the image with File > Save As > Tiff."
     )
