@@ -124,6 +124,6 @@ def _set_of_files(path: Path, others: list[Element], is_split: bool) -> str:
     planes = "other planes of the same image" if is_split else "the planes of its image"
     return (
         f"{path}: its OME-XML says that {planes} lie in {first_of(listed, MOST_NAMES)}, expected"
-        " one file per image; put all the files into one folder under their first names, open one of"
-        " them in Fiji with Bio-Formats, and save the image with File > Save As > Tiff."
+        " one file per image; put all the files into one folder under their first names, open one"
+        " of them in Fiji with Bio-Formats, and save the image with File > Save As > Tiff."
     )
