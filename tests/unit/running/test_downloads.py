@@ -287,7 +287,7 @@ OTHER = tar(b"another image")
 PAGE = b"\n<!DOCTYPE html>\n<html><head><title> Sign in </title></head></html>"
 
 
-@pytest.mark.parametrize("sha256", [SHA256, None])
+@pytest.mark.parametrize("sha256", [SHA256, None], ids=["checksum", "no checksum"])
 @pytest.mark.parametrize(
     ("came", "said"),
     [
@@ -300,6 +300,7 @@ PAGE = b"\n<!DOCTYPE html>\n<html><head><title> Sign in </title></head></html>"
             "is a zip or npz file, expected a tar archive; open the address or the file to see",
         ),
     ],
+    ids=["titled page", "page", "JSON", "empty", "npz"],
 )
 def test_what_is_no_archive_is_kept_aside_and_fetched_anew(came, said, sha256, server, target):
     server.body = came
