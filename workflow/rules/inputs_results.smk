@@ -86,6 +86,31 @@ def figure_inputs(wildcards):
     return inputs_of(FIGURES[wildcards.figure])
 
 
+def category_of(product):
+    """The folder of the report in which a table or figure stands."""
+    return categories.category_in(STUDY, product.category)
+
+
+def labels_of(product, kind):
+    """How a table or figure is named in its folder of the report.
+
+    One label only: Snakemake's page makes a switch of a second label that halves a list, and ends
+    empty where the halves do not match. The first page lists what `shown_in` says.
+    """
+    return {"what": f"{product.title} ({kind})"}
+
+
+def shown_in(product):
+    """Organisms, conditions and models that a table or figure shows."""
+    if is_record(product):
+        return {
+            "organism": "planaria, tribolium",
+            "condition": "",
+            "model": "2019 study",
+        }
+    return categories.shown(product.inputs(STUDY), STUDY)
+
+
 def caption_of(kind, product):
     """The caption of a table or figure, whose words depend on the study, and the study's note.
 
