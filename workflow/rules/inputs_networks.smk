@@ -184,6 +184,7 @@ def whole_study():
         "results/README.md",
         *all_tables(),
         *all_figures(),
+        *expand("results/viewers/{dataset}.html", dataset=STUDY.tested_datasets),
         *kept_restorations(),
     ]
 
