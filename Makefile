@@ -7,7 +7,8 @@
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c "" 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: install install-gpu demo report seeds test test-docs test-envs test-slurm lint config-table lock
+.PHONY: install install-gpu demo report seeds test test-docs test-browser test-envs test-slurm lint \
+    config-table lock
 
 install: .venv/installed
 
@@ -53,6 +54,11 @@ test: .venv/installed
 # The commands of the page on own images, on real images; skipped where those are missing
 test-docs: .venv/installed
 	$(BIN)/python -m pytest tests/docs
+
+# Pages in Debian's chromium: of the miniature study, or with STUDY_RESULTS=results of a finished one. Screenshots stay
+# in screenshots/
+test-browser: .venv/installed
+	$(BIN)/python -m pytest tests/browser
 
 # Each rule in the conda environment that it names, made by pip from the same pins
 test-envs: .venv/installed

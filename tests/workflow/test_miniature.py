@@ -259,6 +259,7 @@ def edited(miniature, module, before, after):
 
 TABLES = {"table"}
 FIGURES = {"figure"}
+VIEWERS = {"viewer"}
 LAST = {"provenance", "findings", "all"}
 
 
@@ -344,7 +345,7 @@ def test_what_changes_no_result_is_only_put_on_record(miniature, miniature_confi
 def test_another_note_is_printed_and_trains_nothing(miniature, miniature_config):
     config = miniature.write_config(miniature_config | {"note": "Another note."})
     jobs = miniature.jobs("--cores", "2", "--configfile", config)
-    assert set(jobs) == TABLES | FIGURES | LAST
+    assert set(jobs) == TABLES | FIGURES | VIEWERS | LAST
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ from denoising.study.names import INPUT, OVER_TRAININGS, QUICKLOOKS, TWO_TRAININ
 from denoising.study.paths import wildcard
 from denoising.study.errors import StudyError
 from denoising.study.validation import refuse_repeated_keys
+from denoising.study.viewed import viewed_runs
 from denoising.training import retraining
 
 IS_ALONE = Path(workflow.basedir).resolve() == WORKFLOW.parent.resolve()

@@ -185,6 +185,7 @@ def whole_study():
         "results/findings.html",
         *all_tables(),
         *all_figures(),
+        *expand("results/viewers/{dataset}.html", dataset=STUDY.tested_datasets),
         *kept_restorations(),
     ]
 

@@ -64,6 +64,36 @@ def choices_of_baselines(wildcards):
     )
 
 
+def restored_by_viewed(wildcards):
+    """Restorations of a test set by the networks that its viewer shows."""
+    runs = viewed_runs(STUDY, wildcards.dataset)
+    return expand("results/restored/{run}/{{dataset}}", run=runs)
+
+
+def scores_of_viewed(wildcards):
+    """Scores of what the viewer may show: input, every baseline, and its networks."""
+    methods = [INPUT, *STUDY.baselines, *viewed_runs(STUDY, wildcards.dataset)]
+    return expand("results/scores/{method}/{{dataset}}.csv", method=methods)
+
+
+def viewer_shown(wildcards):
+    """Organism, conditions and models that a viewer shows."""
+    place = {"place": categories.ORDER.index(categories.IMAGES)}
+    return place | categories.shown({"scores": scores_of_viewed(wildcards)}, STUDY)
+
+
+def viewer_template():
+    """The page without data; it is never in the storage that may hold results."""
+    return local(str(WORKFLOW / "report" / "viewer.html"))
+
+
+def viewer_caption(wildcards):
+    """What the viewer shows, and the study's note."""
+    text = (WORKFLOW / "report" / "viewer.rst").read_text()
+    caption = jinja2.Template(text).render(dataset=dataset_of(wildcards))
+    return f"{caption}\n\n{STUDY.note}".strip()
+
+
 def voxel_size(wildcards):
     """Size of a voxel in micrometres as a list, or None."""
     size = dataset_of(wildcards).voxel_size
