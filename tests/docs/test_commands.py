@@ -19,7 +19,7 @@ PAGES = ["README.md", "CONTRIBUTING.md", "config/README.md", "profiles/README.md
 PAGES += sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))
 
 EXTENDING, KUBERNETES = "tests/workflow/test_extending.py", "tests/envs/test_kubernetes.py"
-# How a command begins, why it does not run here, and the file that runs it or says that nothing does
+# How a command begins, why it does not run here, and what runs it or says that nothing does
 ELSEWHERE = {
     "snakemake --report": ("needs results", "tests/workflow/test_miniature.py"),
     "snakemake --workflow-profile profiles/kubernetes": ("needs other packages", KUBERNETES),
