@@ -24,7 +24,7 @@ ELSEWHERE = {
     "snakemake --report": ("needs results", "tests/workflow/test_miniature.py"),
     "snakemake --workflow-profile profiles/kubernetes": ("needs other packages", KUBERNETES),
     "conda ": ("needs a conda channel", "docs/limits.md"),
-    "CONDA_OVERRIDE_CUDA=": ("makes environments, as a dry run too", "tests/envs/conftest.py"),
+    "CONDA_OVERRIDE_CUDA=": ("makes environments, even with -n", "docs/limits.md"),
     "snakemake --sdm conda apptainer": ("needs an image", "docs/limits.md"),
     "snakemake results/figures/volume_scores.pdf": ("needs its script", EXTENDING),
     "snakemake results/tables/worst_volumes.csv": ("needs its script", EXTENDING),
