@@ -52,7 +52,7 @@ def a_test_set(folder, shape=(9, 48, 64), volumes=2):
         methods=[Method("input", None), Method("net", folder / "net", True)],
         first="net",
         conditions=CONDITIONS,
-        aspect=2.5,
+        voxel_size=(1.0, 0.4, 0.4),
     )
 
 

@@ -330,7 +330,7 @@ def test_the_viewer_shows_a_window_of_a_large_stack_and_its_whole_depth(tmp_path
     shown = view(restored, "a")
     assert shown["volume"] | {"name": ""} == {
         "name": "", "planes": [4], "depth": 9, "height": 300, "size": [256, 256],
-        "corner": [22, 7], "aspect": 3.0, "row": 128, "is_cut": True,
+        "corner": [22, 7], "aspect": 3.0, "pixel": 0.5, "row": 128, "is_cut": True,
     }  # fmt: skip
     levels = {axes: png(shown["images"]["input"][axes]) for axes in ("xy", "xz")}
     assert levels["xy"].shape == (256, 256)

@@ -68,8 +68,8 @@ class TestSet:
     first : str
         The method by whose errors volumes and windows are chosen.
     conditions : sequence of str
-    aspect : float
-        Height of a plane in pixels.
+    voxel_size : sequence of float or None
+        In micrometres, in the order of the volumes' axes.
     """
 
     __test__ = False  # for pytest, which takes it for a test by its name
@@ -77,7 +77,7 @@ class TestSet:
     methods: Sequence[Method]
     first: str
     conditions: Sequence[str]
-    aspect: float
+    voxel_size: Sequence[float] | None
 
 
 def sections_of_test_set(test_set: TestSet, scratch: Path | None = None) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def sections_of_test_set(test_set: TestSet, scratch: Path | None = None) -> dict
         of_first = np.sum([errors[key] for key in errors if key[1] == test_set.first], axis=0)
         one = next(iter(volume.values()))
         view = view_of(one.truth.shape, room, _centre(of_first, one.truth.shape))
-        data["volumes"].append(_described(name, one.truth.shape, view, test_set.aspect))
+        data["volumes"].append(_described(name, one.truth.shape, view, test_set.voxel_size))
         data["images"][f"{number}||{TRUTH}"] = encoded_sections(
             "image", one.truth, one.to_truth, view
         )
@@ -158,7 +158,9 @@ def _by_method(places: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, 
     return worst
 
 
-def _described(name: str, shape: Sequence[int], view: View, aspect: float) -> dict[str, Any]:
+def _described(
+    name: str, shape: Sequence[int], view: View, voxel_size: Sequence[float] | None
+) -> dict[str, Any]:
     rows, columns = view.rows, view.columns
     size = [rows.stop - rows.start, columns.stop - columns.start]
     return {
@@ -168,7 +170,8 @@ def _described(name: str, shape: Sequence[int], view: View, aspect: float) -> di
         "height": shape[1],
         "size": size,
         "corner": [rows.start, columns.start],
-        "aspect": round(aspect, 4),
+        "aspect": voxel_size[0] / voxel_size[-1] if voxel_size and shape[0] > 1 else 1.0,
+        "pixel": voxel_size[-1] if voxel_size else None,
         "row": None if view.row is None else view.row - rows.start,
         "is_cut": [len(view.planes), *size] != list(shape),
     }

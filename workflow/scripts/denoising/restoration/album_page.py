@@ -9,10 +9,17 @@ from denoising.restoration.quicklooks import WINDOW
 from denoising.restoration.viewer_page import PAGE_BYTES, write_page
 from denoising.study.names import INPUT
 
-LISTED = (
-    "shape", "voxel_size_um", "low", "high", "saturated", "noise", "contrast", "fineness",
-    "remarks",
-)  # fmt: skip
+LISTED = {
+    "shape": "shape",
+    "voxel_size_um": "voxel size (µm)",
+    "low": "low",
+    "high": "high",
+    "saturated": "saturated",
+    "noise": "noise",
+    "contrast": "contrast",
+    "fineness": "fineness",
+    "remarks": "remarks",
+}
 
 
 def write_album_page(template: Path, rows: Mapping[str, Mapping[str, Any]], folder: Path) -> None:
@@ -44,6 +51,7 @@ def write_album_page(template: Path, rows: Mapping[str, Mapping[str, Any]], fold
     data = {
         "title": "Restored images beside their input",
         "note": "",
+        "noun": "image",
         "words": [
             f"Shown is a window of at most {WINDOW} x {WINDOW} pixels, in the middle of the middle "
             "plane of the middle stack, and the section XZ through its middle. The pictures "
@@ -69,7 +77,7 @@ def write_album_page(template: Path, rows: Mapping[str, Mapping[str, Any]], fold
             for name, view in views.items()
             for column, image in view["images"].items()
         },
-        "columns": [{"label": column.replace("_", " ")} for column in LISTED],
+        "columns": [{"label": label} for label in LISTED.values()],
         "tables": [{"label": "Images", "best": None, "in_heads": False, "rows": table}],
         "sort": None,
         "worst": {},

@@ -94,6 +94,7 @@ def view(restored: Restored, name: str) -> dict[str, Any]:
         "size": list(first.shape),
         "corner": corner,
         "aspect": sections["restoration"]["XZ"][1] if depth else 1.0,
+        "pixel": restored.header.voxel_size[-1],
         "row": height // 2 - corner[0],
         "is_cut": True,
     }
