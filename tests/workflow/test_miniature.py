@@ -260,7 +260,7 @@ def edited(miniature, module, before, after):
 TABLES = {"table"}
 FIGURES = {"figure"}
 VIEWERS = {"viewer"}
-LAST = {"provenance", "readme", "all"}
+LAST = {"provenance", "findings", "all"}
 
 
 def test_an_edit_to_code_reruns_the_rules_that_use_it(miniature):
@@ -437,8 +437,8 @@ def test_report_works_offline(miniature):
     miniature.run(*miniature.arguments, "--report", "report.html")
     report = (miniature.root / "report.html").read_text()
     assert "fig4_batch_size.png" in report
-    assert "table1_planaria.csv" in report
-    assert "<li>planaria-100 on planaria: NRMSE" in report  # on the first page
+    assert "table1_planaria.html" in report
+    assert "On planaria, the network planaria leaves" in report  # on the first page
 
 
 def test_the_first_page_says_what_came_out_and_leads_to_all_of_it(miniature):

@@ -35,7 +35,7 @@ STAGES = {
     ],
     "report": ["table", "figure", "viewer"],
 }  # fmt: skip
-ALWAYS = {"provenance", "readme", "all", "restored"}  # they record the config, or only gather
+ALWAYS = {"provenance", "findings", "all", "restored"}  # they record the config, or only gather
 
 
 @dataclass(frozen=True)

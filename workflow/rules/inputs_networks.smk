@@ -182,6 +182,7 @@ def whole_study():
         "results/scores.csv",
         "results/provenance.json",
         "results/README.md",
+        "results/findings.html",
         *all_tables(),
         *all_figures(),
         *expand("results/viewers/{dataset}.html", dataset=STUDY.tested_datasets),

@@ -76,6 +76,12 @@ def scores_of_viewed(wildcards):
     return expand("results/scores/{method}/{{dataset}}.csv", method=methods)
 
 
+def viewer_shown(wildcards):
+    """Organism, conditions and models that a viewer shows."""
+    place = {"place": categories.ORDER.index(categories.IMAGES)}
+    return place | categories.shown({"scores": scores_of_viewed(wildcards)}, STUDY)
+
+
 def viewer_template():
     """The page without data; it is never in the storage that may hold results."""
     return local(str(WORKFLOW / "report" / "viewer.html"))
@@ -108,6 +114,31 @@ def table_inputs(wildcards):
 
 def figure_inputs(wildcards):
     return inputs_of(FIGURES[wildcards.figure])
+
+
+def category_of(product):
+    """The folder of the report in which a table or figure stands."""
+    return categories.category_in(STUDY, product.category)
+
+
+def labels_of(product, kind):
+    """How a table or figure is named in its folder of the report.
+
+    One label only: Snakemake's page makes a switch of a second label that halves a list, and ends
+    empty where the halves do not match. The first page lists what `shown_in` says.
+    """
+    return {"what": f"{product.title} ({kind})"}
+
+
+def shown_in(product):
+    """Organisms, conditions and models that a table or figure shows."""
+    if is_record(product):
+        return {
+            "organism": "planaria, tribolium",
+            "condition": "",
+            "model": "2019 study",
+        }
+    return categories.shown(product.inputs(STUDY), STUDY)
 
 
 def caption_of(kind, product):

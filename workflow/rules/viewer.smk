@@ -43,10 +43,9 @@ rule viewer:
         page=report(
             "results/viewers/{dataset}.html",
             caption="../report/caption.rst",
-            category="Look",
+            category=categories.IMAGES,
             labels=lambda wildcards: {
-                "what": f"Every test volume: {dataset_of(wildcards).label}",
-                "kind": "viewer",
+                "what": f"Every test volume of {dataset_of(wildcards).label} (viewer)"
             },
         ),
     log:
@@ -62,6 +61,7 @@ rule viewer:
         mem_mb=growing(1000),
     params:
         caption=untracked(viewer_caption),
+        shown=untracked(viewer_shown),
         study=STUDY,
         digest=STUDY.digest,
         code=code_version("viewer.py"),
