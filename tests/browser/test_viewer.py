@@ -77,14 +77,15 @@ def test_every_page_opens_from_its_file_without_an_error_or_a_request(browser, p
 
 
 def test_every_panel_that_is_shown_has_an_image_that_is_not_blank(viewer):
-    levels = """
+    count = """
         const pixels = c => c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
         return [...document.querySelectorAll("figure:not([hidden]) canvas")].map(
-            c => [c.id, new Set(pixels(c)).size])"""
-    colours = dict(viewer.browser.run(levels))
+            c => [c.id, new Set(new Uint32Array(pixels(c).buffer)).size])"""
+    colours = dict(viewer.browser.run(count))
     assert {f"image-truth-{axes}" for axes in ("xy", "xz")} < set(colours)
     assert {name.split("-")[0] for name in colours} == {"image", "error", "ssim", "scale"}
-    assert min(count for name, count in colours.items() if not name.startswith("ssim")) > 5
+    # SSIM has no windows in the outermost planes; a network that hardly trained predicts one scale
+    assert min(colours[name] for name in colours if name.startswith(("image", "error"))) > 10
 
 
 @pytest.mark.parametrize("slider", ["volume", "plane", "row", "low", "high", "gamma"])
