@@ -51,7 +51,7 @@ def test_new_images_are_restored_once_each(study, monkeypatch):
     names = {str(path.relative_to(restored)) for path in restored.rglob("*.*")}
     assert names == {
         "new_images.csv", "day1/x.tif", "spread/day1/x.tif", "quicklooks/day1/x.png",
-        "quicklooks/day1/x.json",
+        "quicklooks/day1/x.json", "quicklooks/viewer.html",
     }  # fmt: skip
     with tifffile.TiffFile(restored / "day1/x.tif") as tif:
         assert abs(tif.asarray().mean() - image(9).mean()) < 200  # its own units
