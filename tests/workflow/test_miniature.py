@@ -259,7 +259,7 @@ def edited(miniature, module, before, after):
 
 TABLES = {"table"}
 FIGURES = {"figure"}
-LAST = {"provenance", "readme", "all"}
+LAST = {"provenance", "readme", "crate", "all"}
 
 
 def test_an_edit_to_code_reruns_the_rules_that_use_it(miniature):

@@ -178,14 +178,8 @@ def kept_restorations():
 
 def whole_study():
     """All that a study with models leaves."""
-    return [
-        "results/scores.csv",
-        "results/provenance.json",
-        "results/README.md",
-        *all_tables(),
-        *all_figures(),
-        *kept_restorations(),
-    ]
+    crate = ["results/ro-crate-metadata.json", "results/code"]
+    return [*crate, "results/README.md", *kept_restorations()]
 
 
 def new_images(wildcards):
