@@ -34,7 +34,13 @@ STAGES = {
     ],
     "report": ["table", "figure"],
 }  # fmt: skip
-ALWAYS = {"provenance", "readme", "crate", "all", "restored"}  # they record the config, or only gather
+ALWAYS = {
+    "provenance",
+    "readme",
+    "crate",
+    "all",
+    "restored",
+}  # they record the config, or only gather
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,21 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from denoising.running.checksums import files_of_image, sha256_of_image
+from denoising.running.checksums import files_of_image, sha256_of, sha256_of_list
+
+INPUT = (
+    "It is an input: the results come from what the record says. Put that back, or run the study "
+    "again with what is there now."
+)
+PRODUCT = (
+    "It was edited, removed or made anew after the record was written. Delete {path} and run "
+    "Snakemake, which makes it again; or delete the record, if the change is meant."
+)
 
 
 @dataclass(frozen=True)
 class Content:
-    """What a file or a folder holds: bytes, and the checksum that `sha256_of_image` gives."""
+    """What a file or a folder holds: bytes, and its checksum or that of the list of its files."""
 
     bytes: int
     sha256: str
@@ -21,8 +30,14 @@ def content_of(path: Path, sha256: str | None = None) -> Content | None:
     """What is there, with the checksum if that is known already; None if nothing is there."""
     if not path.exists():
         return None
-    size = sum(file.stat().st_size for file in files_of_image(path))
-    return Content(size, sha256 or sha256_of_image(path))
+    # Snakemake marks folders with an empty file, which is no content
+    files = [file for file in files_of_image(path) if file.name != ".snakemake_timestamp"]
+    size = sum(file.stat().st_size for file in files)
+    if sha256 is None and path.is_file():
+        sha256 = sha256_of(path)
+    elif sha256 is None:
+        sha256 = sha256_of_list({str(file.relative_to(path)): sha256_of(file) for file in files})
+    return Content(size, sha256)
 
 
 def disagreements(crate: Path) -> tuple[int, list[str]]:
@@ -79,20 +94,9 @@ def _disagreement(entity: dict[str, Any], path: Path, job: dict[str, Any] | None
     state = "is missing" if found is None else f"differs: it has {_said(found)}"
     end = job["endTime"][:16].replace("T", " ") if job else ""
     origin = f", made by {job['name']} until {end} UTC" if job else ""
-    return f"{path} {state}. The record says {_said(recorded)}{origin}. {_remedy(path, job)}"
+    remedy = INPUT if entity["@id"].startswith("#") else PRODUCT.format(path=path)
+    return f"{path} {state}. The record says {_said(recorded)}{origin}. {remedy}"
 
 
 def _said(content: Content) -> str:
     return f"{content.bytes} bytes, sha256 {content.sha256[:12]}"
-
-
-def _remedy(path: Path, job: dict[str, Any] | None) -> str:
-    if job is None:
-        return (
-            "No job made it: the results come from another version of this input. Put the recorded "
-            "one back, or run the study again with this one."
-        )
-    return (
-        f"It was edited, removed or made anew after the record was written. Delete {path} and run "
-        "Snakemake, which makes it again, and writes a new record."
-    )
