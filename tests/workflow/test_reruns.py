@@ -31,16 +31,12 @@ STAGES = {
     "scores": [
         "evaluate", "conformal", "calibrate", "objects", "resolution", "protocol_ladder",
         "gather_scores", "gather_explanations", "patch_examples", "restoration_examples",
+        "viewer_sections",
     ],
-    "report": ["table", "figure"],
+    "report": ["table", "figure", "viewer"],
 }  # fmt: skip
-ALWAYS = {
-    "provenance",
-    "readme",
-    "crate",
-    "all",
-    "restored",
-}  # they record the config, or only gather
+# They record the config, or only gather
+ALWAYS = {"provenance", "findings", "crate", "all", "restored"}
 
 
 @dataclass(frozen=True)

@@ -179,7 +179,20 @@ def kept_restorations():
 def whole_study():
     """All that a study with models leaves."""
     crate = ["results/ro-crate-metadata.json", "results/code"]
-    return [*crate, "results/README.md", *kept_restorations()]
+    return [*finished_study(), *crate, *kept_restorations()]
+
+
+def finished_study():
+    """All that the study's record is about, but for restorations, which are scored by then."""
+    return [
+        "results/scores.csv",
+        "results/provenance.json",
+        "results/README.md",
+        "results/findings.html",
+        *all_tables(),
+        *all_figures(),
+        *expand("results/viewers/{dataset}.html", dataset=STUDY.tested_datasets),
+    ]
 
 
 def new_images(wildcards):

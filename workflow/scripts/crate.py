@@ -21,7 +21,8 @@ with open_log(snakemake.log[0]):
         else:
             code.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, code / name)
-    results = [f"{RESULTS}{Path(path).relative_to(root)}" for path in snakemake.input]
+    paths = dict.fromkeys(snakemake.input)
+    results = [f"{RESULTS}{Path(path).relative_to(root)}" for path in paths]
     jobs = recorded_jobs(Path(params.records))
     unknown = [name for name in results if name not in jobs]
     if unknown:
