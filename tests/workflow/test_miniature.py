@@ -222,6 +222,16 @@ def test_every_job_of_the_run_is_in_the_crate(miniature):
     assert (miniature.root / "results/code/workflow/rules/train.smk").is_file()
 
 
+def test_the_page_on_provenance_traces_scores_to_their_archive(miniature):
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/provenance.md").read_text(), re.S)
+    command = [sys.executable, "-c", code]
+    traced = subprocess.run(command, cwd=miniature.root, capture_output=True, text=True, check=True)
+    first, *others = traced.stdout.splitlines()
+    assert first.startswith("scores/planaria-100/planaria.csv (evaluate/planaria-100/planaria, 20")
+    lines = [line.strip().partition(" (")[0] for line in others]
+    assert {"models/planaria-100/weights_best.h5", "archives/planaria.tar.gz"} < set(lines)
+
+
 def test_copied_results_are_verified_and_what_was_edited_is_named(miniature, tmp_path):
     shutil.copytree(miniature.root / "results", tmp_path / "results")
     verify = [*miniature.arguments, "--directory", tmp_path, "--", "verify"]

@@ -55,9 +55,9 @@ def _job(log: str, records: dict[str, dict]) -> Job:
     return Job(
         record["rule"],
         str(PurePath(log).with_suffix("")).removeprefix("logs/"),
-        tuple(map(_path, record["input"])),
+        tuple(map(_path, record["input"] or [])),
         tuple(sorted(records)),
-        tuple(record["params"]),
+        tuple(record["params"] or []),
         _time(min(one["starttime"] for one in records.values())),
         _time(max(one["endtime"] for one in records.values())),
     )
