@@ -8,7 +8,9 @@ const frame = document.querySelector('iframe');
 const image = document.querySelector('.h-screen > .p-3 > img');
 return frame ? 'page' : image && image.complete && image.naturalWidth > 100 ? 'image' : ''
 """
-FIGURES = "return [...document.querySelectorAll('.findings img:not([hidden])')].every(i => i.naturalWidth > 100)"
+FIGURES = """
+return [...document.querySelectorAll('.findings img:not([hidden])')].every(i => i.naturalWidth > 100)
+"""
 ROWS = "[...document.querySelectorAll('.contents tbody tr')]"
 
 
