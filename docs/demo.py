@@ -1,6 +1,7 @@
 """Bring picture, tables and numbers of a finished default study into README and docs: `make docs`.
 
-Copies what the pages cite from results/ to docs/demo/, and writes its numbers into their sentences,
+Copies what the pages cite from results/ to docs/demo/, with the screenshots of
+`STUDY_RESULTS=results make test-browser`, and writes its numbers into their sentences,
 whose words stay: read them again. A sentence whose words change is to be changed here, too.
 """
 
@@ -26,7 +27,7 @@ TABLES += ["why_the_numbers_differ"]
 FILTERS = [baseline.label for baseline in BASELINES.values()]
 # The cleanest first
 CONDITIONS = {"planaria": ["c1", "c2", "c3"], "tribolium": ["c3", "c2", "c1"]}
-WIDTH = 800  # pixels of README's picture
+WIDTH = 800  # pixels of a picture
 FIELD = r"([-\w.]*\w)"
 
 Sentence = tuple[str, str, list[float | str]]
@@ -37,10 +38,16 @@ def bring(results: Path) -> None:
     DEMO.mkdir(exist_ok=True)
     for name in TABLES:
         shutil.copy(results / f"tables/{name}.csv", DEMO)
-    with Image.open(results / "figures/fig2_restoration.png") as picture:
-        height = round(picture.height * WIDTH / picture.width)
-        small = picture.convert("RGB").resize((WIDTH, height), Image.Resampling.LANCZOS)
-    small.quantize(256).save(DEMO / "restoration.png", optimize=True)
+    pictures = {
+        "restoration": results / "figures/fig2_restoration.png",
+        "report": ROOT / "screenshots/report.png",
+        "viewer": ROOT / "screenshots/viewer-planaria.png",
+    }
+    for name, path in pictures.items():
+        with Image.open(path) as picture:
+            height = round(picture.height * WIDTH / picture.width)
+            small = picture.convert("RGB").resize((WIDTH, height), Image.Resampling.LANCZOS)
+        small.quantize(256).save(DEMO / f"{name}.png", optimize=True)
     provenance = json.loads((results / "provenance.json").read_text())
     origin = {name: provenance[name] for name in ("commit", "python", "platform", "seeds")}
     (DEMO / "provenance.json").write_text(json.dumps(origin, indent=2) + "\n")
