@@ -7,7 +7,7 @@
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c "" 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: install install-gpu demo report seeds test test-docs test-browser test-envs test-slurm lint \
+.PHONY: install install-gpu demo report seeds reproduce test test-docs test-browser test-envs test-slurm lint \
     config-table docs lock
 
 install: .venv/installed
@@ -47,6 +47,10 @@ report: .venv/installed
 # Takes hours on two cores. A run that was interrupted continues.
 seeds: .venv/installed
 	$(BIN)/python tests/seeds.py seeds
+
+# The study in results/ once more, from the config recorded there, in another folder: make reproduce IN=folder
+reproduce: .venv/installed
+	$(BIN)/python tests/reproduce.py $(RESULTS) $(or $(IN),reproduced)
 
 test: .venv/installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile

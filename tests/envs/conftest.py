@@ -168,6 +168,7 @@ def study(snakemake_alone, conda, tmp_path_factory):
     study.config = root / "study.yaml"
     study.config.write_text(yaml.safe_dump(cut_down(), sort_keys=False))
     study.first = study.run("--configfile", study.config)
+    study.first += study.run("--configfile", study.config, "--", "verify")
     study.again = study.run("-n", "--configfile", study.config)
     others = root / "others.yaml"
     targets = ["check", "results/volumes/mine", "results/archives/kept.json"]

@@ -25,6 +25,9 @@ ALONE |= {
     "download",
     "all",
     "published",
+    # Where Snakemake was started: its records of jobs, and the console
+    "crate",
+    "verify",
 }
 
 

@@ -152,3 +152,15 @@ def caption_of(kind, product):
         two_trainings=f" {TWO_TRAININGS}" if STUDY.trains_once else "",
     )
     return caption if is_record(product) else f"{caption}\n\n{STUDY.note}".strip()
+
+
+def rules_described():
+    """What each rule does, the names of its conda environment and of the file it stands in."""
+    return {
+        known.name: {
+            "text": " ".join((known.docstring or "").split()),
+            "environment": Path(str(known.conda_env or "")).name,
+            "file": Path(str(known.snakefile)).name,
+        }
+        for known in workflow.rules
+    }
