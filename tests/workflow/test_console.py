@@ -32,7 +32,7 @@ def test_a_run_says_what_matters_and_nothing_of_each_job(miniature):
         "\n".join(lines),
         re.M,
     )
-    assert len(set(scored)) == len(scored) == 8
+    assert len(set(scored)) == len(scored) == 10
     sentences = re.findall(r"^planaria-100 on planaria: NRMSE .*?(?=: )", said, re.M)
     assert sentences[0] in lines  # the same numbers as at the end
     shares = [line for line in lines if re.match(rf"\d+ of {begin[0]} jobs are done", line)]
