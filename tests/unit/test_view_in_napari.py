@@ -1,6 +1,9 @@
 """A volume's images are layers of napari, in micrometres; with napari where it is installed."""
 
+import os
 import runpy
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -36,8 +39,35 @@ def test_layers_are_memory_maps_in_micrometres(images):
     assert all(black < white for black, white in (how["contrast_limits"] for _, how in shown))
 
 
-def test_a_volume_that_is_not_there_has_no_files(tmp_path):
-    assert not VIEW["files"](tmp_path, "worms", "1", "b")
+STAND_IN = """
+from types import SimpleNamespace
+class Viewer:
+    grid, scale_bar = SimpleNamespace(), SimpleNamespace()
+    def add_image(self, image, name, **how):
+        print(name, image.shape)
+def run():
+    print("running")
+"""
+
+
+def test_the_command_of_the_docs_opens_a_viewer(images, tmp_path):
+    """With a stand-in for napari."""
+    (tmp_path / "napari.py").write_text(STAND_IN)
+
+    def run(*arguments):
+        script = ROOT / "docs/view_in_napari.py"
+        return subprocess.run(
+            [sys.executable, script, tmp_path, *arguments],
+            env=os.environ | {"PYTHONPATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    done = run("worms", "1", "a")
+    assert done.stdout.splitlines() == [*(f"{name} (4, 20, 30)" for name in NAMES), "running"]
+    assert "volumes/DATASET/volumes.csv lists those there are" in run("worms", "1", "b").stderr
+    assert "Usage: python docs/view_in_napari.py" in run("worms").stderr
 
 
 def test_napari_takes_the_layers(images):

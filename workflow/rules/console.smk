@@ -38,9 +38,10 @@ def follow_jobs():
         return
     jobs = waiting_jobs()
     trainings = sum(job.rule == "train" for job in jobs)
+    of_them = f", {trainings} of them trainings" if trainings else ""
     logger.info(
-        f"{len(jobs)} jobs will run, {trainings} of them trainings. For all that Snakemake says of "
-        f"them, see {', '.join(workflow.logger_manager.get_logfile())}, or start it with -p."
+        f"{len(jobs)} jobs will run{of_them}. For all that Snakemake says of them, "
+        f"see {', '.join(workflow.logger_manager.get_logfile())}, or start it with -p."
     )
     logger.addHandler(Console(STUDY, waiting_jobs, logger.info))
 

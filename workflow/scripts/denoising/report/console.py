@@ -8,6 +8,7 @@ import json
 import logging
 import math
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
@@ -66,6 +67,7 @@ class Console(logging.Handler):
         if event == "job_info":
             job = Job(values["rule_name"], dict(values["wildcards"]))
             self.running[values["jobid"]] = (job, time.monotonic())
+            self.failed.discard(values["jobid"])  # it is tried again
             return self._started(job)
         if event == "job_finished" and values["job_id"] in self.running:
             job, start = self.running.pop(values["job_id"])
@@ -92,9 +94,9 @@ class Console(logging.Handler):
     def _ended(self, job: Job) -> list[str]:
         dataset = job.wildcards.get("dataset", "")
         if job.rule == "check_pairs":
-            return [_pairs(dataset)]
+            return _pairs(dataset)
         if job.rule == "unpack":
-            return [_volumes(dataset)]
+            return _volumes(dataset)
         if job.rule == TRAINING:
             return [_trained(job.wildcards["run"])]
         if job.rule == "evaluate":
@@ -112,24 +114,28 @@ class Console(logging.Handler):
             if job.rule == "evaluate" and job.wildcards["method"] in references
             if (job.wildcards["method"], job.wildcards["dataset"]) != (method, dataset)
         }
-        lines = [self._score(*pair) for pair in self.unsaid if pair[1] not in missing]
+        lines = [
+            line for pair in self.unsaid if pair[1] not in missing for line in self._score(*pair)
+        ]
         self.unsaid = [pair for pair in self.unsaid if pair[1] in missing]
         return lines
 
-    def _score(self, method: str, dataset: str) -> str:
+    def _score(self, method: str, dataset: str) -> list[str]:
         protocol = self.study.protocols[0]
-        line = f"{method} on {self.study.datasets[dataset].label}: NRMSE"
-        line += f" {_nrmse(method, dataset, protocol):.4f}"
-        references = {
-            name: _nrmse(name, dataset, protocol) for name in (INPUT, *self.study.baselines)
+        known = {
+            name: score
+            for name in (method, INPUT, *self.study.baselines)
+            if (score := _nrmse(name, dataset, protocol)) is not None
         }
-        if not math.isnan(known := references.pop(INPUT)):
-            line += f", input {known:.4f}"
-        filters = {name: value for name, value in references.items() if not math.isnan(value)}
-        if filters:
-            best = min(filters, key=lambda name: filters[name])
-            line += f", best filter ({BASELINES[best].label}) {filters[best]:.4f}"
-        return line
+        if method not in known:
+            return []
+        line = f"{method} on {self.study.datasets[dataset].label}: NRMSE {known.pop(method):.4f}"
+        if INPUT in known:
+            line += f", input {known.pop(INPUT):.4f}"
+        if known:
+            best = min(known, key=lambda name: known[name])
+            line += f", best filter ({BASELINES[best].label}) {known[best]:.4f}"
+        return [line]
 
     def _progress(self, done: int, total: int) -> list[str]:
         """How far the run is, ten times in all, and after a long silence."""
@@ -166,30 +172,31 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _pairs(dataset: str) -> str:
+def _pairs(dataset: str) -> list[str]:
     """What was found in a user's own images."""
     rows = _rows(RESULTS / "checks" / f"{dataset}.csv")
-    tests = {row["pair"] for row in rows if row["part"] == "test"}
+    if not rows:
+        return []
+    tests = len({row["pair"] for row in rows if row["part"] == "test"})
     count = len({row["pair"] for row in rows})
-    line = f"{dataset}: {count} image pairs, {count - len(tests)} to train on, {len(tests)} to test"
+    line = f"{dataset}: {count} image pairs, {count - tests} to train on, {tests} to test on"
     path = RESULTS / "checks" / f"{dataset}.txt"
-    warnings = len(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else 0
-    return f"{line} on; {warnings} warnings" + (f", in {path}" if warnings else "")
+    warnings = len(path.read_text(encoding="utf-8").splitlines())
+    return [f"{line}; {warnings} warnings" + (f", in {path}" if warnings else "")]
 
 
-def _volumes(dataset: str) -> str:
+def _volumes(dataset: str) -> list[str]:
     """What an archive held."""
     rows = _rows(RESULTS / "volumes" / dataset / "volumes.csv")
-    counts = {
-        part: len({row["volume"] for row in rows if row["part"] == part})
-        for part in ("train", "test")
-    }
+    if not rows:
+        return []
+    counts = Counter(part for part, _ in {(row["part"], row["volume"]) for row in rows})
     conditions = len({row["condition"] for row in rows} - {TRUTH})
     source = f"{counts['train']} volumes" if counts["train"] else "patches of the archive"
-    return (
+    return [
         f"{dataset}: {source} to train on, {counts['test']} volumes to test on, in {conditions}"
         " conditions"
-    )
+    ]
 
 
 def _planned(run: str) -> str:
@@ -207,15 +214,15 @@ def _trained(run: str) -> str:
     return f"{run}: trained, best in epoch {training['best_epoch']} of {training['epochs']}"
 
 
-def _nrmse(method: str, dataset: str, protocol: str) -> float:
-    """Mean over volumes and conditions; NaN if it is not known."""
+def _nrmse(method: str, dataset: str, protocol: str) -> float | None:
+    """Mean over volumes and conditions."""
     rows = _rows(RESULTS / "scores" / method / f"{dataset}.csv")
     values = [
         float(row["value"])
         for row in rows
         if (row["protocol"], row["metric"]) == (protocol, "nrmse")
     ]
-    return fmean(values) if values else math.nan
+    return fmean(values) if values else None
 
 
 def _duration(seconds: float) -> str:
