@@ -145,6 +145,7 @@ def test_every_version_is_used():
         "mypy",
         "yaozarrs",
         "fsspec",  # which yaozarrs reads groups with
+        "selenium",
     }
     own |= {
         package for package in VERSIONS if package.startswith("snakemake-")
