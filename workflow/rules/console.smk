@@ -99,8 +99,8 @@ def failures(jobs):
     said = [f"{text} (log: {log})" for log, text in sentences.items() if text]
     rules = sorted({job.rule for job in jobs})
     return said or [
-        f"Rule {' or '.join(rules)} failed without saying why, as a job does that was killed, mostly "
-        f"for its memory: free some, start fewer jobs at a time by --cores, or give it more by "
+        f"Rule {' or '.join(rules)} failed without saying why, as a job does that was killed, "
+        f"mostly for its memory: start fewer jobs at a time by --cores, or give it more by "
         f"--set-resources {rules[0]}:mem_mb=... (log: {', '.join(sentences)})"
     ]
 

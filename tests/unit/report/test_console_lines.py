@@ -67,9 +67,9 @@ def test_a_networks_scores_wait_for_those_of_the_input_and_all_filters(console, 
 def test_a_failure_is_said_once_per_attempt(console):
     for _ in range(2):
         tell(console, "job_info", jobid=3, rule_name="restore", wildcards={"run": "care"})
-        tell(console, "job_error", jobid=3)
-        tell(console, "job_error", jobid=3)
-    assert console.lines == 2 * ["FAILED: restore (care)"]
+        tell(console, "job_error", jobid=3, rule_msg="SLURM status is: 'TIMEOUT'.")
+        tell(console, "job_error", jobid=3, rule_msg=None)
+    assert console.lines == 2 * ["FAILED: restore (care): SLURM status is: 'TIMEOUT'."]
 
 
 def test_results_that_lie_elsewhere_are_passed_over(console):

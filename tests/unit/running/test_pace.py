@@ -36,6 +36,7 @@ def test_a_training_takes_as_long_as_its_work_and_none_tells_before_one_has_ende
     [
         ("Finished jobid: 3 (Rule: train)", "job_finished", False),
         ("Select jobs to execute...", None, False),
+        ("Job 7 has been submitted with SLURM jobid 12 (log: x).", None, False),
         ("Trying to restart job 7.", None, True),
         (None, "error", True),
     ],

@@ -75,7 +75,9 @@ class Console(logging.Handler):
             return self._ended(job)
         if event == "job_error" and values["jobid"] in self.running.keys() - self.failed:
             self.failed.add(values["jobid"])
-            return [f"FAILED: {self.running[values['jobid']][0].name}"]
+            line = f"FAILED: {self.running[values['jobid']][0].name}"
+            # What the cluster says, such as that the time was up
+            return [line + (f": {values['rule_msg']}" if values["rule_msg"] else "")]
         if event == "progress":
             return self._progress(values["done"], values["total"])
         return []

@@ -4,6 +4,7 @@ Snakemake's log file keeps all of its lines. Nothing here needs a package that S
 """
 
 import logging
+import re
 import time
 from collections import defaultdict
 from collections.abc import Iterable
@@ -15,12 +16,12 @@ EVENTS = {
     "job_info", "job_started", "job_finished", "job_error", "group_info", "group_error", "shellcmd",
     "progress", "run_info", "resources_info", "workflow_started",
 }  # fmt: skip
-BEGINNINGS = (
-    "Assuming ", "Building DAG ", "Using shell", "Conda environments: ignored", "Group jobs: ",
-    "Select jobs ", "Execute ", "DAG of jobs will be updated", "Updating checkpoint ",
-    "Removing temporary ", "Exiting because a job execution failed", "RuleException:",
-    "CalledProcessError in file ",
-)  # fmt: skip
+CHATTER = re.compile(
+    r"Assuming |Building DAG |Using shell|Conda environments: ignored|Group jobs: |Select jobs "
+    r"|Execute |DAG of jobs will be updated|Updating checkpoint |Removing temporary "
+    r"|Exiting because a job execution failed|RuleException:|CalledProcessError in file "
+    r"|Job \S+ has been submitted |Auto-selected partition "
+)
 
 
 class LeavesOutJobs(logging.Filter):
@@ -28,7 +29,7 @@ class LeavesOutJobs(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         is_of_jobs = getattr(record, "event", None) in EVENTS
-        return not is_of_jobs and not str(record.msg).startswith(BEGINNINGS)
+        return not is_of_jobs and not CHATTER.match(str(record.msg))
 
 
 @dataclass(frozen=True)
