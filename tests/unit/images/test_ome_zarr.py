@@ -78,6 +78,19 @@ def test_the_pyramid_has_means_of_voxels_in_chunks_at_their_places(
     np.testing.assert_array_equal(open_volume(path), image)
 
 
+@pytest.mark.parametrize(
+    ("axes", "written"), [("TZCYX", "TCZYX"), ("ZCYX", "CZYX"), ("CYX", "CYX"), ("TYX", "TYX")]
+)
+def test_times_and_channels_come_first_as_the_format_wants_it(path, axes, written):
+    sizes = {"T": 2, "Z": 5, "C": 3, "Y": 6, "X": 7}
+    image = np.random.default_rng(0).random([sizes[axis] for axis in axes], np.float32)
+    write(path, image, axes, storage=Storage("ome-zarr"))
+    yaozarrs.validate_zarr_store(zarr_group(path))
+    expected = image.transpose([axes.index(axis) for axis in written])
+    np.testing.assert_array_equal(zarr_group(path)["0"][...], expected)
+    assert volume_header(path).axes == written
+
+
 def zarr_group(path):
     import zarr
 

@@ -12,6 +12,7 @@ the full resolution.
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,10 +56,14 @@ def write_ome_zarr(
     path: Path, image: np.ndarray, header: Header, scale: Scale, compression: bool
 ) -> None:
     """Write the image and its pyramid chunk by chunk; `compression` is zarr's default one, `scale`
-    the image's.
+    the image's. Times and channels come first, as OME-Zarr wants it.
     """
     import zarr
 
+    order = sorted(range(image.ndim), key=lambda axis: f"TC{header.axes}".index(header.axes[axis]))
+    image = image.transpose(order)
+    axes = "".join(header.axes[axis] for axis in order)
+    header = replace(header, axes=axes, shape=image.shape)
     sizes = dict(zip("ZYX", header.voxel_size, strict=True))
     voxel = [sizes.get(axis) or 1.0 for axis in header.axes]
     factors = list(_factors(header))
