@@ -36,6 +36,7 @@ include: "workflow/rules/console.smk"
 
 
 onstart:
+    follow_jobs()
     say_what_trains_again()
 
 

@@ -107,6 +107,7 @@ class Study:
             "4",
             "--resources",
             "gpu=1",
+            "-p",  # Snakemake's own lines on each job
         ]
         command += ["--set-threads", "train=1", "restore=1", "restore_truth=1", *arguments]
         # Nothing that an activated environment, or a setting of Python's, would lend

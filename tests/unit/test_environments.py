@@ -143,6 +143,8 @@ def test_every_version_is_used():
         "ruff",
         "snakefmt",
         "mypy",
+        "yaozarrs",
+        "fsspec",  # which yaozarrs reads groups with
         "selenium",
     }
     own |= {

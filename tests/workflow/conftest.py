@@ -35,6 +35,7 @@ class Workflow:
     def run(self, *arguments, check=True):
         done = self.start(*arguments)
         done.said = done.communicate()[0]
+        done.ran = rules_in_log(done.said)
         if check:
             assert done.returncode == 0, done.said
         return done
@@ -50,6 +51,13 @@ class Workflow:
         path = self.root / name
         path.write_text(yaml.safe_dump(config, sort_keys=False))
         return path
+
+
+def rules_in_log(said):
+    """Rules of the jobs that a run has started, by the log file that its console names."""
+    named = re.search(r"\S+\.snakemake\.log", said)
+    log = Path(named.group()).read_text() if named else ""
+    return set(re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):", log, re.M))
 
 
 def copy_workflow(root):
