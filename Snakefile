@@ -31,6 +31,7 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/published.smk"
 include: "workflow/rules/new_images.smk"
+include: "workflow/rules/export.smk"
 include: "workflow/rules/console.smk"
 
 

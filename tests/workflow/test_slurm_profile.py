@@ -25,6 +25,9 @@ ALONE |= {
     "download",
     "all",
     "published",
+    "export",
+    "export_saved_model",
+    "exported",
 }
 
 
