@@ -62,7 +62,15 @@ def rules_in_log(said):
 
 def copy_workflow(root):
     """What git keeps of the workflow, without results."""
-    for name in ("Snakefile", "workflow", "config", "envs", "profiles", "resources"):
+    for name in (
+        "Snakefile",
+        "CITATION.cff",
+        "workflow",
+        "config",
+        "envs",
+        "profiles",
+        "resources",
+    ):
         source = ROOT / name
         ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(source, root / name, ignore=ignore) if source.is_dir() else shutil.copy(

@@ -30,6 +30,15 @@ def test_published_study_is_the_same_graph_on_downloaded_archives(workflow):
     assert workflow.jobs("--configfile", "config/paper.yaml") == STUDY | beside
 
 
+def test_a_network_is_exported_with_its_scores_and_nothing_else_is_made(workflow):
+    """Its passport needs scores of the input and of every filter too, on two test sets."""
+    jobs = workflow.jobs("results/exports/planaria-100/README.md")
+    rules = ("train", "restore", "evaluate", "calibrate", "export", "export_saved_model", "table")
+    assert [jobs[rule] for rule in rules] == [1, 2, 2 * 7, 2, 1, 0, 0]
+    jobs = workflow.jobs("exported")
+    assert (jobs["export"], jobs["export_saved_model"], jobs["train"]) == (12, 12, 12)
+
+
 def test_each_number_of_training_volumes_has_a_split_of_its_own(workflow):
     jobs = workflow.jobs("results/figures/training_volumes.pdf")
     assert (jobs["split"], jobs["train"], jobs["patches"]) == (5, 4, 1)
