@@ -1,4 +1,4 @@
-# make demo: the default study, and a check of its results; make demo SEED=7: with another seed, in
+# make demo: the default study, its report, and a check of its results; make demo SEED=7: with another seed, in
 # seeds/7. make seeds: the replication of the default study with ten seeds, and a table of its leads.
 # make test: the test suite. make test-slurm: tests on a Slurm that they start on this machine, where
 # Debian's is installed.
@@ -7,7 +7,8 @@
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c "" 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: install install-gpu demo seeds test test-docs test-envs test-slurm lint config-table lock
+.PHONY: install install-gpu demo report seeds test test-docs test-browser test-envs test-slurm lint \
+    config-table lock
 
 install: .venv/installed
 
@@ -33,9 +34,15 @@ install-gpu:
 
 # A study of another seed has a folder of its own, the one in which `make seeds` runs its replication
 RESULTS := $(if $(SEED),seeds/$(SEED)/)results
+THIS := $(if $(SEED),--config seed=$(SEED) --directory seeds/$(SEED))
 demo: .venv/installed
-	$(BIN)/snakemake --cores all --resources gpu=1 $(if $(SEED),--config seed=$(SEED) --directory seeds/$(SEED))
+	$(BIN)/snakemake --cores all --resources gpu=1 $(THIS)
+	$(MAKE) report
 	$(BIN)/python tests/check_results.py $(RESULTS)
+
+# All figures and tables in one file
+report: .venv/installed
+	$(BIN)/snakemake --report $(abspath $(RESULTS))/report.html $(THIS)
 
 # Takes hours on two cores. A run that was interrupted continues.
 seeds: .venv/installed
@@ -47,6 +54,11 @@ test: .venv/installed
 # The commands of the page on own images, on real images; skipped where those are missing
 test-docs: .venv/installed
 	$(BIN)/python -m pytest tests/docs
+
+# Pages in Debian's chromium: of the miniature study, or with STUDY_RESULTS=results of a finished one. Screenshots stay
+# in screenshots/
+test-browser: .venv/installed
+	$(BIN)/python -m pytest tests/browser
 
 # Each rule in the conda environment that it names, made by pip from the same pins
 test-envs: .venv/installed

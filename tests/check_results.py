@@ -23,15 +23,11 @@ from denoising.evaluation.leads import (  # noqa: E402
 from denoising.evaluation.scores import read_tidy  # noqa: E402
 from denoising.report.markdown import estimate  # noqa: E402
 from denoising.study.baselines import BASELINES  # noqa: E402
+from denoising.study.categories import PUBLISHED  # noqa: E402
 from denoising.study.config import resolve  # noqa: E402
 from denoising.study.metrics import METRICS as NAMED  # noqa: E402
 from denoising.study.metrics import OBJECT_METRICS, RESOLUTION  # noqa: E402
-from denoising.study.products import (  # noqa: E402
-    PUBLISHED_STUDY,
-    figures,
-    resolution_files,
-    tables,
-)
+from denoising.study.products import figures, resolution_files, tables  # noqa: E402
 from denoising.study.study import Study  # noqa: E402
 
 KEYS = ["model", "seed", "tested_on", "condition", "volume", "output", "protocol", "metric"]
@@ -52,7 +48,7 @@ def problems(results: Path) -> list[str]:
     if scores is not None:
         found += incomplete(scores, study) or not_ahead(replication_leads(scores, study))
         found += without_resolution(scores, study)
-    of_this_study = [table for table in tables(study) if table.category != PUBLISHED_STUDY]
+    of_this_study = [table for table in tables(study) if table.category != PUBLISHED]
     found += [
         f"{path} does not carry the study's note."
         for path in (results / "tables" / f"{table.name}.md" for table in of_this_study)

@@ -82,7 +82,7 @@ def run_table(script, study, folder, table="a_table", **inputs):
     csv, markdown = folder / f"{table}.csv", folder / f"{table}.md"
     job = SimpleNamespace(
         input=SimpleNamespace(**inputs),
-        output=SimpleNamespace(csv=csv, markdown=markdown),
+        output=SimpleNamespace(csv=csv, markdown=markdown, html=csv.with_suffix(".html")),
         params=SimpleNamespace(study=study),
         wildcards=SimpleNamespace(table=table),
         log=[folder / "log"],

@@ -143,6 +143,7 @@ def test_every_version_is_used():
         "ruff",
         "snakefmt",
         "mypy",
+        "selenium",
     }
     own |= {
         package for package in VERSIONS if package.startswith("snakemake-")

@@ -9,7 +9,7 @@ STUDY = {
     "baseline": 10, "restore_truth": 1, "evaluate": 30, "resolution": 20, "conformal": 14,
     "calibrate": 18, "protocol_ladder": 2, "gather_explanations": 1, "gather_scores": 1,
     "table": 18, "figure": 12, "patch_examples": 2, "restoration_examples": 2, "provenance": 1,
-    "readme": 1, "all": 1,
+    "viewer_sections": 2, "viewer": 2, "findings": 1, "all": 1,
 }  # fmt: skip
 
 # Without the arms of matched models, with three models on fewer training volumes, which have splits

@@ -70,10 +70,11 @@ def run(script, folder, **output):
 
 def test_the_table_is_written(extended, tmp_path):
     script = extended.root / "workflow/scripts/tables/worst_volumes.py"
-    csv, markdown = tmp_path / "table.csv", tmp_path / "table.md"
-    run(script, tmp_path, csv=csv, markdown=markdown)
-    assert "v2,0.3" in csv.read_text()
-    assert "worst test volumes" in markdown.read_text()
+    files = {kind: tmp_path / f"table.{kind}" for kind in ("csv", "markdown", "html")}
+    run(script, tmp_path, **files)
+    assert "v2,0.3" in files["csv"].read_text()
+    assert "worst test volumes" in files["markdown"].read_text()
+    assert "<th>volume</th>" in files["html"].read_text()
 
 
 def test_the_figure_is_drawn(extended, tmp_path):

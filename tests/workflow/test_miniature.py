@@ -259,7 +259,8 @@ def edited(miniature, module, before, after):
 
 TABLES = {"table"}
 FIGURES = {"figure"}
-LAST = {"provenance", "readme", "all"}
+VIEWERS = {"viewer"}
+LAST = {"provenance", "findings", "all"}
 
 
 def test_an_edit_to_code_reruns_the_rules_that_use_it(miniature):
@@ -344,7 +345,7 @@ def test_what_changes_no_result_is_only_put_on_record(miniature, miniature_confi
 def test_another_note_is_printed_and_trains_nothing(miniature, miniature_config):
     config = miniature.write_config(miniature_config | {"note": "Another note."})
     jobs = miniature.jobs("--cores", "2", "--configfile", config)
-    assert set(jobs) == TABLES | FIGURES | LAST
+    assert set(jobs) == TABLES | FIGURES | VIEWERS | LAST
 
 
 @pytest.mark.parametrize(
@@ -436,8 +437,8 @@ def test_report_works_offline(miniature):
     miniature.run(*miniature.arguments, "--report", "report.html")
     report = (miniature.root / "report.html").read_text()
     assert "fig4_batch_size.png" in report
-    assert "table1_planaria.csv" in report
-    assert "<li>planaria-100 on planaria: NRMSE" in report  # on the first page
+    assert "table1_planaria.html" in report
+    assert "On planaria, the network planaria leaves" in report  # on the first page
 
 
 def test_the_first_page_says_what_came_out_and_leads_to_all_of_it(miniature):

@@ -31,10 +31,11 @@ STAGES = {
     "scores": [
         "evaluate", "conformal", "calibrate", "objects", "resolution", "protocol_ladder",
         "gather_scores", "gather_explanations", "patch_examples", "restoration_examples",
+        "viewer_sections",
     ],
-    "report": ["table", "figure"],
+    "report": ["table", "figure", "viewer"],
 }  # fmt: skip
-ALWAYS = {"provenance", "readme", "all", "restored"}  # they record the config, or only gather
+ALWAYS = {"provenance", "findings", "all", "restored"}  # they record the config, or only gather
 
 
 @dataclass(frozen=True)

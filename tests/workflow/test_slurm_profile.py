@@ -10,7 +10,7 @@ PROFILE = ROOT / "profiles" / "slurm" / "config.yaml"
 ON_GPU = {"train", "restore", "restore_truth", "restore_slab", "conformal"}
 # Long, or what lets go of large files, or no job of the cluster's
 SCORING = {"evaluate", "objects", "resolution", "calibrate", "protocol_ladder"}
-SCORING |= {"restoration_examples"}
+SCORING |= {"restoration_examples", "viewer_sections"}
 ALONE = ON_GPU | SCORING
 # A checkpoint's group would have to be made anew when it is done
 ALONE |= {

@@ -28,6 +28,7 @@ from denoising.running.logs import sentence_in
 from denoising.running.names import any_of
 from denoising.running.provenance import code_version as version_of
 from denoising.running.provenance import recorded_title
+from denoising.study import categories
 from denoising.study import config as study_config
 from denoising.study import products
 from denoising.study.baselines import BASELINES
@@ -35,6 +36,7 @@ from denoising.study.names import INPUT, OVER_TRAININGS, QUICKLOOKS, TWO_TRAININ
 from denoising.study.paths import wildcard
 from denoising.study.errors import StudyError
 from denoising.study.validation import refuse_repeated_keys
+from denoising.study.viewed import viewed_runs
 from denoising.training import retraining
 
 IS_ALONE = Path(workflow.basedir).resolve() == WORKFLOW.parent.resolve()
@@ -133,7 +135,9 @@ def keep_if_asked(path):
 
 
 def all_tables():
-    return expand("results/tables/{name}.{kind}", name=TABLES, kind=["csv", "md"])
+    return expand(
+        "results/tables/{name}.{kind}", name=TABLES, kind=["csv", "md", "html"]
+    )
 
 
 def all_figures():
@@ -146,7 +150,7 @@ def all_figures():
 
 def is_record(product):
     """Whether a table or figure is made from the published study's own records alone."""
-    return product.category == products.PUBLISHED_STUDY and not product.inputs(STUDY)
+    return product.category == categories.PUBLISHED and not product.inputs(STUDY)
 
 
 def published_names(products_by_name):

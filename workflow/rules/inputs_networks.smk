@@ -182,8 +182,10 @@ def whole_study():
         "results/scores.csv",
         "results/provenance.json",
         "results/README.md",
+        "results/findings.html",
         *all_tables(),
         *all_figures(),
+        *expand("results/viewers/{dataset}.html", dataset=STUDY.tested_datasets),
         *kept_restorations(),
     ]
 

@@ -64,6 +64,36 @@ def choices_of_baselines(wildcards):
     )
 
 
+def restored_by_viewed(wildcards):
+    """Restorations of a test set by the networks that its viewer shows."""
+    runs = viewed_runs(STUDY, wildcards.dataset)
+    return expand("results/restored/{run}/{{dataset}}", run=runs)
+
+
+def scores_of_viewed(wildcards):
+    """Scores of what the viewer may show: input, every baseline, and its networks."""
+    methods = [INPUT, *STUDY.baselines, *viewed_runs(STUDY, wildcards.dataset)]
+    return expand("results/scores/{method}/{{dataset}}.csv", method=methods)
+
+
+def viewer_shown(wildcards):
+    """Organism, conditions and models that a viewer shows."""
+    place = {"place": categories.ORDER.index(categories.IMAGES)}
+    return place | categories.shown({"scores": scores_of_viewed(wildcards)}, STUDY)
+
+
+def viewer_template():
+    """The page without data; it is never in the storage that may hold results."""
+    return local(str(WORKFLOW / "report" / "viewer.html"))
+
+
+def viewer_caption(wildcards):
+    """What the viewer shows, and the study's note."""
+    text = (WORKFLOW / "report" / "viewer.rst").read_text()
+    caption = jinja2.Template(text).render(dataset=dataset_of(wildcards))
+    return f"{caption}\n\n{STUDY.note}".strip()
+
+
 def voxel_size(wildcards):
     """Size of a voxel in micrometres as a list, or None."""
     size = dataset_of(wildcards).voxel_size
@@ -84,6 +114,31 @@ def table_inputs(wildcards):
 
 def figure_inputs(wildcards):
     return inputs_of(FIGURES[wildcards.figure])
+
+
+def category_of(product):
+    """The folder of the report in which a table or figure stands."""
+    return categories.category_in(STUDY, product.category)
+
+
+def labels_of(product, kind):
+    """How a table or figure is named in its folder of the report.
+
+    One label only: Snakemake's page makes a switch of a second label that halves a list, and ends
+    empty where the halves do not match. The first page lists what `shown_in` says.
+    """
+    return {"what": f"{product.title} ({kind})"}
+
+
+def shown_in(product):
+    """Organisms, conditions and models that a table or figure shows."""
+    if is_record(product):
+        return {
+            "organism": "planaria, tribolium",
+            "condition": "",
+            "model": "2019 study",
+        }
+    return categories.shown(product.inputs(STUDY), STUDY)
 
 
 def caption_of(kind, product):

@@ -7,16 +7,14 @@ rule table:
     input:
         unpack(table_inputs),
     output:
-        csv=report(
-            "results/tables/{table}.csv",
-            caption="../report/caption.rst",
-            category=lambda wildcards: TABLES[wildcards.table].category,
-            labels=lambda wildcards: {
-                "what": TABLES[wildcards.table].title,
-                "kind": "table",
-            },
-        ),
+        csv="results/tables/{table}.csv",
         markdown="results/tables/{table}.md",
+        html=report(
+            "results/tables/{table}.html",
+            caption="../report/caption.rst",
+            category=lambda wildcards: category_of(TABLES[wildcards.table]),
+            labels=lambda wildcards: labels_of(TABLES[wildcards.table], "table"),
+        ),
     log:
         "logs/tables/{table}.log",
     benchmark:
@@ -30,6 +28,7 @@ rule table:
         mem_mb=growing(2000),
     params:
         script=lambda wildcards: TABLES[wildcards.table].script_name,
+        shown=untracked(lambda wildcards: shown_in(TABLES[wildcards.table])),
         caption=untracked(
             lambda wildcards: caption_of("tables", TABLES[wildcards.table])
         ),
@@ -51,11 +50,8 @@ rule figure:
         png=report(
             "results/figures/{figure}.png",
             caption="../report/caption.rst",
-            category=lambda wildcards: FIGURES[wildcards.figure].category,
-            labels=lambda wildcards: {
-                "what": FIGURES[wildcards.figure].title,
-                "kind": "figure",
-            },
+            category=lambda wildcards: category_of(FIGURES[wildcards.figure]),
+            labels=lambda wildcards: labels_of(FIGURES[wildcards.figure], "figure"),
         ),
         caption="results/figures/{figure}.txt",
     log:
@@ -71,6 +67,7 @@ rule figure:
         mem_mb=growing(2000),
     params:
         script=lambda wildcards: FIGURES[wildcards.figure].script_name,
+        shown=untracked(lambda wildcards: shown_in(FIGURES[wildcards.figure])),
         title=lambda wildcards: FIGURES[wildcards.figure].title,
         caption=lambda wildcards: caption_of("figures", FIGURES[wildcards.figure]),
         study=STUDY,
@@ -82,18 +79,19 @@ rule figure:
         "../scripts/figures/{params.script}.py"
 
 
-rule readme:
-    """The first page of the results: what stands where, what it says, and a methods paragraph."""
+rule findings:
+    """The findings on one page: what the scores say, what stands where, a methods paragraph."""
     input:
-        scores="results/scores.csv",
-        verdicts="results/tables/verdicts.md",
+        unpack(lambda wildcards: products.verdict_files(STUDY)),
         record="results/provenance.json",
+        published=shipped("published_scores.csv"),
     output:
-        page="results/README.md",
+        markdown="results/README.md",
+        html="results/findings.html",
     log:
-        "logs/readme.log",
+        "logs/findings.log",
     benchmark:
-        "benchmarks/readme.tsv"
+        "benchmarks/findings.tsv"
     conda:
         "../../envs/analysis.yaml"
     threads: 1
@@ -102,6 +100,6 @@ rule readme:
     params:
         study=STUDY,
         digest=STUDY.digest,
-        code=code_version("readme.py"),
+        code=code_version("findings.py"),
     script:
-        "../scripts/readme.py"
+        "../scripts/findings.py"

@@ -237,7 +237,7 @@ def test_a_figure_is_three_whole_files(draw, name):
     assert b"/Type3" not in pdf
     assert b"CreationDate" not in pdf
     assert output.png.read_bytes().startswith(b"\x89PNG")
-    assert output.caption.read_text() == "A caption.\n"
+    assert output.caption.read_text().startswith("A caption.\n\n")
     assert not list(output.pdf.parent.glob("*.partial"))
 
 

@@ -11,11 +11,12 @@ import pytest
 import yaml
 from made_up_networks import save_network
 
+from denoising.study import categories
 from denoising.study.config import resolve
 from denoising.study.datasets import SOURCES
 from denoising.study.errors import StudyError
 from denoising.study.exposures import exposed_datasets, own_models
-from denoising.study.products import PUBLISHED_STUDY, figures, tables
+from denoising.study.products import figures, tables
 from denoising.study.study import Run
 from denoising.study.training import Compute
 from denoising.study.validation import refuse_repeated_keys
@@ -194,7 +195,7 @@ def test_the_published_records_are_shown_beside_studies_of_the_published_sets(
 
     def of_records(study):
         shown = [*tables(study), *figures(study)]
-        return [product for product in shown if product.category == PUBLISHED_STUDY]
+        return [product for product in shown if product.category == categories.PUBLISHED]
 
     assert not of_records(resolve(config, schema))
     records = of_records(published)

@@ -2,7 +2,8 @@
 
 from denoising.evaluation.calibration_summary import calibration_scores, read_calibration
 from denoising.evaluation.scores import KEYS
-from denoising.report.markdown import Page, write_csv, write_markdown
+from denoising.report.markdown import Page
+from denoising.report.pages import write_table
 from denoising.report.score_tables import (
     BEST,
     all_conditions,
@@ -39,5 +40,4 @@ with open_log(snakemake.log[0]):
         ]
         + legend(study, volume_counts(rows, study)),
     )
-    write_csv(table, snakemake.output.csv, title)
-    write_markdown(page, snakemake.output.markdown)
+    write_table(table, page, snakemake.output)

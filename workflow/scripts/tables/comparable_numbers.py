@@ -2,7 +2,8 @@
 
 from denoising.evaluation.comparable import comparable, with_ours
 from denoising.evaluation.scores import read_tidy
-from denoising.report.markdown import Page, Section, write_csv, write_markdown
+from denoising.report.markdown import Page, Section
+from denoising.report.pages import write_table
 from denoising.running.logs import open_log
 
 with open_log(snakemake.log[0]):
@@ -20,5 +21,4 @@ with open_log(snakemake.log[0]):
         "a test set, so that its numbers stand beside none."
     ]
     sections = [Section(beside), Section(protocols, "Protocols")]
-    write_csv(table, snakemake.output.csv, title)
-    write_markdown(Page(title, "", sections, legend), snakemake.output.markdown)
+    write_table(table, Page(title, "", sections, legend), snakemake.output)

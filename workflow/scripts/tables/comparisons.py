@@ -6,7 +6,8 @@ test set, the base of a sweep, a model of another organism and, for ensembles, t
 
 from denoising.evaluation.comparisons import best_baseline, comparison_pairs
 from denoising.evaluation.scores import paired_differences, read_tidy, references
-from denoising.report.markdown import Page, write_csv, write_markdown
+from denoising.report.markdown import Page
+from denoising.report.pages import write_table
 from denoising.report.score_tables import (
     DIFFERENCE,
     all_conditions,
@@ -47,5 +48,4 @@ with open_log(snakemake.log[0]):
         + ssim_by_plane(scores, study)
         + legend(study, volume_counts(rows, study)),
     )
-    write_csv(table, snakemake.output.csv, title)
-    write_markdown(page, snakemake.output.markdown)
+    write_table(table, page, snakemake.output)

@@ -5,7 +5,8 @@ import pandas as pd
 from denoising.evaluation.comparisons import scored_models
 from denoising.evaluation.published import published_scores
 from denoising.evaluation.scores import read_scores, read_tidy
-from denoising.report.markdown import Page, write_csv, write_markdown
+from denoising.report.markdown import Page
+from denoising.report.pages import write_table
 from denoising.report.score_tables import (
     BEST,
     BETTER,
@@ -52,5 +53,4 @@ with open_log(snakemake.log[0]):
         + ssim_by_plane(scores, study)
         + legend(study, volume_counts(ours, study)),
     )
-    write_csv(table, snakemake.output.csv, title)
-    write_markdown(page, snakemake.output.markdown)
+    write_table(table, page, snakemake.output)

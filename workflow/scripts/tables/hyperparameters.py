@@ -3,15 +3,8 @@
 import pandas as pd
 
 from denoising.evaluation.scores import read_tidy
-from denoising.report.markdown import (
-    Page,
-    Section,
-    heading,
-    in_brackets,
-    plain,
-    write_csv,
-    write_markdown,
-)
+from denoising.report.markdown import Page, Section, heading, in_brackets, plain
+from denoising.report.pages import write_table
 from denoising.report.score_tables import SETTINGS
 from denoising.running.logs import open_log
 from denoising.study.networks import ARCHITECTURE, COURSE
@@ -88,5 +81,4 @@ with open_log(snakemake.log[0]):
             f"The same for all models: {', '.join(shared)}." if shared else "",
         ],
     )
-    write_csv(table, snakemake.output.csv, title)
-    write_markdown(page, snakemake.output.markdown)
+    write_table(table, page, snakemake.output)

@@ -1,7 +1,8 @@
 """Nuclei found, missed and invented, and their intensities: every method on every test set."""
 
 from denoising.evaluation.scores import read_scores
-from denoising.report.markdown import Page, Section, write_csv, write_markdown
+from denoising.report.markdown import Page, Section
+from denoising.report.pages import write_table
 from denoising.report.score_tables import (
     BEST,
     MEAN_AND_BEST,
@@ -58,5 +59,4 @@ with open_log(snakemake.log[0]):
         ]
         + legend(study, volume_counts(rows, study)),
     )
-    write_csv(table, snakemake.output.csv, title)
-    write_markdown(page, snakemake.output.markdown)
+    write_table(table, page, snakemake.output)

@@ -9,7 +9,8 @@ import pandas as pd
 from denoising.evaluation.published_conclusions import Records, conclusion_rows, overall
 from denoising.evaluation.published_records import read_histories
 from denoising.evaluation.scores import read_tidy
-from denoising.report.markdown import Page, Section, estimate, write_csv, write_markdown
+from denoising.report.markdown import Page, Section, estimate
+from denoising.report.pages import write_table
 from denoising.running.logs import open_log
 from denoising.study.metrics import METRICS
 
@@ -68,5 +69,4 @@ with open_log(snakemake.log[0]):
     names += ["equal_sd", "equal_trainings", "reach", "survives"]
     title = "Which conclusions of the 2019 study survive"
     sections = [Section(summary, "Conclusions"), Section(rows[names], "Measures")]
-    write_csv(table, snakemake.output.csv, title)
-    write_markdown(Page(title, "", sections, [LEGEND]), snakemake.output.markdown)
+    write_table(table, Page(title, "", sections, [LEGEND]), snakemake.output)

@@ -1,7 +1,8 @@
 """Where each training of the 2019 study was best, and what became of it."""
 
 from denoising.evaluation.published_records import LAST_EPOCHS, curve_summary, read_histories
-from denoising.report.markdown import Page, Section, write_csv, write_markdown
+from denoising.report.markdown import Page, Section
+from denoising.report.pages import write_table
 from denoising.report.score_tables import SETTINGS, whole
 from denoising.running.logs import open_log
 
@@ -17,5 +18,4 @@ with open_log(snakemake.log[0]):
         f"{LAST_EPOCHS} epochs; rise: final less best; fall: of the training loss since the best "
         "epoch. Models are named as in the config."
     ]
-    write_csv(table, snakemake.output.csv, title)
-    write_markdown(Page(title, "", [Section(cells)], legend), snakemake.output.markdown)
+    write_table(table, Page(title, "", [Section(cells)], legend), snakemake.output)

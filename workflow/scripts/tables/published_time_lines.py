@@ -8,7 +8,8 @@ from denoising.evaluation.published_records import read_histories
 from denoising.evaluation.published_times import SWEEPS, epoch_times, steps_for_paper, sweep_line
 from denoising.evaluation.runtimes import SAID_2019
 from denoising.evaluation.scores import read_tidy
-from denoising.report.markdown import Page, Section, duration, write_csv, write_markdown
+from denoising.report.markdown import Page, Section, duration
+from denoising.report.pages import write_table
 from denoising.report.score_tables import whole
 from denoising.running.logs import open_log
 
@@ -47,5 +48,4 @@ with open_log(snakemake.log[0]):
         "time, as its arithmetic does. Implied steps: where the line reaches the CARE paper's "
         "30h06 on planaria in 200 or in 100 epochs."
     ]
-    write_csv(table, snakemake.output.csv, title)
-    write_markdown(Page(title, "", [Section(cells)], legend), snakemake.output.markdown)
+    write_table(table, Page(title, "", [Section(cells)], legend), snakemake.output)

@@ -3,7 +3,8 @@
 from denoising.evaluation.published_records import read_histories
 from denoising.evaluation.published_times import epoch_times
 from denoising.evaluation.scores import read_tidy
-from denoising.report.markdown import Page, Section, write_csv, write_markdown
+from denoising.report.markdown import Page, Section
+from denoising.report.pages import write_table
 from denoising.report.score_tables import whole
 from denoising.running.logs import open_log
 
@@ -20,5 +21,4 @@ with open_log(snakemake.log[0]):
         "Medians over epochs, on one GTX 1080. Patches per second: those trained on, by the whole "
         "epoch. TFLOP per second: arithmetic of training and of validation, convolutions alone."
     ]
-    write_csv(table, snakemake.output.csv, title)
-    write_markdown(Page(title, "", [Section(cells)], legend), snakemake.output.markdown)
+    write_table(table, Page(title, "", [Section(cells)], legend), snakemake.output)

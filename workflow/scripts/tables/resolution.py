@@ -1,7 +1,8 @@
 """Resolution of restorations, and the details that they keep: every method on every test set."""
 
 from denoising.evaluation.scores import read_scores
-from denoising.report.markdown import Page, Section, write_csv, write_markdown
+from denoising.report.markdown import Page, Section
+from denoising.report.pages import write_table
 from denoising.report.score_tables import (
     MEAN,
     all_conditions,
@@ -54,5 +55,4 @@ with open_log(snakemake.log[0]):
         ]
         + legend(study, volume_counts(rows, study)),
     )
-    write_csv(table, snakemake.output.csv, title)
-    write_markdown(page, snakemake.output.markdown)
+    write_table(table, page, snakemake.output)

@@ -2,7 +2,8 @@
 
 from denoising.evaluation.runtimes import restoration_runtimes
 from denoising.evaluation.scores import references
-from denoising.report.markdown import Page, Section, duration, write_csv, write_markdown
+from denoising.report.markdown import Page, Section, duration
+from denoising.report.pages import write_table
 from denoising.report.score_tables import in_order, whole
 from denoising.running.logs import open_log
 
@@ -24,5 +25,4 @@ with open_log(snakemake.log[0]):
             "of the noise."
         ],
     )
-    write_csv(table, snakemake.output.csv, title)
-    write_markdown(page, snakemake.output.markdown)
+    write_table(table, page, snakemake.output)

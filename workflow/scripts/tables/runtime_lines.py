@@ -16,7 +16,8 @@ from denoising.evaluation.runtimes import (
     our_runtimes,
 )
 from denoising.evaluation.scores import read_tidy
-from denoising.report.markdown import Page, Section, duration, write_csv, write_markdown
+from denoising.report.markdown import Page, Section, duration
+from denoising.report.pages import write_table
 from denoising.report.score_tables import whole
 from denoising.running.logs import open_log
 
@@ -62,5 +63,4 @@ with open_log(snakemake.log[0]):
     )
     title = f"{study.title}: runtime against steps per epoch"
     legend = ["A line through runs of three or more numbers of steps per epoch, by least squares."]
-    write_csv(table, snakemake.output.csv, title)
-    write_markdown(Page(title, study.note, [Section(cells)], legend), snakemake.output.markdown)
+    write_table(table, Page(title, study.note, [Section(cells)], legend), snakemake.output)

@@ -13,7 +13,8 @@ from denoising.evaluation.runtimes import (
     read_executions,
 )
 from denoising.evaluation.scores import read_tidy
-from denoising.report.markdown import Page, Section, duration, write_csv, write_markdown
+from denoising.report.markdown import Page, Section, duration
+from denoising.report.pages import write_table
 from denoising.report.score_tables import SETTINGS, whole
 from denoising.running.logs import open_log
 
@@ -52,5 +53,4 @@ with open_log(snakemake.log[0]):
             else "",
         ],
     )
-    write_csv(table, snakemake.output.csv, title)
-    write_markdown(page, snakemake.output.markdown)
+    write_table(table, page, snakemake.output)

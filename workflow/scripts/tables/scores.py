@@ -6,7 +6,8 @@ from denoising.evaluation.published import published_scores
 from denoising.evaluation.scores import read_scores, read_tidy
 from denoising.evaluation.verdicts import READING, held_out, sentences, verdicts
 from denoising.images.pairs import held_out_files
-from denoising.report.markdown import Page, write_csv, write_markdown
+from denoising.report.markdown import Page
+from denoising.report.pages import write_table
 from denoising.report.score_tables import (
     BEST,
     BETTER,
@@ -52,5 +53,4 @@ with open_log(snakemake.log[0]):
         held_out(scores, study, [dataset.name], files)
         + sentences(verdicts(scores, study), [dataset.name]),
     )
-    write_csv(table, snakemake.output.csv, title)
-    write_markdown(page, snakemake.output.markdown)
+    write_table(table, page, snakemake.output)

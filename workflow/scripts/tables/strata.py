@@ -1,7 +1,8 @@
 """Scores by stratum of the test volumes, of the datasets that have strata."""
 
 from denoising.evaluation.scores import KEYS, read_scores
-from denoising.report.markdown import Page, write_csv, write_markdown
+from denoising.report.markdown import Page
+from denoising.report.pages import write_table
 from denoising.report.score_tables import (
     BETTER,
     MEAN,
@@ -35,5 +36,4 @@ with open_log(snakemake.log[0]):
         + ssim_by_plane(scores, study)
         + legend(study, {name: int(count) for name, count in counts.items()}),
     )
-    write_csv(table, snakemake.output.csv, title)
-    write_markdown(page, snakemake.output.markdown)
+    write_table(table, page, snakemake.output)

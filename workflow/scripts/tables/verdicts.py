@@ -1,10 +1,16 @@
 """Networks beside input and filters: a sentence per model and test set, which end the console."""
 
-from denoising.evaluation.scores import read_tidy, references
-from denoising.evaluation.verdicts import READING, held_out, sentences, verdicts
+from denoising.evaluation.scores import read_tidy
+from denoising.evaluation.verdicts import (
+    READING,
+    held_out,
+    sentences,
+    verdicts,
+)
 from denoising.images.pairs import held_out_files
-from denoising.report.markdown import Page, Section, write_csv, write_markdown
-from denoising.report.score_tables import ssim_by_plane
+from denoising.report.markdown import Page, Section
+from denoising.report.pages import write_table
+from denoising.report.score_tables import ssim_by_plane, verdict_cells
 from denoising.running.logs import open_log
 from denoising.study.names import TWO_TRAININGS
 
@@ -16,11 +22,6 @@ with open_log(snakemake.log[0]):
     said = held_out(scores, study, tests, held_out_files(snakemake.input.records))
     said += sentences(table, tests)
 
-    cells = table.drop(columns=["finding", "sentence"])
-    cells = cells.assign(
-        tested_on=table["tested_on"].map(lambda name: study.datasets[name].label),
-        best_filter=table["best_filter"].map(references(study)).fillna(""),
-    )
     legend = [
         READING,
         f"Protocol {study.protocols[0]}. Lead: over the best filter in NRMSE, with its 95 % "
@@ -29,6 +30,5 @@ with open_log(snakemake.log[0]):
         TWO_TRAININGS if study.trains_once else "",
     ]
     title = f"{study.title}: networks beside input and filters"
-    page = Page(title, study.note, [Section(cells)], legend, said)
-    write_csv(table, snakemake.output.csv, title)
-    write_markdown(page, snakemake.output.markdown)
+    page = Page(title, study.note, [Section(verdict_cells(table, study))], legend, said)
+    write_table(table, page, snakemake.output)

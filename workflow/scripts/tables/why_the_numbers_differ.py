@@ -7,7 +7,8 @@ import pandas as pd
 
 from denoising.evaluation.ladder_summary import explanation_means
 from denoising.evaluation.scores import method_of, read_tidy
-from denoising.report.markdown import Page, Section, write_csv, write_markdown
+from denoising.report.markdown import Page, Section
+from denoising.report.pages import write_table
 from denoising.report.score_tables import (
     CHANGE,
     MEAN,
@@ -54,5 +55,4 @@ with open_log(snakemake.log[0]):
         ]
         + legend(study, volume_counts(rows, study), over_trainings=False),
     )
-    write_csv(table, snakemake.output.csv, title)
-    write_markdown(page, snakemake.output.markdown)
+    write_table(table, page, snakemake.output)

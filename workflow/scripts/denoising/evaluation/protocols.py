@@ -128,11 +128,11 @@ def score_volume(
             "the image correlates negatively or not at all with the ground truth; it is scored all"
             " the same"
         )
-    ssim_inputs = [
-        _ssim_inputs(gains, moments, fit, protocol.data_range)
+    scalings = [
+        ssim_inputs(gains, moments, fit, protocol.data_range)
         for fit, protocol in zip(fits, protocols.values(), strict=True)
     ]
-    ssims = mean_ssims(truth, image, acquired.mean, ssim_inputs, threads, by_plane)
+    ssims = mean_ssims(truth, image, acquired.mean, scalings, threads, by_plane)
     rows = []
     for name, fit, ssim in zip(protocols, fits, ssims, strict=True):
         squared_error = mean_squared_error(moments, fit)
@@ -157,7 +157,7 @@ def _normalisations(
     return (y[0], q[0]), (y[1], q[1])
 
 
-def _ssim_inputs(
+def ssim_inputs(
     gains: tuple[float, float], moments: Moments, fit: AffineFit, data_range: float
 ) -> SsimInputs:
     """How SSIM compares the images as acquired, less their means, once normalised and fitted."""

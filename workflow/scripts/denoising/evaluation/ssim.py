@@ -103,6 +103,27 @@ def mean_ssims(
     return [float(total) / prod(windows) for total in np.sum(sums, axis=0)]
 
 
+def ssim_map(
+    truth: np.ndarray,
+    image: np.ndarray,
+    centre: Sequence[float] | np.ndarray,
+    scaling: SsimInputs,
+    by_plane: bool = False,
+) -> np.ndarray:
+    """The SSIM of every window of two stacks (Z, Y, X), as `mean_ssims` averages it.
+
+    `by_plane` puts the windows of 7 x 7 in the planes. The result, float64, is shorter by 6 along
+    each axis of the window: its first value is that of the window around voxel 3.
+    """
+    depth = 1 if by_plane else WINDOW
+    y = truth - np.float64(centre[0])
+    q = image - np.float64(centre[1])
+    voxels = depth * WINDOW**2
+    return np.stack(
+        [_ssims(_local_moments(sums, voxels), scaling) for sums in _window_sums(y, q, depth)]
+    )
+
+
 def _slab_sums(
     truth: np.ndarray,
     image: np.ndarray,
@@ -124,7 +145,7 @@ def _slab_sums(
         q = image[:, start:stop] - np.float64(centre[1])
         for sums in _window_sums(y, q, depth):
             local = _local_moments(sums, depth * WINDOW**2)
-            total += [_ssim_sum(local, scaling) for scaling in inputs]
+            total += [float(_ssims(local, scaling).sum()) for scaling in inputs]
     return total
 
 
@@ -179,8 +200,8 @@ def _local_moments(sums: np.ndarray, voxels: int) -> np.ndarray:
     return sums
 
 
-def _ssim_sum(local: np.ndarray, scaling: SsimInputs) -> float:
-    """Sum of the SSIM over windows with these local moments, (5, Y, X)."""
+def _ssims(local: np.ndarray, scaling: SsimInputs) -> np.ndarray:
+    """The SSIM (Y, X) of windows with these local moments, (5, Y, X)."""
     y, q, yy, qq, yq = local
     a, b = scaling.gain
     c1 = (K1 * scaling.data_range) ** 2
@@ -189,4 +210,4 @@ def _ssim_sum(local: np.ndarray, scaling: SsimInputs) -> float:
     q = b * q + scaling.mean[1]
     value = (2 * y * q + c1) * (2 * a * b * yq + c2)
     value /= (y * y + q * q + c1) * (a * a * yy + b * b * qq + c2)
-    return float(value.sum())
+    return value

@@ -1,12 +1,21 @@
-"""The first page of the results, as Markdown."""
+"""The findings of a study on one page: what it says, where what stands, how it came about.
+
+The page is written as Markdown for the folder of results and as HTML, which opens the report.
+"""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
+from denoising.report import pages
 from denoising.study.products import Product, figures, tables
 from denoising.study.study import Study
 
 FILES = {
+    "findings.html": "this page for a browser",
+    "report.html": "all figures and tables in one file, if `make report` was run",
     "scores.csv": "every score, one per row",
     "models/NAME/": "csbdeep's model folders, with their histories and settings",
     "restored/": "restored test volumes, if the config keeps them",
@@ -17,46 +26,73 @@ CITE = (
     "Cite this workflow by its CITATION.cff; CARE: Weigert et al., Nature Methods 15, 1090 (2018),"
     " doi 10.1038/s41592-018-0216-7."
 )
+FIRST = ("fig2_restoration", "verdicts")  # where to look first
 
 
-def first_page(
-    study: Study, findings: Sequence[str], methods: str, record: Mapping[str, Any]
-) -> str:
-    """What stands where, what it says, and how it came about.
+@dataclass(frozen=True)
+class Findings:
+    """What the page says.
 
-    Parameters
-    ----------
-    study : Study
-    findings : sequence of str
-        Lines of a list.
-    methods : str
-        A paragraph.
-    record : mapping
-        Of provenance.json.
+    `headline` and `networks` are sentences, the latter one per network and test set; `verdicts` is
+    the table for a reader that holds the same; `methods` is a paragraph for a paper; `record` is
+    that of provenance.json.
     """
-    changes = record["uncommitted_changes"]
-    commit = f"Commit {record['commit']}" + (", with uncommitted changes" if changes else "")
+
+    headline: Sequence[str]
+    networks: Sequence[str]
+    verdicts: pd.DataFrame
+    methods: str
+    record: Mapping[str, Any]
+
+    @property
+    def origin(self) -> str:
+        """Commit, versions, and what to cite."""
+        record = self.record
+        changes = ", with uncommitted changes" if record["uncommitted_changes"] else ""
+        return (
+            f"Commit {record['commit']}{changes}; Python {record['python']}, {record['platform']}."
+            f" {CITE}"
+        )
+
+
+def as_markdown(study: Study, findings: Findings) -> str:
+    """The page for the folder of results."""
     parts = [
         f"# {study.title}",
         f"> {study.note}" if study.note else "",
-        "\n".join(findings),
+        *findings.headline,
         "## Figures",
-        _listed(figures(study), "figures", "png"),
+        _links(figures(study), "figures", "png"),
         "## Tables",
-        _listed(tables(study), "tables", "md"),
+        _links(tables(study), "tables", "md"),
         "## Other files",
         "\n".join(f"- `{name}`: {text}" for name, text in FILES.items()),
+        "## Every network",
+        "\n".join(f"- {line}" for line in findings.networks),
         "## Methods, to be pasted",
-        methods,
+        findings.methods,
         "## Where this comes from",
-        f"{commit}; Python {record['python']}, {record['platform']}. {CITE}",
+        findings.origin,
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _listed(products: Sequence[Product], folder: str, kind: str) -> str:
-    """Figure 2 and the verdicts come first, as in all that is said of where to look."""
-    first = ("fig2_restoration", "verdicts")
-    ordered = sorted(products, key=lambda product: product.name not in first)
-    lines = (f"- [{one.title}]({folder}/{one.name}.{kind})" for one in ordered)
-    return "\n".join(lines)
+def as_html(study: Study, findings: Findings) -> list[str]:
+    """The parts of the page for a browser; the report shows the same below its title."""
+    return [
+        pages.paragraph(study.note, "note"),
+        *(pages.paragraph(sentence) for sentence in findings.headline),
+        '<p><img src="figures/fig2_restoration.png" alt="Restorations"></p>',
+        pages.heading("Every network"),
+        pages.table(findings.verdicts),
+        pages.heading("Methods, to be pasted"),
+        pages.paragraph(findings.methods),
+        pages.heading("Where this comes from"),
+        pages.paragraph(findings.origin),
+    ]
+
+
+def _links(products: Sequence[Product], folder: str, kind: str) -> str:
+    """The products by their titles, those to look at first at the head."""
+    ordered = sorted(products, key=lambda product: product.name not in FIRST)
+    return "\n".join(f"- [{one.title}]({folder}/{one.name}.{kind})" for one in ordered)

@@ -42,7 +42,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """A Markdown page: title, the study's note, remarks, how to read the tables, and the tables."""
+    """A page of tables: title, the study's note, remarks, how to read the tables, the tables."""
 
     title: str
     note: str
@@ -54,7 +54,7 @@ class Page:
 def write_csv(table: pd.DataFrame, path: str | Path, title: str) -> None:
     """Write a table whole or not at all; its last column, `study`, is `title` in every row."""
     table = table.assign(study=title)
-    _write(Path(path), table.to_csv(index=False, lineterminator="\n", float_format="%.8g"))
+    write_whole(path, table.to_csv(index=False, lineterminator="\n", float_format="%.8g"))
 
 
 def write_markdown(page: Page, path: str | Path) -> None:
@@ -68,15 +68,19 @@ def write_markdown(page: Page, path: str | Path) -> None:
     for section in page.sections:
         heading = f"## {section.heading}" if section.heading else ""
         parts += [heading, section.text, pipe_table(section.table)]
-    _write(Path(path), "\n\n".join(part for part in parts if part) + "\n")
+    write_whole(path, "\n\n".join(part for part in parts if part) + "\n")
 
 
 def pipe_table(table: pd.DataFrame) -> str:
     """A Markdown pipe table of plain values, without the columns that are empty."""
-    text = table.map(plain).rename(columns=heading)
-    text = text.loc[:, (text != "").any(axis=0) | ~text.any(axis=None)]
-    text = text.map(lambda cell: cell.replace("|", r"\|"))
+    text = readable(table).map(lambda cell: cell.replace("|", r"\|"))
     return text.to_markdown(index=False, disable_numparse=True)
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """Plain values under names for a reader, without the columns that are empty."""
+    text = table.map(plain).rename(columns=heading)
+    return text.loc[:, (text != "").any(axis=0) | ~text.any(axis=None)]
 
 
 def heading(column: str) -> str:
@@ -147,8 +151,9 @@ def in_brackets(ours: pd.Series, published: pd.Series) -> list[str]:
     return cells
 
 
-def _write(path: Path, text: str) -> None:
+def write_whole(path: str | Path, text: str) -> None:
     """Write a file whole: to a neighbour first, then in its place."""
+    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     partial.write_text(text, encoding="utf-8")

@@ -236,6 +236,26 @@ def for_reader(
     return pd.DataFrame(columns | {"note": block["note"]})
 
 
+def verdict_cells(verdicts: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The verdicts as text: test set, network, NRMSE beside the input's and the best filter's."""
+    leads = zip(verdicts["lead"], verdicts["low"], verdicts["high"], strict=True)
+    filters = verdicts["best_filter"].map(references(study))
+    best = [
+        f"{value:.4f} ({name})" if pd.notna(value) else ""
+        for name, value in zip(filters, verdicts["filter_nrmse"], strict=True)
+    ]
+    columns: dict[str, Sequence] = {
+        "tested on": [study.datasets[name].label for name in verdicts["tested_on"]],
+        "network": verdicts["method"],
+        "NRMSE": verdicts["nrmse"].map("{:.4f}".format),
+        "input": verdicts["input_nrmse"].map("{:.4f}".format),
+        "best filter": best,
+        "lead": [estimate(lead, low, high, "+.4f") for lead, low, high in leads],
+        "finding": verdicts["finding"],
+    }
+    return pd.DataFrame(columns)
+
+
 def condition_cells(
     rows: pd.DataFrame, study: Study, place: tuple[str, str], metrics: Sequence[str], shown: Shown
 ) -> pd.DataFrame:

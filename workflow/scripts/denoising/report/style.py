@@ -154,4 +154,5 @@ def finish(
     figure.set_layout_engine("none")  # laid out once, so that both files are alike
     figure.savefig(job.output.png, metadata={"Software": None})
     plt.close(figure)
-    Path(job.output.caption).write_text(job.params.caption.strip() + "\n", encoding="utf-8")
+    caption = f"{job.params.caption.strip()}\n\n{note}\n"
+    Path(job.output.caption).write_text(caption, encoding="utf-8")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from denoising.study import categories
 from denoising.study.exposures import exposed_datasets, own_models
 from denoising.study.names import INPUT
 from denoising.study.study import Study
@@ -111,7 +112,8 @@ def _all_scores(study: Study) -> Files:
     return {"scores": "results/scores.csv"}
 
 
-def _verdicts(study: Study) -> Files:
+def verdict_files(study: Study) -> Files:
+    """What sentences on networks and test sets are made from."""
     return _all_scores(study) | _held_out(study, study.tested_datasets)
 
 
@@ -219,62 +221,64 @@ TIMES = RECORDS | RUNTIMES | {"sizes": "published_volumes.csv"}
 CONCLUSIONS = RECORDS | SCORES | {"volumes": "published_volume_scores.csv"}
 CONCLUSIONS |= {"conclusions": "published_conclusions.csv"}
 PROTOCOLS = {"protocols": "published_protocols.csv"}
-# `snakemake published` makes the products of this category that read no results
-PUBLISHED_STUDY = "The published study"
 
 
 def _of_records(name: str, title: str, records: Mapping[str, str]) -> Product:
     """A product that reads nothing but records of the published study."""
-    return Product(name, title, PUBLISHED_STUDY, _nothing, records, when=_is_compared)
+    return Product(name, title, categories.PUBLISHED, _nothing, records, when=_is_compared)
 
 
 TABLES = (
-    Product("hyperparameters", "Hyperparameters", "Training", _nothing, SCORES),
-    Product("runtimes", "Training times", "Training", _trainings, RUNTIMES, when=_has_trainings),
+    Product("hyperparameters", "Hyperparameters", categories.TRAINING, _nothing, SCORES),
+    Product(
+        "runtimes", "Training times", categories.TRAINING, _trainings, RUNTIMES, when=_has_trainings
+    ),
     Product(
         "runtime_lines",
         "Training time against steps per epoch",
-        "Training",
+        categories.TRAINING,
         _histories,
         RUNTIMES,
         when=lambda study: _is_compared(study) and _has_trainings(study),
     ),
-    Product("verdicts", "Networks beside input and filters", "Scores", _verdicts),
-    Product("comparisons", "Paired differences between methods", "Scores", _all_scores),
-    Product("restoration_runtimes", "Restoration times", "Restoration", _runtimes),
+    Product("verdicts", "Networks beside input and filters", categories.REPLICATION, verdict_files),
+    Product(
+        "comparisons", "Paired differences between methods", categories.REPLICATION, _all_scores
+    ),
+    Product("restoration_runtimes", "Restoration times", categories.TRAINING, _runtimes),
     Product(
         "why_the_numbers_differ",
         "From the 2019 study's numbers to the CARE paper's",
-        "Scores",
+        categories.REPLICATION,
         _ladder,
         when=_is_compared,
     ),
-    Product("resolution", "Resolution of restorations", "Resolution", _resolution_scores),
+    Product("resolution", "Resolution of restorations", categories.BIOLOGY, _resolution_scores),
     Product(
         "nuclei",
         "Nuclei found, missed and invented",
-        "Nuclei",
+        categories.BIOLOGY,
         _nuclei,
         when=lambda study: study.datasets_with_nuclei,
     ),
     Product(
         "strata",
         "Scores by stratum",
-        "Scores",
+        categories.REPLICATION,
         _stratified_scores,
         when=lambda study: study.stratified_datasets,
     ),
     Product(
         "calibration",
         "Calibration of predicted errors",
-        "Calibration",
+        categories.CALIBRATION,
         _calibrations,
         when=lambda study: study.probabilistic_methods,
     ),
     Product(
         "generalization",
         "Scores between organisms",
-        "Scores",
+        categories.GENERALIZATION,
         _compared_scores,
         SCORES,
         when=lambda study: study.is_cross_tested,
@@ -293,17 +297,19 @@ FIGURES = (
     Product(
         "nuclei",
         "Nuclei found, missed and invented",
-        "Nuclei",
+        categories.BIOLOGY,
         _compared_nuclei,
         when=lambda study: study.datasets_with_nuclei,
     ),
-    Product("fig1_patches", "Training patches", "Images", _patch_examples),
-    Product("fig2_restoration", "Restorations", "Images", _restoration_examples),
-    Product("learning_curves", "Learning curves", "Training", _histories, when=_has_trainings),
+    Product("fig1_patches", "Training patches", categories.DATA, _patch_examples),
+    Product("fig2_restoration", "Restorations", categories.REPLICATION, _restoration_examples),
+    Product(
+        "learning_curves", "Learning curves", categories.TRAINING, _histories, when=_has_trainings
+    ),
     Product(
         "runtimes",
         "Training times",
-        "Training",
+        categories.TRAINING,
         _histories,
         RUNTIMES,
         when=lambda study: len(study.trainings) > 1,
@@ -311,7 +317,7 @@ FIGURES = (
     Product(
         "why_the_numbers_differ",
         "From the 2019 study's numbers to the CARE paper's",
-        "Scores",
+        categories.REPLICATION,
         _ladder,
         SCORES,
         when=_is_compared,
@@ -319,22 +325,22 @@ FIGURES = (
     Product(
         "calibration",
         "Calibration of predicted errors",
-        "Calibration",
+        categories.CALIBRATION,
         _calibrations,
         when=lambda study: study.probabilistic_methods,
     ),
-    Product("resolution", "Resolution of restorations", "Resolution", _resolution_curves),
+    Product("resolution", "Resolution of restorations", categories.BIOLOGY, _resolution_curves),
     Product(
         "exposure",
         "Scores against exposure",
-        "Scores",
+        categories.REPLICATION,
         _exposure_scores,
         when=lambda study: exposed_datasets(study) and study.baselines,
     ),
     Product(
         "fig3_generalization",
         "Scores between organisms",
-        "Scores",
+        categories.GENERALIZATION,
         _compared_scores,
         SCORES,
         when=lambda study: study.is_cross_tested,
@@ -343,7 +349,7 @@ FIGURES = (
     Product(
         "curves_beside_published",
         "Our trainings beside the 2019 study's",
-        PUBLISHED_STUDY,
+        categories.PUBLISHED,
         _histories_beside_published,
         RECORDS,
         when=_beside_published,
@@ -359,7 +365,7 @@ def tables(study: Study) -> list[Product]:
         Product(
             dataset.table,
             f"Scores on {dataset.label}",
-            "Scores",
+            categories.REPLICATION,
             partial(_test_set_scores, dataset.name),
             SCORES,
             script="scores",
@@ -375,7 +381,7 @@ def figures(study: Study) -> list[Product]:
         Product(
             sweep.figure,
             f"Scores against {sweep.varies.replace('_', ' ')}",
-            "Scores",
+            categories.SWEEPS,
             partial(_sweep_scores, sweep.figure),
             SCORES,
             script="sweep",

@@ -87,9 +87,13 @@ class Dataset:
         known = {c.name: c.exposure for c in self.conditions if c.exposure is not None}
         return known if len(known) == len(self.conditions) else {}
 
+    def short_label(self, name: str) -> str:
+        """A condition by its name, such as "C1"."""
+        return f"C{name}" if name.isdigit() else name
+
     def condition_label(self, name: str) -> str:
         """A condition named by its quality, such as "cleanest (C1)"."""
-        short = f"C{name}" if name.isdigit() else name
+        short = self.short_label(name)
         names = self.condition_names
         if len(names) > 1 and name in (names[0], names[-1]):
             return f"{'cleanest' if name == names[0] else 'noisiest'} ({short})"

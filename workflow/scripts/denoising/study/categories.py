@@ -1,0 +1,55 @@
+"""Where tables and figures stand in the report, and what they show."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+
+from denoising.study.study import Study
+
+IMAGES = "Images"
+OWN_IMAGES = "Own images"
+REPLICATION = "Replication"
+SWEEPS = "Sweeps"
+GENERALIZATION = "Generalization"
+BIOLOGY = "Biology"
+CALIBRATION = "Calibration"
+TRAINING = "Training and runtimes"
+DATA = "Data checks"
+# `snakemake published` makes the products of this category that read no results
+PUBLISHED = "Published records"
+# As the report's first page lists them
+ORDER = (
+    IMAGES, OWN_IMAGES, REPLICATION, SWEEPS, GENERALIZATION, BIOLOGY, CALIBRATION, TRAINING, DATA,
+    PUBLISHED,
+)  # fmt: skip
+
+
+def category_in(study: Study, category: str) -> str:
+    """The category in this study: one that replicates nothing has its own images instead."""
+    return OWN_IMAGES if category == REPLICATION and not study.published_datasets else category
+
+
+def shown(files: Mapping[str, str | Sequence[str]], study: Study) -> dict[str, str]:
+    """Organisms, conditions and models that a table or figure shows, each as a text.
+
+    Parameters
+    ----------
+    files : mapping
+        Its inputs. Their paths name datasets and runs; if none does, all are shown.
+    """
+    paths = [path for one in files.values() for path in ([one] if isinstance(one, str) else one)]
+    named = {part for path in paths for part in (*PurePath(path).parts, PurePath(path).stem)}
+    methods = {run.name: run.model for run in study.runs.values()} | study.ensembles
+    models = {model for name, model in methods.items() if name in named}
+    datasets = [name for name in study.datasets if name in named]
+    if models and not datasets:
+        trained = {study.models[name].patches_of for name in models}
+        datasets = [name for name in study.datasets if name in trained]
+    if not datasets:
+        datasets, models = study.tested_datasets, set(study.models)
+    chosen = [study.datasets[name] for name in datasets]
+    conditions = [one.short_label(name) for one in chosen for name in one.condition_names]
+    return {
+        "organism": ", ".join(dataset.label for dataset in chosen),
+        "condition": ", ".join(dict.fromkeys(conditions)),
+        "model": ", ".join(name for name in study.models if name in models),
+    }
