@@ -87,7 +87,7 @@ def test_small_jobs_share_a_place_in_the_queue(cluster, on_slurm):
     assert Counter(job["Comment"].split("_")[1] for job in jobs) == {
         "data": 2, "train": 4, "restore": 5, "ensemble": 1, "baselines": 1, "evaluate": 7,
         "conformal": 5, "calibrate": 5, "protocol": 1, "restoration": 1, "resolution": 7,
-        "report": 1,
+        "viewer": 1, "report": 1,
     }  # fmt: skip
     assert {job["JobState"] for job in jobs} == {"COMPLETED"}
 

@@ -69,7 +69,8 @@ def test_a_folder_with_the_results_of_another_study_is_warned_of(
     workflow, miniature_config, tmp_path
 ):
     config, recorded = workflow.write_config(miniature_config), tmp_path / "results/config.yaml"
-    arguments = ["-n", "--quiet=rules", "--directory", tmp_path, "--configfile", config]
+    target = "results/volumes/planaria"
+    arguments = ["-n", "--directory", tmp_path, "--configfile", config, "--", target]
     warning = (
         'results/ holds the study "Another": results of the same name will be replaced by those of'
         ' "Miniature'
