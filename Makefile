@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c "" 2>/dev/nu
 BIN := .venv/bin
 
 .PHONY: install install-gpu demo report seeds test test-docs test-browser test-envs test-slurm lint \
-    config-table lock
+    config-table docs lock
 
 install: .venv/installed
 
@@ -51,7 +51,7 @@ seeds: .venv/installed
 test: .venv/installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-# The commands of the page on own images, on real images; skipped where those are missing
+# The commands of all pages; those on own images on real images, which is skipped where those are missing
 test-docs: .venv/installed
 	$(BIN)/python -m pytest tests/docs
 
@@ -78,6 +78,10 @@ lint: .venv/installed
 # The table of keys in config/README.md; run after editing workflow/schemas/config.schema.yaml
 config-table: .venv/installed
 	$(BIN)/python docs/config_table.py
+
+# The default study's picture, tables and numbers in README and docs, from the results of `make demo`
+docs: .venv/installed
+	$(BIN)/python docs/demo.py results
 
 # Resolve the table of versions anew; run after editing envs/versions.txt
 LOCK_UP := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

@@ -1,24 +1,20 @@
 """The workflow as a module of another one, in another folder."""
 
+import re
+
 import pytest
-from conftest import HERE, Workflow
+from conftest import HERE, ROOT, Workflow
 
 CONFIG = HERE / "miniature.yaml"
-SNAKEFILE = """
-configfile: "{config}"
-
-module denoising:
-    snakefile: "{root}/Snakefile"
-    config: config
-
-use rule * from denoising
-"""
+PAGE = (ROOT / "docs/running.md").read_text()
+SNAKEFILE = re.search(r"```python\n(.*?)```", PAGE, re.S).group(1)
 
 
 @pytest.fixture
 def outer(workflow, tmp_path):
-    """A workflow of one module, this one."""
-    text = SNAKEFILE.format(config=CONFIG, root=workflow.root)
+    """The workflow of the page: of one module, this one."""
+    text = SNAKEFILE.replace("mine.yaml", str(CONFIG))
+    text = text.replace("/path/to/this/repository", str(workflow.root))
     (tmp_path / "Snakefile").write_text(text)
     return Workflow(tmp_path)
 

@@ -79,7 +79,8 @@ def scores_of_viewed(wildcards):
 def viewer_shown(wildcards):
     """Organism, conditions and models that a viewer shows."""
     place = {"place": categories.ORDER.index(categories.IMAGES)}
-    return place | categories.shown({"scores": scores_of_viewed(wildcards)}, STUDY)
+    scores = expand(scores_of_viewed(wildcards), dataset=wildcards.dataset)
+    return place | categories.shown({"scores": scores}, STUDY)
 
 
 def viewer_template():
@@ -131,14 +132,11 @@ def labels_of(product, kind):
 
 
 def shown_in(product):
-    """Organisms, conditions and models that a table or figure shows."""
-    if is_record(product):
-        return {
-            "organism": "planaria, tribolium",
-            "condition": "",
-            "model": "2019 study",
-        }
-    return categories.shown(product.inputs(STUDY), STUDY)
+    """Organisms, conditions and models that a table or figure shows, and its place in the list."""
+    names = {"organism": "planaria, tribolium", "model": "2019 study", "condition": ""}
+    if not is_record(product):
+        names = categories.shown(product.inputs(STUDY), STUDY)
+    return names | {"place": categories.ORDER.index(category_of(product))}
 
 
 def caption_of(kind, product):

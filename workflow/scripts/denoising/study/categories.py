@@ -34,13 +34,15 @@ def shown(files: Mapping[str, str | Sequence[str]], study: Study) -> dict[str, s
     Parameters
     ----------
     files : mapping
-        Its inputs. Their paths name datasets and runs; if none does, all are shown.
+        Its inputs. The name of a file may be that of a dataset, those of its folders may be those
+        of runs; if none is, all are shown.
     """
-    paths = [path for one in files.values() for path in ([one] if isinstance(one, str) else one)]
-    named = {part for path in paths for part in (*PurePath(path).parts, PurePath(path).stem)}
+    listed = [[one] if isinstance(one, str) else one for one in files.values()]
+    paths = [PurePath(path) for one in listed for path in one]
+    folders = {name for path in paths for name in path.parts[:-1]}
     methods = {run.name: run.model for run in study.runs.values()} | study.ensembles
-    models = {model for name, model in methods.items() if name in named}
-    datasets = [name for name in study.datasets if name in named]
+    models = {model for name, model in methods.items() if name in folders}
+    datasets = [name for name in study.datasets if name in {path.stem for path in paths}]
     if models and not datasets:
         trained = {study.models[name].patches_of for name in models}
         datasets = [name for name in study.datasets if name in trained]

@@ -185,6 +185,12 @@ def _restoration_examples(study: Study) -> Files:
     return {"examples": examples, "scores": scores}
 
 
+def _own_images(study: Study) -> Files:
+    """What the check of a user's pairs wrote; nothing without pairs."""
+    own = [f"results/checks/{name}" for name, one in study.datasets.items() if one.is_pairs]
+    return {kind: [f"{path}.{kind}" for path in own] for kind in ("csv", "txt") if own}
+
+
 def _nothing(study: Study) -> Files:
     return {}
 
@@ -240,6 +246,9 @@ TABLES = (
         _histories,
         RUNTIMES,
         when=lambda study: _is_compared(study) and _has_trainings(study),
+    ),
+    Product(
+        "own_images", "Own images and their check", categories.DATA, _own_images, when=_own_images
     ),
     Product("verdicts", "Networks beside input and filters", categories.REPLICATION, verdict_files),
     Product(
