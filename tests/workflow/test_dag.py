@@ -59,7 +59,7 @@ def test_a_study_file_is_self_contained(workflow, miniature_config):
 
 
 def test_single_values_can_be_set_on_the_command_line(workflow):
-    assert workflow.jobs("--config", "seed=7") == workflow.jobs()
+    assert workflow.jobs("--config", "seed=7") == DEFAULT
 
 
 def test_one_figure_needs_only_what_it_shows(workflow):
@@ -71,14 +71,15 @@ def test_one_figure_needs_only_what_it_shows(workflow):
 
 
 def test_a_study_runs_in_a_folder_of_its_own(workflow, tmp_path):
-    assert workflow.jobs("--directory", tmp_path) == workflow.jobs()
+    assert workflow.jobs("--directory", tmp_path) == DEFAULT
 
 
 def test_a_folder_with_the_results_of_another_study_is_warned_of(
     workflow, miniature_config, tmp_path
 ):
     config, recorded = workflow.write_config(miniature_config), tmp_path / "results/config.yaml"
-    arguments = ["-n", "--quiet=rules", "--directory", tmp_path, "--configfile", config]
+    target = "results/volumes/planaria"
+    arguments = ["-n", "--directory", tmp_path, "--configfile", config, "--", target]
     warning = (
         'results/ holds the study "Another": results of the same name will be replaced by those of'
         ' "Miniature'
