@@ -28,6 +28,9 @@ ALONE |= {
     # Where Snakemake was started: its records of jobs, and the console
     "crate",
     "verify",
+    "export",
+    "export_saved_model",
+    "exported",
 }
 
 

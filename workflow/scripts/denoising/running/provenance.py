@@ -54,6 +54,7 @@ def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(), path.name)
 
 
+@cache
 def _imports(path: Path, package: Path) -> set[Path]:
     """Files of the `denoising` modules that the file at `path` imports."""
     names = set()
