@@ -32,10 +32,12 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/viewer.smk"
 include: "workflow/rules/published.smk"
 include: "workflow/rules/new_images.smk"
+include: "workflow/rules/export.smk"
 include: "workflow/rules/console.smk"
 
 
 onstart:
+    follow_jobs()
     say_what_trains_again()
 
 

@@ -24,7 +24,7 @@ from denoising.images.found import find_images
 from denoising.images.matching import match_pairs
 from denoising.running.checksums import files_of_network, sha256_of
 from denoising.running.environment import set_environment
-from denoising.running.logs import sentence_in
+from denoising.running.logs import lines_before_the_error, sentence_in
 from denoising.running.names import any_of
 from denoising.running.provenance import code_version as version_of
 from denoising.running.provenance import recorded_title

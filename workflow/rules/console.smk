@@ -2,7 +2,48 @@
 
 import time
 
+from denoising.report.console import Console
+from denoising.running.console import Job, LeavesOutJobs
+
 STARTED = time.time()
+MOST_LOGS = 3  # of failed jobs, whose last lines are printed
+MOST_LINES = 10
+# With -p or --verbose the console is Snakemake's own, and so is that of dry runs
+IS_OURS = (
+    IS_ALONE
+    and workflow.is_main_process
+    and not workflow.output_settings.dryrun
+    and not workflow.output_settings.printshellcmds
+    and not workflow.output_settings.verbose
+)
+
+if IS_OURS:
+    for handler in logger.handlers:
+        if handler.name == "DefaultStreamHandler":
+            handler.addFilter(LeavesOutJobs())
+
+
+def waiting_jobs():
+    """Jobs that have not ended."""
+    return [job_of(job) for job in workflow.dag.needrun_jobs()]
+
+
+def job_of(job):
+    return Job(job.rule.name, dict(job.wildcards_dict), tuple(job.log))
+
+
+def follow_jobs():
+    """Say on the console how many jobs will run, and then what matters of them."""
+    if not IS_OURS or workflow.output_settings.quiet:
+        return
+    jobs = waiting_jobs()
+    trainings = sum(job.rule == "train" for job in jobs)
+    of_them = f", {trainings} of them trainings" if trainings else ""
+    logger.info(
+        f"{len(jobs)} jobs will run{of_them}. For all that Snakemake says of them, "
+        f"see {', '.join(workflow.logger_manager.get_logfile())}, or start it with -p."
+    )
+    logger.addHandler(Console(STUDY, waiting_jobs, logger.info))
 
 
 def say_what_trains_again():
@@ -21,29 +62,46 @@ def say_what_trains_again():
 
 
 def say_what_failed():
-    """End with one sentence for each job that failed, in place of Snakemake's own last line.
+    """End with the last lines of failed jobs' logs, and then a sentence for each job that failed.
 
     An interrupted run has no failed jobs, and ends as Snakemake ends it.
     """
-    said = [
-        line
+    failed = [
+        [job_of(job) for job in getattr(failed, "jobs", [failed])]
         for failed in workflow.scheduler.failed
-        for line in failures(list(getattr(failed, "jobs", [failed])))
     ]
+    said = sorted(line for jobs in failed for line in failures(jobs))
     if said:
-        sys.exit("\n" + "\n".join(sorted(said)))
+        logs = list({log for jobs in failed for job in jobs for log in job.logs})
+        sys.exit("\n".join(["", *ends_of(sorted(logs)), *said]))
+
+
+def ends_of(logs):
+    """The last lines of the first of these logs that were written in this run."""
+    written = [
+        log
+        for log in logs
+        if Path(log).is_file() and Path(log).stat().st_mtime >= STARTED
+    ]
+    for log in written[:MOST_LOGS]:
+        if last := lines_before_the_error(Path(log), MOST_LINES):
+            yield from [f"The last lines of {log}:", *(f"    {line}" for line in last)]
+            yield ""
+    yield "Once this is put right, run the same command: what is done stays done."
+    yield ""
 
 
 def failures(jobs):
     """Sentences on the job that failed, or on those in a group that did."""
     sentences = {
-        log: sentence_in(Path(log), since=STARTED) for job in jobs for log in job.log
+        log: sentence_in(Path(log), since=STARTED) for job in jobs for log in job.logs
     }
     said = [f"{text} (log: {log})" for log, text in sentences.items() if text]
-    rules = " or ".join(sorted({job.rule.name for job in jobs}))
+    rules = sorted({job.rule for job in jobs})
     return said or [
-        f"Rule {rules} failed without saying why, as a job does that was killed; the lines above "
-        f"may tell (log: {', '.join(sentences)})"
+        f"Rule {' or '.join(rules)} failed without saying why, as a job does that was killed, "
+        f"mostly for its memory: start fewer jobs at a time by --cores, or give it more by "
+        f"--set-resources {rules[0]}:mem_mb=... (log: {', '.join(sentences)})"
     ]
 
 

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import yaozarrs
+from skimage.measure import block_reduce
 
-from denoising.images import slabs
+from denoising.images import ome_zarr, slabs
 from denoising.images.files import Storage, write
 from denoising.images.volumes import open_volume, volume_header
 
@@ -32,6 +34,77 @@ def test_ome_zarr_says_what_viewers_ask_for(path):
     assert ome["multiscales"][0]["axes"][0] == {"name": "z", "type": "space", "unit": "micrometer"}
     scale = ome["multiscales"][0]["datasets"][0]["coordinateTransformations"]
     assert scale == [{"type": "scale", "scale": [2.0, 0.5, 0.4]}]
+
+
+def levels(path):
+    """The levels of a group, and the scale and translation of each."""
+    group = zarr_group(path)
+    for level in group.attrs["ome"]["multiscales"][0]["datasets"]:
+        steps = level["coordinateTransformations"]
+        yield group[level["path"]], steps[0]["scale"], [step.get("translation") for step in steps]
+
+
+@pytest.mark.parametrize(
+    ("shape", "voxel", "dtype", "shapes"),
+    [
+        ((5, 6, 7), (2.0, 0.5, 0.4), "float32", [(5, 6, 7)]),
+        ((19, 6, 7), None, "float32", [(19, 6, 7), (19, 3, 4)]),
+        ((19, 21, 9), (2.0, 0.8, 0.8), "uint16", [(19, 21, 9), (19, 11, 5), (10, 6, 3)]),
+        ((19, 21, 9), (0.5, 0.5, 0.5), "float32", [(19, 21, 9), (10, 11, 5), (5, 6, 3)]),
+        ((1, 21, 9), (0.5, 0.5, 0.5), "float16", [(1, 21, 9), (1, 11, 5), (1, 6, 3)]),
+        ((21, 9), (None, 0.5, 0.5), "uint16", [(21, 9), (11, 5), (6, 3)]),
+    ],
+    ids=str,
+)
+def test_the_pyramid_has_means_of_voxels_in_chunks_at_their_places(
+    path, shape, voxel, dtype, shapes, monkeypatch
+):
+    monkeypatch.setattr(ome_zarr, "CHUNK", {"Z": 4, "Y": 6, "X": 6 if shapes[1:] else 9})
+    image = volume(shape, dtype)
+    write(path, image, "ZYX"[-len(shape) :], voxel, Storage("ome-zarr"))
+    yaozarrs.validate_zarr_store(zarr_group(path))
+    found = list(levels(path))
+    assert [level.shape for level, *_ in found] == shapes
+    expected = image.astype(float)
+    for (level, scale, shift), (finer, *_) in zip(found, found[:1] + found, strict=False):
+        factors = [-(-a // b) for a, b in zip(finer.shape, level.shape, strict=True)]
+        expected = block_means(finer[...], factors).round(0 if dtype == "uint16" else 9)
+        np.testing.assert_allclose(level[...], expected, 1e-3 if dtype == "float16" else 1e-6)
+        assert all(a <= b for a, b in zip(level.chunks[::-1], (9, 6, 4), strict=False))
+        # A level's first voxel reaches as far as the first voxels of the image that it is made of
+        sizes = [size or 1.0 for size in (voxel or (None,) * 3)[-len(shape) :]]
+        for size, of_level, start in zip(sizes, scale, shift[-1] or [0] * 3, strict=False):
+            assert start - of_level / 2 == pytest.approx(-size / 2)
+    np.testing.assert_array_equal(open_volume(path), image)
+
+
+@pytest.mark.parametrize(
+    ("axes", "written"), [("TZCYX", "TCZYX"), ("ZCYX", "CZYX"), ("CYX", "CYX"), ("TYX", "TYX")]
+)
+def test_times_and_channels_come_first_as_the_format_wants_it(path, axes, written):
+    sizes = {"T": 2, "Z": 5, "C": 3, "Y": 6, "X": 7}
+    image = np.random.default_rng(0).random([sizes[axis] for axis in axes], np.float32)
+    write(path, image, axes, storage=Storage("ome-zarr"))
+    yaozarrs.validate_zarr_store(zarr_group(path))
+    expected = image.transpose([axes.index(axis) for axis in written])
+    np.testing.assert_array_equal(zarr_group(path)["0"][...], expected)
+    assert volume_header(path).axes == written
+
+
+def zarr_group(path):
+    import zarr
+
+    return zarr.open_group(str(path.with_suffix(".ome.zarr")), mode="r")
+
+
+def block_means(image, factors):
+    """Means of whole blocks; the last voxels of an axis repeat."""
+    padded = np.pad(
+        image.astype(float),
+        [(0, -size % factor) for size, factor in zip(image.shape, factors, strict=True)],
+        "edge",
+    )
+    return block_reduce(padded, tuple(factors), np.mean)
 
 
 def others_zarr(path, image, axes, chunks, changed=None):

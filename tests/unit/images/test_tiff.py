@@ -35,6 +35,28 @@ def test_compression_is_of_level_1_zlib_without_loss(path):
         assert tif.pages[0].compression == tifffile.COMPRESSION.ADOBE_DEFLATE
 
 
+@pytest.mark.parametrize("compression", [True, False])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_imagej_reads_axes_and_calibration(path, dtype, compression):
+    """As ImageJ does: `spacing` and `unit` in the description, XY in the tags of each page."""
+    write(path, volume(dtype=dtype), "ZYX", (2.0, 0.5, 0.25), Storage("tiff", None, compression))
+    with tifffile.TiffFile(path) as tif:
+        assert tif.is_imagej and not tif.is_bigtiff
+        assert tif.series[0].axes == "ZYX" and tif.series[0].dtype == dtype
+        words = tif.imagej_metadata
+        assert (words["slices"], words["spacing"], words["unit"]) == (5, 2.0, "um")
+        for page in tif.pages:
+            per_um = [
+                numerator / denominator
+                for numerator, denominator in (
+                    page.tags["XResolution"].value,
+                    page.tags["YResolution"].value,
+                )
+            ]
+            assert per_um == pytest.approx([1 / 0.25, 1 / 0.5])
+            assert page.tags["ResolutionUnit"].value == 1  # none but that of the description
+
+
 def imagej(path):
     tifffile.imwrite(
         path,

@@ -7,7 +7,7 @@ import sys
 import pytest
 from made_up import ROOT
 
-from denoising.running.logs import OWN_CONSOLE, sentence_in
+from denoising.running.logs import OWN_CONSOLE, lines_before_the_error, sentence_in
 
 JOB = """
 import logging, os
@@ -73,3 +73,20 @@ def test_killed_or_interrupted_jobs_and_those_of_earlier_runs_have_none(job):
     assert sentence_in(job.log, since=job.log.stat().st_mtime + 1) == ""
     job.log.unlink()
     assert sentence_in(job.log) == ""
+
+
+def test_what_a_job_said_before_its_error_is_known_without_the_traceback(job):
+    job("print('a', 'b', '', 'c', sep='\\n', flush=True); raise KeyError('key')")
+    assert lines_before_the_error(job.log, 2) == ["b", "c"]
+    job("print('a', flush=True); os.kill(os.getpid(), 9)")
+    assert lines_before_the_error(job.log, 2)[-1] == "a"
+    assert lines_before_the_error(job.log.with_name("none.log"), 2) == []
+
+
+def test_a_line_of_code_informs_on_the_console_once_per_minute_and_warns_each_time(job):
+    lines = [
+        f"[logging.getLogger('progress').{how}('%s', n) for n in (1, 2)]"
+        for how in ("info", "warning")
+    ]
+    assert job("; ".join(lines)) == ("half way\n1\n1\n2\n", 0)
+    assert "INFO 2" in job.log.read_text()

@@ -5,7 +5,9 @@ Snakemake itself reads these sentences: nothing here needs a package that Snakem
 
 import contextlib
 import logging
+import math
 import os
+import re
 import sys
 import traceback
 import warnings
@@ -36,11 +38,27 @@ def muted() -> Iterator[None]:
         os.close(nowhere)
 
 
+class OncePerMinute(logging.Filter):
+    """Lets every warning through, and each line of code inform once per minute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last: dict[tuple[str, int], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        place = (record.pathname, record.lineno)
+        is_new = record.created > self.last.get(place, -math.inf) + 60
+        if is_new:
+            self.last[place] = record.created
+        return is_new or record.levelno > logging.INFO
+
+
 @contextlib.contextmanager
 def open_log(path: str) -> Iterator[None]:
     """Send all output of the block, that of C++ libraries too, to the log file at `path`.
 
-    Messages of the logger "progress" are printed on the console as well. An error in the block ends
+    Messages of the logger "progress" are printed on the console as well, but for such as the same
+    line of code printed there within a minute. An error in the block ends
     the process with exit status 1. It is in the log, in full and then in a sentence (see
     `sentence_in`), and on the console if that is a job's own, which may be all that is left of it.
     """
@@ -55,7 +73,9 @@ def open_log(path: str) -> Iterator[None]:
         stream=sys.stderr,
         force=True,
     )
-    logging.getLogger("progress").addHandler(logging.StreamHandler(console))
+    on_console = logging.StreamHandler(console)
+    on_console.addFilter(OncePerMinute())
+    logging.getLogger("progress").addHandler(on_console)
     logging.captureWarnings(True)
     warnings.simplefilter("default", UserWarning)
     try:
@@ -89,3 +109,12 @@ def sentence_in(path: Path, since: float = 0.0) -> str:
         return ""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     return "\n".join(line.removeprefix(FAILED) for line in lines if line.startswith(FAILED))
+
+
+def lines_before_the_error(path: Path, most: int) -> list[str]:
+    """The last lines of a job's log before its traceback and sentence, those with text."""
+    if not path.is_file():
+        return []
+    text = path.read_text(encoding="utf-8", errors="replace")
+    story = re.split(r"^.*\bERROR failed$", text, maxsplit=1, flags=re.MULTILINE)[0]
+    return [line for line in story.splitlines() if line.strip()][-most:]
