@@ -109,6 +109,14 @@ def test_figures_are_there(miniature, name):
     assert "its numbers mean nothing" in caption
 
 
+@pytest.mark.parametrize("dataset", ["planaria", "tribolium"])
+def test_each_test_set_has_a_viewer(miniature, dataset):
+    page = (miniature.root / f"results/viewers/{dataset}.html").read_text(encoding="utf-8")
+    assert '"planaria-100"' in page
+    assert "its numbers mean nothing" in page
+    assert "Networks not shown: tribolium-100-seed2" in page
+
+
 def test_the_console_ends_with_what_was_held_out_the_verdicts_and_where_to_look(miniature):
     *lines, last = miniature.first.said.rpartition("\n\n")[2].splitlines()
     assert last == f"Look first at {miniature.root / 'results/figures/fig2_restoration.png'}"
