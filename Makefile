@@ -1,14 +1,14 @@
 # make demo: the default study, its report, and a check of its results; make demo SEED=7: with another seed, in
 # seeds/7. make seeds: the replication of the default study with ten seeds, and a table of its leads.
-# make test: the test suite. make test-slurm: tests on a Slurm that they start on this machine, where
-# Debian's is installed.
+# make export: the networks of the default study in the forms of other programs. make test: the test
+# suite. make test-slurm: tests on a Slurm that they start on this machine, where Debian's is installed.
 # Needs Python 3.11 or 3.12 (PYTHON=/path/to/python names another than the one found).
 
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c "" 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: install install-gpu demo report seeds test test-docs test-browser test-envs test-slurm lint \
-    config-table docs lock
+.PHONY: install install-gpu demo report seeds reproduce export test test-docs test-browser test-envs test-slurm \
+    test-exports lint config-table docs lock
 
 install: .venv/installed
 
@@ -48,6 +48,21 @@ report: .venv/installed
 seeds: .venv/installed
 	$(BIN)/python tests/seeds.py seeds
 
+# The study in results/ once more, from the config recorded there, in another folder: make reproduce IN=folder
+reproduce: .venv/installed
+	$(BIN)/python tests/reproduce.py $(RESULTS) $(or $(IN),reproduced)
+
+# In an environment of its own: bioimage.io's programs want another pydantic
+EXPORT := .venv-export/bin
+.venv-export/installed: envs/lock-export.txt
+	$(PYTHON) -c '$(WANTED)'
+	$(PYTHON) -m venv --clear .venv-export
+	$(EXPORT)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --compile -r $<
+	touch $@
+
+export: .venv-export/installed
+	$(EXPORT)/snakemake exported --cores all --resources gpu=1
+
 test: .venv/installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
@@ -63,6 +78,10 @@ test-browser: .venv/installed
 # Each rule in the conda environment that it names, made by pip from the same pins
 test-envs: .venv/installed
 	$(BIN)/python -m pytest tests/envs
+
+# Networks in the forms of other programs, read by those
+test-exports: .venv-export/installed
+	$(EXPORT)/python -m pytest tests/exports
 
 # A Slurm of three nodes on this machine, started and stopped by the tests; wants root
 test-slurm: .venv/installed
@@ -92,5 +111,7 @@ lock:
 	sed '/^# clouds/,$$d' envs/versions.txt | $(LOCK_UP) --output-file envs/lock.txt
 	sed '/^# clouds/,$$d; s/^tensorflow==/tensorflow[and-cuda]==/' envs/versions.txt | $(LOCK_UP) --constraint envs/lock.txt \
 	    --output-file envs/lock-gpu.txt
-	sed -n '/^# workflow/,/^$$/p; /^# clouds/,$$p' envs/versions.txt | $(LOCK_UP) --output-file envs/lock-kubernetes.txt
+	cp envs/lock.txt envs/lock-export.txt
+	sed '/^# clouds/,/^$$/d' envs/versions.txt | $(LOCK_UP) --output-file envs/lock-export.txt
+	sed -n '/^# workflow/,/^$$/p; /^# clouds/,/^$$/p' envs/versions.txt | $(LOCK_UP) --output-file envs/lock-kubernetes.txt
 	rm -r .venv-lock

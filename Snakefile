@@ -32,6 +32,7 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/viewer.smk"
 include: "workflow/rules/published.smk"
 include: "workflow/rules/new_images.smk"
+include: "workflow/rules/export.smk"
 include: "workflow/rules/console.smk"
 
 

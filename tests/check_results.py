@@ -73,6 +73,7 @@ def expected_files(study: Study, results: Path) -> list[Path]:
     return [
         results / "scores.csv",
         results / "provenance.json",
+        results / "ro-crate-metadata.json",
         *(
             results / "tables" / f"{table.name}.{kind}"
             for table in tables(study)

@@ -9,7 +9,8 @@ const image = document.querySelector('.h-screen > .p-3 > img');
 return frame ? 'page' : image && image.complete && image.naturalWidth > 100 ? 'image' : ''
 """
 FIGURES = """
-return [...document.querySelectorAll('.findings img:not([hidden])')].every(i => i.naturalWidth > 100)
+return [...document.querySelectorAll('.findings img:not([hidden])')]
+    .every(image => image.naturalWidth > 100)
 """
 ROWS = "[...document.querySelectorAll('.contents tbody tr')]"
 

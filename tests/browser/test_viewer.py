@@ -1,8 +1,19 @@
 """The viewer of a test set in a real browser, as a reader uses it."""
 
+import json
+
+import numpy as np
 import pytest
+from conftest import ROOT
+from scipy.ndimage import gaussian_filter
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.keys import Keys
+
+from denoising.images.headers import Header, Normalisation
+from denoising.restoration.album_page import write_album_page
+from denoising.restoration.frames import frames_of
+from denoising.restoration.new_images import Restored
+from denoising.restoration.quicklooks import view
 
 DRAWN = "return document.body.dataset.drawn"
 PICTURE = "return document.getElementById(arguments[0]).toDataURL()"
@@ -66,14 +77,15 @@ def test_every_page_opens_from_its_file_without_an_error_or_a_request(browser, p
 
 
 def test_every_panel_that_is_shown_has_an_image_that_is_not_blank(viewer):
-    levels = """
+    count = """
         const pixels = c => c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
         return [...document.querySelectorAll("figure:not([hidden]) canvas")].map(
-            c => [c.id, new Set(pixels(c)).size])"""
-    colours = dict(viewer.browser.run(levels))
+            c => [c.id, new Set(new Uint32Array(pixels(c).buffer)).size])"""
+    colours = dict(viewer.browser.run(count))
     assert {f"image-truth-{axes}" for axes in ("xy", "xz")} < set(colours)
     assert {name.split("-")[0] for name in colours} == {"image", "error", "ssim", "scale"}
-    assert min(count for name, count in colours.items() if not name.startswith("ssim")) > 5
+    # SSIM has no windows in the outermost planes; a network that hardly trained predicts one scale
+    assert min(colours[name] for name in colours if name.startswith(("image", "error"))) > 10
 
 
 @pytest.mark.parametrize("slider", ["volume", "plane", "row", "low", "high", "gamma"])
@@ -152,3 +164,42 @@ def test_a_click_on_a_section_moves_the_row_of_the_other(viewer):
         canvas.dispatchEvent(event)"""
     viewer.do(click)
     assert viewer.picture("image-truth-xz") != before
+
+
+# New images
+
+
+@pytest.fixture(scope="module")
+def album(tmp_path_factory):
+    """The page of two restored stacks with predicted scales, and of one that was not restored."""
+    folder = tmp_path_factory.mktemp("quicklooks")
+    rows = {"lost": {"remarks": "not restored: no image"}}
+    for number, name in enumerate(("first", "second")):
+        stack = np.random.default_rng(number).random((9, 60, 80)).astype(np.float32)
+        header = Header("ZYX", stack.shape, stack.dtype, (2.0, 0.5, 0.5))
+        norm = Normalisation(0.0, 1.0, is_applied=True)
+        smooth = gaussian_filter(stack, 1)
+        frames = frames_of(header, "ZYX", None, None)
+        restored = Restored(stack, smooth, smooth / 9, True, norm, [norm], frames, header)
+        row = {"restored": f"{name}.tif", "shape": "9x60x80", "noise": 0.1, "remarks": ""}
+        rows[name] = row
+        (folder / f"{name}.json").write_text(json.dumps({"row": row, "view": view(restored, name)}))
+    write_album_page(ROOT / "workflow/report/viewer.html", rows, folder)
+    return folder / "viewer.html"
+
+
+def test_new_images_are_shown_beside_their_restoration(browser, album):
+    viewer = Viewer(browser, album)
+    assert viewer.texts(".head b") == ["input", "restoration"]
+    names = ("image-input-xy", "image-restoration-xy", "image-input-xz", "scale-restoration-xy")
+    before = [viewer.picture(name) for name in names]
+    assert len(set(before)) == 4
+    assert viewer.text("volume-text") == "first"
+    viewer.click("#scores tbody tr:last-child button")
+    assert viewer.text("volume-text") == "second"
+    assert not set(before) & {viewer.picture(name) for name in names}
+    viewer.slide("high", 0.5)
+    assert viewer.texts("#scores tbody tr:first-child td")[0] == "lost"
+    assert viewer.texts("#scores tbody tr:first-child button") == []
+    browser.screenshot("viewer-new-images", whole=True)
+    assert browser.said() == []

@@ -34,6 +34,7 @@ ELSEWHERE = {
 # Pages whose Python a test runs
 PYTHON = {
     "docs/extending.md": EXTENDING,
+    "docs/provenance.md": "tests/workflow/test_miniature.py",
     "docs/running.md": "tests/workflow/test_module.py",
 }
 

@@ -36,13 +36,7 @@ class Study(workflow_tests.Workflow):
     running = []  # every Snakemake that a test has started
     # One thread, so that results are the same to the bit wherever they are made
     one_thread = ("--set-threads", "train=1", "restore=1", "restore_truth=1", "conformal=1")
-    # Slurm is asked for its jobs more often than a cluster would like
-    profile = (
-        "--workflow-profile",
-        "profiles/slurm",
-        "--slurm-init-seconds-before-status-checks",
-        "1",
-    )
+    profile = ("--workflow-profile", "profiles/slurm")
 
     def copy(self, root):
         shutil.copytree(self.root, root, dirs_exist_ok=True)
@@ -54,15 +48,8 @@ class Study(workflow_tests.Workflow):
         )
 
     def start_on_slurm(self, *arguments):
-        command = [
-            sys.executable,
-            "-m",
-            "snakemake",
-            *self.profile,
-            *self.one_thread,
-            "--configfile",
-            "study.yaml",
-        ]
+        command = [sys.executable, Path(__file__).with_name("asking.py")]
+        command += [*self.profile, *self.one_thread, "--configfile", "study.yaml"]
         with (self.root / "said.txt").open("w") as said:
             both = {"stdout": said, "stderr": subprocess.STDOUT}
             process = subprocess.Popen([*command, *arguments], cwd=self.root, **both)

@@ -15,13 +15,19 @@ ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "workflow" / "scripts"
 ENVS = sorted(path.name for path in (ROOT / "envs").glob("*.yaml"))
 
-CONDA_NAMES = {"matplotlib-base": "matplotlib"}
+CONDA_NAMES = {
+    "matplotlib-base": "matplotlib",
+    "bioimageio.core": "bioimageio-core",
+    "bioimageio.spec": "bioimageio-spec",
+}
 IMPORT_NAMES = {
     "yaml": "pyyaml",
     "skimage": "scikit-image",
     "PIL": "pillow",
     "pynvml": "nvidia-ml-py",
     "pywt": "pywavelets",
+    "tf_keras": "tf-keras",
+    "bioimageio": "bioimageio-spec",
 }
 # Packages that are needed without being imported: by the name in our code that brings them in
 BROUGHT_IN = {
@@ -30,6 +36,10 @@ BROUGHT_IN = {
     # tifffile's, for the compressed files of other programs
     "find_source": {"imagecodecs"},
     "restore_image": {"imagecodecs"},
+    "draw_sample": {"imagecodecs"},
+    "write_onnx": {"tf2onnx"},
+    # bioimage.io's own, with a pydantic that it can read packages by
+    "write_package": {"bioimageio-core", "onnxruntime", "pydantic"},
 }
 
 
@@ -59,8 +69,7 @@ def conda(name):
 
 
 VERSIONS = pins(read("versions.txt"))
-CLOUDS = pins(read("versions.txt").partition("# clouds")[2])
-EVERYTHING = {package: versions for package, versions in VERSIONS.items() if package not in CLOUDS}
+EVERYTHING, CLOUDS, EXPORTS = map(pins, re.split("# clouds|# exports", read("versions.txt")))
 
 
 # Versions
@@ -78,7 +87,15 @@ def test_every_version_is_exact():
 def test_lock_holds_the_table(lock):
     locked = pins(read(lock))
     assert {package: locked.get(package) for package in EVERYTHING} == EVERYTHING
-    assert not set(CLOUDS) & set(locked)
+    assert not set(CLOUDS | EXPORTS) - {"pydantic"} & set(locked)
+
+
+def test_lock_for_exports_adds_to_the_others_and_changes_pydantic_alone():
+    locked, others = pins(read("lock-export.txt")), pins(read("lock.txt"))
+    wanted = EVERYTHING | EXPORTS
+    assert {package: locked.get(package) for package in wanted} == wanted
+    changed = {package for package in others if locked.get(package) != others[package]}
+    assert changed == {"pydantic", "pydantic-core"}
 
 
 def test_lock_for_clouds_has_snakemake_and_no_package_of_the_study():
@@ -90,7 +107,9 @@ def test_lock_for_clouds_has_snakemake_and_no_package_of_the_study():
     assert not {"numpy", "pandas", "tifffile", "tensorflow"} & set(locked)
 
 
-@pytest.mark.parametrize("lock", ["lock.txt", "lock-gpu.txt", "lock-kubernetes.txt"])
+@pytest.mark.parametrize(
+    "lock", ["lock.txt", "lock-gpu.txt", "lock-kubernetes.txt", "lock-export.txt"]
+)
 def test_lock_has_hashes_and_no_address(lock):
     assert "://" not in read(lock)
     assert all(

@@ -12,6 +12,7 @@ LIBRARY = SCRIPTS / "denoising"
 # A folder imports those before it, and itself
 FOLDERS = [
     "running", "study", "images", "training", "specimens", "evaluation", "restoration", "report",
+    "exports",
 ]  # fmt: skip
 MODULE_LINES = 400
 CLASS_LINES = 150

@@ -1,12 +1,15 @@
 """Runs of the real workflow, in folders of their own."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,26 +19,57 @@ ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 
 
+@cache
+def forks():
+    """The process that forks for each run; it ends with this one."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    return subprocess.Popen([sys.executable, HERE / "forks.py"], text=True, **pipes)
+
+
+@dataclass(frozen=True)
+class Done:
+    """A run that has ended, and what it said."""
+
+    returncode: int
+    said: str
+
+    @property
+    def ran(self):
+        """Rules of the jobs that the run has started, by the log file that its console names."""
+        named = re.search(r"\S+\.snakemake\.log", self.said)
+        log = Path(named.group()).read_text() if named else ""
+        return set(re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):", log, re.M))
+
+
 @dataclass
 class Workflow:
     """A copy of the workflow at `root`, run in it by the command line that users type."""
 
     root: Path
 
-    def start(self, *arguments):
-        """A run that goes on by itself; what it says comes by one pipe."""
-        command = [sys.executable, "-m", "snakemake", *map(str, arguments)]
+    def environment(self):
         # Reservations of their own and no GPU, so that tests and other runs on this machine do not
         # wait for each other
         own = {"DENOISING_LEASES": str(self.root / "leases"), "CUDA_VISIBLE_DEVICES": ""}
-        environment = {**own, **os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        return {**own, **os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+    def start(self, *arguments):
+        """A run that goes on by itself; what it says comes by one pipe."""
+        command = [sys.executable, "-m", "snakemake", *map(str, arguments)]
         both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        environment = self.environment()
         return subprocess.Popen(command, cwd=self.root, text=True, env=environment, **both)
 
     def run(self, *arguments, check=True):
-        done = self.start(*arguments)
-        done.said = done.communicate()[0]
-        done.ran = rules_in_log(done.said)
+        with tempfile.NamedTemporaryFile("r") as said:
+            asked = {
+                "arguments": list(map(str, arguments)),
+                "folder": str(self.root),
+                "environment": self.environment(),
+                "said": said.name,
+            }
+            print(json.dumps(asked), file=forks().stdin, flush=True)
+            done = Done(int(forks().stdout.readline()), said.read())
         if check:
             assert done.returncode == 0, done.said
         return done
@@ -53,16 +87,17 @@ class Workflow:
         return path
 
 
-def rules_in_log(said):
-    """Rules of the jobs that a run has started, by the log file that its console names."""
-    named = re.search(r"\S+\.snakemake\.log", said)
-    log = Path(named.group()).read_text() if named else ""
-    return set(re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):", log, re.M))
-
-
 def copy_workflow(root):
     """What git keeps of the workflow, without results."""
-    for name in ("Snakefile", "workflow", "config", "envs", "profiles", "resources"):
+    for name in (
+        "Snakefile",
+        "CITATION.cff",
+        "workflow",
+        "config",
+        "envs",
+        "profiles",
+        "resources",
+    ):
         source = ROOT / name
         ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(source, root / name, ignore=ignore) if source.is_dir() else shutil.copy(

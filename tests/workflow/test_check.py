@@ -88,41 +88,36 @@ def test_all_that_is_wrong_is_said_before_anything_is_imported(flow):
     assert not (flow.root / VOLUMES).exists()
 
 
-def test_check_says_what_will_run_each_time_and_stops(flow):
-    first = flow.run("check", *flow.arguments).said
-    page = (flow.root / "results/checks/plan.txt").read_text()
-    assert page in first
-    assert "mine: 4 image pairs, all looked at: 3 to train on, 1 to test on (" in page
-    assert "Models: 1 of 1 trainings to run." in page
-    assert not (flow.root / VOLUMES).exists()
-    assert flow.jobs("check", *flow.arguments) == {"check": 1}
-
-
-def test_warnings_do_not_stop_a_run_and_are_said_again_by_check(flow):
+def test_check_imports_nothing_and_says_each_time_what_will_run_and_what_it_warns_of(flow):
+    """Nor does a warning stop a run, which says it too."""
+    assert flow.jobs("check", *flow.arguments) == {"check_pairs": 1, "check": 1}
     low, high = (flow.root / f"raw/b_{side}.tif" for side in ("low", "high"))
     image = np.roll(tifffile.imread(low), 5, axis=0)
     tifffile.imwrite(low, image, metadata={"axes": "YX"})
     warning = "raw/b_low.tif: what it shows lies 5 voxels along Y from where raw/b_high.tif shows"
     assert warning in flow.run(VOLUMES, *flow.arguments).said
     assert warning in (flow.root / "results/checks/mine.txt").read_text()
-    assert warning in flow.run("check", *flow.arguments).said
+    said = flow.run("check", *flow.arguments).said
+    page = (flow.root / "results/checks/plan.txt").read_text()
+    assert page in said
+    assert warning in said
+    assert "mine: 4 image pairs, all looked at: 3 to train on, 1 to test on (" in page
+    assert "Models: 1 of 1 trainings to run." in page
+    assert flow.jobs("check", *flow.arguments) == {"check": 1}
 
 
-def test_a_wider_limit_looks_again_and_imports_nothing(flow):
+def test_other_settings_of_the_check_look_again_and_import_nothing(flow):
     flow.run(VOLUMES, *flow.arguments)
-    flow.study["datasets"]["mine"]["pairs"]["largest_shift"] = 7
-    flow.write_config(flow.study)
-    assert flow.jobs(VOLUMES, *flow.arguments) == {"check_pairs": 1}
-    assert flow.run(VOLUMES, *flow.arguments).ran == {"check_pairs"}
+    mine = flow.study["datasets"]["mine"]
+    for section, change in (
+        ("pairs", {"largest_shift": 7}),
+        ("patches", {"percentiles": [3, 99.99]}),
+    ):
+        mine[section] |= change
+        flow.write_config(flow.study)
+        assert flow.jobs(VOLUMES, *flow.arguments) == {"check_pairs": 1}
+        assert flow.run(VOLUMES, *flow.arguments).ran == {"check_pairs"}
     assert not flow.jobs(VOLUMES, *flow.arguments)
-
-
-def test_other_percentiles_look_again_and_import_nothing(flow):
-    flow.run(VOLUMES, *flow.arguments)
-    flow.study["datasets"]["mine"]["patches"]["percentiles"] = [3, 99.99]
-    flow.write_config(flow.study)
-    assert flow.jobs(VOLUMES, *flow.arguments) == {"check_pairs": 1}
-    assert flow.run(VOLUMES, *flow.arguments).ran == {"check_pairs"}
 
 
 def test_a_test_image_that_trains_in_another_dataset_is_refused(flow):

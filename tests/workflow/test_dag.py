@@ -9,7 +9,7 @@ STUDY = {
     "baseline": 10, "restore_truth": 1, "evaluate": 30, "resolution": 20, "conformal": 14,
     "calibrate": 18, "protocol_ladder": 2, "gather_explanations": 1, "gather_scores": 1,
     "table": 18, "figure": 12, "patch_examples": 2, "restoration_examples": 2, "provenance": 1,
-    "viewer_sections": 2, "viewer": 2, "findings": 1, "all": 1,
+    "viewer_sections": 2, "viewer": 2, "findings": 1, "crate": 1, "all": 1,
 }  # fmt: skip
 
 # Without the arms of matched models, with three models on fewer training volumes, which have splits
@@ -28,6 +28,15 @@ def test_published_study_is_the_same_graph_on_downloaded_archives(workflow):
     """With one figure more: its trainings beside the published ones."""
     beside = {"download": 2, "figure": STUDY["figure"] + 1}
     assert workflow.jobs("--configfile", "config/paper.yaml") == STUDY | beside
+
+
+def test_a_network_is_exported_with_its_scores_and_nothing_else_is_made(workflow):
+    """Its passport needs scores of the input and of every filter too, on two test sets."""
+    jobs = workflow.jobs("results/exports/planaria-100/README.md")
+    rules = ("train", "restore", "evaluate", "calibrate", "export", "export_saved_model", "table")
+    assert [jobs[rule] for rule in rules] == [1, 2, 2 * 7, 2, 1, 0, 0]
+    jobs = workflow.jobs("exported")
+    assert (jobs["export"], jobs["export_saved_model"], jobs["train"]) == (12, 12, 12)
 
 
 def test_each_number_of_training_volumes_has_a_split_of_its_own(workflow):
@@ -50,7 +59,7 @@ def test_a_study_file_is_self_contained(workflow, miniature_config):
 
 
 def test_single_values_can_be_set_on_the_command_line(workflow):
-    assert workflow.jobs("--config", "seed=7") == workflow.jobs()
+    assert workflow.jobs("--config", "seed=7") == DEFAULT
 
 
 def test_one_figure_needs_only_what_it_shows(workflow):
@@ -62,14 +71,15 @@ def test_one_figure_needs_only_what_it_shows(workflow):
 
 
 def test_a_study_runs_in_a_folder_of_its_own(workflow, tmp_path):
-    assert workflow.jobs("--directory", tmp_path) == workflow.jobs()
+    assert workflow.jobs("--directory", tmp_path) == DEFAULT
 
 
 def test_a_folder_with_the_results_of_another_study_is_warned_of(
     workflow, miniature_config, tmp_path
 ):
     config, recorded = workflow.write_config(miniature_config), tmp_path / "results/config.yaml"
-    arguments = ["-n", "--quiet=rules", "--directory", tmp_path, "--configfile", config]
+    target = "results/volumes/planaria"
+    arguments = ["-n", "--directory", tmp_path, "--configfile", config, "--", target]
     warning = (
         'results/ holds the study "Another": results of the same name will be replaced by those of'
         ' "Miniature'

@@ -1,14 +1,17 @@
 """A miniature study from end to end, and what runs again after it."""
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import Workflow
+from conftest import ROOT, Workflow
 
 from denoising.images.volumes import open_volume, volume_names
 
@@ -199,6 +202,80 @@ def test_provenance_stands_beside_the_results(miniature):
     assert not again
 
 
+def test_every_job_of_the_run_is_in_the_crate(miniature):
+    crate = json.loads((miniature.root / "results/ro-crate-metadata.json").read_text())["@graph"]
+    entities = {entity["@id"]: entity for entity in crate}
+    ran = set(re.findall(r"^(?:local)?rule (\w+):", miniature.first.said, re.M))
+    names = {entity["name"] for entity in crate if entity["@type"] == "HowToStep"}
+    assert names == ran - {"crate", "all"}
+    jobs = [entity for name, entity in entities.items() if name.startswith("#job/")]
+    logs = [path for path in (miniature.root / "logs").rglob("*.log") if path.stem != "crate"]
+    assert len(jobs) == len(logs)
+    train = entities["#job/train/planaria-100"]
+    assert {"@id": "models/planaria-100/weights_best.h5"} in train["result"]
+    assert {"@id": "patches/planaria/X.npy"} in train["object"]
+    assert "sha256" not in entities["#restored/planaria-100/planaria"]
+    assert entities["volumes/planaria/"]["@type"] == "Dataset"
+    sources = entities["#run"]["object"]
+    assert {"@id": "code/resources/published_scores.csv"} in sources
+    assert not [one for one in sources if one["@id"].startswith("#") and "seed" not in one["@id"]]
+    assert (miniature.root / "results/code/workflow/rules/train.smk").is_file()
+
+
+def test_the_page_on_provenance_traces_scores_to_their_archive(miniature):
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/provenance.md").read_text(), re.S)
+    command = [sys.executable, "-c", code]
+    traced = subprocess.run(command, cwd=miniature.root, capture_output=True, text=True, check=True)
+    first, *others = traced.stdout.splitlines()
+    assert first.startswith("scores/planaria-100/planaria.csv (evaluate/planaria-100/planaria, 20")
+    lines = [line.strip().partition(" (")[0] for line in others]
+    assert {"models/planaria-100/weights_best.h5", "archives/planaria.tar.gz"} < set(lines)
+
+
+def test_copied_results_are_verified_and_what_was_edited_is_named(miniature, tmp_path):
+    shutil.copytree(miniature.root / "results", tmp_path / "results")
+    verify = [*miniature.arguments, "--directory", tmp_path, "--", "verify"]
+    done = miniature.run(*verify)
+    assert len(
+        re.findall(r"^All \d+ files and folders that .+ are as recorded\.$", done.said, re.M)
+    )
+    assert not (tmp_path / "logs/train").exists()
+    (tmp_path / "results/scores.csv").write_text("edited")
+    (tmp_path / "results/models/planaria-100/weights_best.h5").unlink()
+    done = miniature.run(*verify, check=False)
+    assert done.returncode != 0
+    *_, first, second = done.said.splitlines()
+    assert first.startswith("results/models/planaria-100/weights_best.h5 is missing. The record")
+    assert second.startswith("results/scores.csv differs: it has 6 bytes")
+
+
+def test_a_run_is_compared_with_its_reproduction(miniature, tmp_path):
+    """Of which all but one table is there already."""
+    (miniature.root / "tests").mkdir()
+    shutil.copy(ROOT / "tests/reproduce.py", miniature.root / "tests")
+    for name in ("results", ".snakemake"):
+        shutil.copytree(miniature.root / name, tmp_path / name)
+    (tmp_path / "results/tables/comparisons.csv").unlink()
+    scores = tmp_path / "results/scores.csv"
+    command = [sys.executable, "tests/reproduce.py", "results", tmp_path, "--cores", "2"]
+
+    def reproduced():
+        done = subprocess.run(command, cwd=miniature.root, capture_output=True, text=True)
+        return done.returncode, done.stdout
+
+    status, said = reproduced()
+    assert status == 0, said
+    assert "\ntables/comparisons.csv: same to the bit\n" in said
+    assert "The two runs' records agree." in said
+    times = scores.stat()
+    text = scores.read_text()
+    scores.write_text(re.sub(r"0\.0(\d+)", r"0.9\1", text, count=1))
+    os.utime(scores, ns=(times.st_atime_ns, times.st_mtime_ns))
+    status, said = reproduced()
+    assert status == 1
+    assert re.search(r"^scores\.csv: differs: value by up to 0\.9 \(line \d+\)$", said, re.M)
+
+
 def test_restorations_are_temporary_unless_kept(miniature):
     assert not list((miniature.root / "results/restored").rglob("*.tif"))
 
@@ -260,7 +337,7 @@ def edited(miniature, module, before, after):
 TABLES = {"table"}
 FIGURES = {"figure"}
 VIEWERS = {"viewer"}
-LAST = {"provenance", "findings", "all"}
+LAST = {"provenance", "findings", "crate", "all"}
 
 
 def test_an_edit_to_code_reruns_the_rules_that_use_it(miniature):

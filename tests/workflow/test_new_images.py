@@ -1,12 +1,13 @@
 """New images: restored by a study's own network, and by one that was made elsewhere."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import tifffile
-from conftest import ROOT, copy_workflow
+from conftest import ROOT, Workflow, copy_workflow
 
 from denoising.images.files import write
 
@@ -17,13 +18,12 @@ def image(seed, shape=(40, 48)):
     return np.random.default_rng(seed).integers(100, 999, shape).astype(np.uint16)
 
 
-@pytest.fixture
-def study(tmp_path: Path):
+def new_study(root: Path):
     """A copy of the workflow with pairs of planes, a small training, and a folder `new`."""
-    flow = copy_workflow(tmp_path)
+    flow = copy_workflow(root)
     for seed, name in enumerate(("a_low", "a_high", "b_low", "b_high")):
-        write(tmp_path / f"raw/{name}.tif", image(seed), "YX", (None, 0.2, 0.2))
-    write(tmp_path / "new/day1/x.tif", image(9), "YX", (None, 0.2, 0.2))
+        write(root / f"raw/{name}.tif", image(seed), "YX", (None, 0.2, 0.2))
+    write(root / "new/day1/x.tif", image(9), "YX", (None, 0.2, 0.2))
     pairs = {"low": "raw/*_low.tif", "high": "raw/*_high.tif", "axes": "YX"}
     flow.config = {
         "title": "New images",
@@ -37,21 +37,28 @@ def study(tmp_path: Path):
 
 
 def run(flow, **options):
-    return flow.run(
-        "restored", "--cores", "2", "--configfile", flow.write_config(flow.config), **options
-    )
+    flow.write_config(flow.config)
+    return flow.run("restored", "--cores", "2", "--configfile", "study.yaml", **options)
 
 
-def test_new_images_are_restored_once_each(study, monkeypatch):
-    """From a notebook, whose variables do not reach jobs."""
-    monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
-    monkeypatch.setenv("TF_USE_LEGACY_KERAS", "1")
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Restored from a notebook, whose variables do not reach jobs."""
+    flow = new_study(tmp_path_factory.mktemp("new_images"))
+    with pytest.MonkeyPatch.context() as notebook:
+        notebook.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+        notebook.setenv("TF_USE_LEGACY_KERAS", "1")
+        flow.first = run(flow)
+    return flow
+
+
+def test_new_images_are_restored_once_each(study):
     restored = study.root / "restored"
-    assert run(study).said.endswith(f"\nLook first at {restored / 'quicklooks'}\n")
+    assert study.first.said.endswith(f"\nLook first at {restored / 'quicklooks'}\n")
     names = {str(path.relative_to(restored)) for path in restored.rglob("*.*")}
     assert names == {
         "new_images.csv", "day1/x.tif", "spread/day1/x.tif", "quicklooks/day1/x.png",
-        "quicklooks/day1/x.json",
+        "quicklooks/day1/x.json", "quicklooks/viewer.html",
     }  # fmt: skip
     with tifffile.TiffFile(restored / "day1/x.tif") as tif:
         assert abs(tif.asarray().mean() - image(9).mean()) < 200  # its own units
@@ -65,19 +72,22 @@ def test_new_images_are_restored_once_each(study, monkeypatch):
     assert len(pd.read_csv(study.root / "results/new_images.csv")) == 3
 
 
-def test_a_model_that_is_none_is_refused_before_anything_runs(study):
-    study.config["restore"]["model"] = "kare"
-    said = run(study, check=False).said
+def test_a_model_that_is_none_is_refused_before_anything_runs(tmp_path):
+    flow = new_study(tmp_path)
+    flow.config["restore"]["model"] = "kare"
+    said = run(flow, check=False).said
     assert "restore.model is kare, expected a csbdeep model folder, or a model of this" in said
     assert "Traceback" not in said
-    assert not (study.root / "results/volumes").exists()
+    assert not (flow.root / "results/volumes").exists()
 
 
-def test_weights_that_the_training_did_not_write_are_refused(study):
-    run(study)
-    first, second = (study.root / f"results/models/care-seed{seed}" for seed in (1, 2))
+def test_weights_that_the_training_did_not_write_are_refused(study, tmp_path):
+    shutil.copytree(study.root, tmp_path, dirs_exist_ok=True)
+    first, second = (tmp_path / f"results/models/care-seed{seed}" for seed in (1, 2))
     (first / "weights_best.h5").write_bytes((second / "weights_best.h5").read_bytes())
-    failed = run(study, check=False)
+    flow = Workflow(tmp_path)
+    flow.config = study.config
+    failed = run(flow, check=False)
     assert failed.returncode
     assert "weights_best.h5: is not the file that the training wrote" in failed.said
 

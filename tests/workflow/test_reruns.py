@@ -35,7 +35,8 @@ STAGES = {
     ],
     "report": ["table", "figure", "viewer"],
 }  # fmt: skip
-ALWAYS = {"provenance", "findings", "all", "restored"}  # they record the config, or only gather
+# They record the config, or only gather
+ALWAYS = {"provenance", "findings", "crate", "all", "restored"}
 
 
 @dataclass(frozen=True)

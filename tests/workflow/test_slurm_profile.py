@@ -25,6 +25,12 @@ ALONE |= {
     "download",
     "all",
     "published",
+    # Where Snakemake was started: its records of jobs, and the console
+    "crate",
+    "verify",
+    "export",
+    "export_saved_model",
+    "exported",
 }
 
 

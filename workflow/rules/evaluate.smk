@@ -262,11 +262,7 @@ rule provenance:
     params:
         config=STUDY.config,
         seeds={name: run.seed for name, run in STUDY.trainings.items()},
-        checksums={
-            name: dataset.source.sha256
-            for name, dataset in STUDY.datasets.items()
-            if dataset.is_archive
-        },
+        checksums=archive_checksums(),
         repository=str(WORKFLOW.parent),
         code=code_version("provenance.py"),
     script:

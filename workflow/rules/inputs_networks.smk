@@ -178,6 +178,12 @@ def kept_restorations():
 
 def whole_study():
     """All that a study with models leaves."""
+    crate = ["results/ro-crate-metadata.json", "results/code"]
+    return [*finished_study(), *crate, *kept_restorations()]
+
+
+def finished_study():
+    """All that the study's record is about, but for restorations, which are scored by then."""
     return [
         "results/scores.csv",
         "results/provenance.json",
@@ -186,7 +192,6 @@ def whole_study():
         *all_tables(),
         *all_figures(),
         *expand("results/viewers/{dataset}.html", dataset=STUDY.tested_datasets),
-        *kept_restorations(),
     ]
 
 

@@ -1,4 +1,4 @@
-# Functions that find inputs and params for the rules of evaluate.smk and report.smk, in this order.
+# Functions that find inputs and params for the rules of evaluate.smk, report.smk and export.smk, in this order.
 
 
 def restored_volumes(wildcards):
@@ -101,6 +101,15 @@ def voxel_size(wildcards):
     return size and list(size)
 
 
+def archive_checksums():
+    """The checksum that the config gives for each archive."""
+    return {
+        name: dataset.source.sha256
+        for name, dataset in STUDY.datasets.items()
+        if dataset.is_archive
+    }
+
+
 def inputs_of(product):
     """The files that a table or figure reads, by name."""
     resources = product.published or {}
@@ -152,3 +161,47 @@ def caption_of(kind, product):
         two_trainings=f" {TWO_TRAININGS}" if STUDY.trains_once else "",
     )
     return caption if is_record(product) else f"{caption}\n\n{STUDY.note}".strip()
+
+
+def rules_described():
+    """What each rule does, the names of its conda environment and of the file it stands in."""
+    return {
+        known.name: {
+            "text": " ".join((known.docstring or "").split()),
+            "environment": Path(str(known.conda_env or "")).name,
+            "file": Path(str(known.snakefile)).name,
+        }
+        for known in workflow.rules
+    }
+
+
+def exported_model(wildcards):
+    return STUDY.models[STUDY.runs[wildcards.run].model]
+
+
+def volumes_of_sample(wildcards):
+    """The test volumes one of which goes with the network, for each channel that it takes."""
+    model = exported_model(wildcards)
+    datasets = model.channels or model.tested_on[:1]
+    return expand("results/volumes/{dataset}", dataset=datasets)
+
+
+def scores_of_passport(wildcards):
+    """Scores of the run, of the input and of every baseline, on the run's test sets."""
+    tested_on = exported_model(wildcards).tested_on
+    own = expand("results/scores/{{run}}/{dataset}.csv", dataset=tested_on)
+    return own + products.score_files(STUDY, [], tested_on)
+
+
+def calibration_of_passport(wildcards):
+    """Calibrations of the run, if its network predicts the scale of its error."""
+    model = exported_model(wildcards)
+    datasets = model.tested_on if model.is_calibrated else []
+    return expand("results/calibration/{{run}}/{dataset}.csv", dataset=datasets)
+
+
+def records_of_passport(wildcards):
+    """What the images are that the run was trained and tested on."""
+    model = exported_model(wildcards)
+    datasets = dict.fromkeys([model.patches_of, *model.tested_on])
+    return expand("results/archives/{dataset}.json", dataset=datasets)

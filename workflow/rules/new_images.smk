@@ -11,6 +11,7 @@ rule restore_images:
     input:
         images=new_images,
         models=models_for_new_images,
+        template=viewer_template(),
     output:
         table="results/new_images.csv",
     log:

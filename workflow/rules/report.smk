@@ -103,3 +103,56 @@ rule findings:
         code=code_version("findings.py"),
     script:
         "../scripts/findings.py"
+
+
+rule crate:
+    """Describe the results as an RO-Crate: every job, what it read and wrote, and checksums.
+
+    It runs where Snakemake was started, which keeps the records of all jobs.
+    """
+    input:
+        results=finished_study(),
+        record="results/provenance.json",
+        config="results/config.yaml",
+    output:
+        crate="results/ro-crate-metadata.json",
+        code=directory("results/code"),
+    log:
+        "logs/crate.log",
+    benchmark:
+        "benchmarks/crate.tsv"
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(500),
+    params:
+        study=STUDY,
+        digest=STUDY.digest,
+        repository=untracked(lambda wildcards: str(WORKFLOW.parent)),
+        records=".snakemake/metadata",
+        rules=untracked(lambda wildcards: rules_described()),
+        code=code_version("crate.py"),
+    script:
+        "../scripts/crate.py"
+
+
+rule verify:
+    """Hold the files against the checksums that the RO-Crate records, and name each that differs.
+
+    It has no output and no input, so that it runs when it is asked for, and nothing else does.
+    """
+    log:
+        "logs/verify.log",
+    retries: 0
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(500),
+    params:
+        crate="results/ro-crate-metadata.json",
+    script:
+        "../scripts/verify.py"

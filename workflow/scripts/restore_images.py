@@ -57,4 +57,5 @@ with open_log(snakemake.log[0]), reserve_device(params.device, "restoration of n
         ),
         Path(wish["output"]),
         Path(snakemake.output.table),
+        Path(snakemake.input.template),
     )

@@ -20,13 +20,12 @@ with open_log(snakemake.log[0]):
     networks = [Path(path) for path in snakemake.input.networks]
     methods += [Method(path.parent.name, path, path.parent.name in predicting) for path in networks]
     conditions = snakemake.params.conditions
-    size = snakemake.params.voxel_size
     test_set = TestSet(
         pairs=list(paired(Path(snakemake.input.volumes), "test", conditions)),
         methods=methods,
         first=networks[0].parent.name,
         conditions=conditions,
-        aspect=size[0] / size[-1] if size and len(size) == 3 else 1.0,
+        voxel_size=snakemake.params.voxel_size,
     )
     output = Path(snakemake.output.sections)
     sections = sections_of_test_set(test_set, output.parent)

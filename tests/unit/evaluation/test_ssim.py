@@ -6,7 +6,7 @@ from formulas import n, specimen, windowed_ssim
 from skimage.metrics import structural_similarity
 
 from denoising.evaluation import ssim as ssim_module
-from denoising.evaluation.ssim import SsimInputs, check_shapes, mean_ssims
+from denoising.evaluation.ssim import SsimInputs, check_shapes, mean_ssims, ssim_map
 
 
 def ssim(target, image, data_range, by_plane=False):
@@ -55,6 +55,20 @@ def test_ssim_does_not_depend_on_slabs_and_strips(monkeypatch, shape):
         monkeypatch.setattr(ssim_module, "SLAB", slab)
         monkeypatch.setattr(ssim_module, "STRIP", strip)
         assert ssim(truth, image, data_range=2000) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("by_plane", [True, False])
+def test_the_map_of_ssim_has_the_scores_mean_and_scikit_images_values(by_plane):
+    a, b = np.random.default_rng(0).random((2, 9, 12, 15))
+    means = (a.mean(), b.mean())
+    found = ssim_map(a, b, means, SsimInputs((1.0, 1.0), means, 1), by_plane)
+    assert found.mean() == pytest.approx(ssim(a, b, 1, by_plane), rel=1e-12)
+    if by_plane:
+        _, theirs = structural_similarity(a[2], b[2], win_size=7, data_range=1, full=True)
+        assert found[2] == pytest.approx(theirs[3:-3, 3:-3], rel=1e-9)
+    else:
+        _, theirs = structural_similarity(a, b, win_size=7, data_range=1, full=True)
+        assert found == pytest.approx(theirs[3:-3, 3:-3, 3:-3], rel=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -1,24 +1,29 @@
 """New images: each frame and channel as csbdeep restores it, in the units of the image."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 import tifffile
 from csbdeep.data import PercentileNormalizer
+from made_up import ROOT
 from matplotlib.image import imread
 from random_networks import random_network
+from viewer_levels import decoded, png
 
 from denoising.images.files import Storage, write
 from denoising.images.headers import Header
 from denoising.images.volumes import open_volume, volume_header
+from denoising.restoration import album_page
 from denoising.restoration.album import COLUMNS, Networks, restore_album
 from denoising.restoration.frames import frames_of
 from denoising.restoration.new_images import Wish, restore_image, write_restored
-from denoising.restoration.quicklooks import draw
+from denoising.restoration.quicklooks import draw, view
 from denoising.restoration.restorer import Restorer
 
+VIEWER = ROOT / "workflow/report/viewer.html"
 TIFF = {"format": "tiff", "dtype": "float32", "compression": True}
 
 
@@ -219,7 +224,7 @@ def album(tmp_path, flat_model):
     def restore(**changes):
         images = {path.stem: path for path in sorted((tmp_path / "new").iterdir())}
         table = tmp_path / "images.csv"
-        restore_album(images, networks, wish(**changes), tmp_path / "out", table)
+        restore_album(images, networks, wish(**changes), tmp_path / "out", table, VIEWER)
         return pd.read_csv(table, keep_default_na=False)
 
     for number, name in enumerate("ab"):
@@ -270,7 +275,8 @@ def test_saturation_and_what_training_has_not_seen_are_remarked(tmp_path, flat_m
         "voxel_size": [None, 0.5, 0.2],
     }
     networks = Networks([Restorer(flat_model, 10**6)], [], training)
-    restore_album({"a": tmp_path / "a.tif"}, networks, wish(), tmp_path / "out", tmp_path / "t.csv")
+    out, table = tmp_path / "out", tmp_path / "t.csv"
+    restore_album({"a": tmp_path / "a.tif"}, networks, wish(), out, table, VIEWER)
     row = pd.read_csv(tmp_path / "t.csv").iloc[0]
     assert "times noisier than any the network was trained on" in row["remarks"]
     assert "its voxels are 0.5 µm along X, in training 0.2 µm" in row["remarks"]
@@ -278,3 +284,55 @@ def test_saturation_and_what_training_has_not_seen_are_remarked(tmp_path, flat_m
     assert "along Y" not in row["remarks"]
     record = json.loads((tmp_path / "out/quicklooks/a.json").read_text())
     assert record["row"]["remarks"] == row["remarks"]
+
+
+# The viewer
+
+
+def page_of(folder):
+    text = (folder / "viewer.html").read_text(encoding="utf-8")
+    return json.loads(re.search(r'id="data">(.*?)</script>', text, re.S).group(1))
+
+
+def test_the_viewer_lists_all_images_and_shows_those_that_are_restored(album, tmp_path):
+    (tmp_path / "new/a0.tif").write_bytes(b"no image")
+    with pytest.raises(ValueError, match="1 of 3 images cannot be restored"):
+        album()
+    data = page_of(tmp_path / "out/quicklooks")
+    rows = data["tables"][0]["rows"]
+    assert {row["name"]: row["volume"] for row in rows} == {"a": 0, "a0": None, "b": 1}
+    assert [volume["size"] for volume in data["volumes"]] == [[40, 50]] * 2
+    restored = open_volume(tmp_path / "out/b.tif", "YX")
+    low, high = np.percentile(restored, (0.1, 99.9))
+    shown = decoded(data["images"]["1|0|restoration"], "image")
+    assert np.abs(shown - (restored - low) / (high - low)).max() < 0.004  # half a level
+    assert "scale" in data["images"]["1|0|restoration"]
+    assert any(text.startswith("1 of 3 images are in the table alone") for text in data["words"])
+
+
+def test_the_viewer_has_room_for_images_with_remarks_first(album, tmp_path, monkeypatch):
+    album()
+    for name, remarks in {"a": "", "b": "unlike training"}.items():
+        record = tmp_path / f"out/quicklooks/{name}.json"
+        entry = json.loads(record.read_text())
+        entry["row"]["remarks"] = remarks
+        record.write_text(json.dumps(entry))
+    monkeypatch.setattr(album_page, "PAGE_BYTES", 1.5 * len(record.read_text()))
+    album()
+    data = page_of(tmp_path / "out/quicklooks")
+    assert [volume["name"] for volume in data["volumes"]] == ["b"]
+
+
+def test_the_viewer_shows_a_window_of_a_large_stack_and_its_whole_depth(tmp_path, model):
+    stack = numbers((9, 300, 270))
+    write(tmp_path / "a.tif", stack, "ZYX", (1.5, 0.5, 0.5))
+    restored = restore_image([Restorer(model, 10**6)], tmp_path / "a.tif", wish(), tmp_path)
+    shown = view(restored, "a")
+    assert shown["volume"] | {"name": ""} == {
+        "name": "", "planes": [4], "depth": 9, "height": 300, "size": [256, 256],
+        "corner": [22, 7], "aspect": 3.0, "pixel": 0.5, "row": 128, "is_cut": True,
+    }  # fmt: skip
+    levels = {axes: png(shown["images"]["input"][axes]) for axes in ("xy", "xz")}
+    assert levels["xy"].shape == (256, 256)
+    assert levels["xz"].shape == (9, 256)
+    assert (levels["xy"][128] == levels["xz"][4]).all()

@@ -21,6 +21,8 @@ FILES = {
     "restored/": "restored test volumes, if the config keeps them",
     "provenance.json": "commit, versions of packages, checksums of inputs, seeds",
     "config.yaml": "the config with every default: a config again",
+    "ro-crate-metadata.json": "every job, its files and their checksums, as an RO-Crate",
+    "code/": "the workflow's code, as it was when these results were recorded",
 }
 CITE = (
     "Cite this workflow by its CITATION.cff; CARE: Weigert et al., Nature Methods 15, 1090 (2018),"

@@ -5,9 +5,9 @@ page has about `PAGE_BYTES`, however large the volumes are: where they do not fi
 planes, a window of each plane, and at last fewer volumes.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, product
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,11 @@ from denoising.images.volumes import Pair, volume_header
 from denoising.report.viewer_sections import (
     MOST_PLACES,
     PLACE,
-    Compared,
     Method,
     View,
     compare,
     encoded_sections,
+    open_truth,
     sections,
     view_of,
     worst_places,
@@ -62,14 +62,14 @@ class TestSet:
     Attributes
     ----------
     pairs : sequence of Pair
-        Volume by volume.
+        Volume by volume, each in all conditions in their order.
     methods : sequence of Method
         The input first.
     first : str
         The method by whose errors volumes and windows are chosen.
     conditions : sequence of str
-    aspect : float
-        Height of a plane in pixels.
+    voxel_size : sequence of float or None
+        In micrometres, in the order of the volumes' axes.
     """
 
     __test__ = False  # for pytest, which takes it for a test by its name
@@ -77,7 +77,7 @@ class TestSet:
     methods: Sequence[Method]
     first: str
     conditions: Sequence[str]
-    aspect: float
+    voxel_size: Sequence[float] | None
 
 
 def sections_of_test_set(test_set: TestSet, scratch: Path | None = None) -> dict[str, Any]:
@@ -94,48 +94,38 @@ def sections_of_test_set(test_set: TestSet, scratch: Path | None = None) -> dict
     }
     sizes = [_size(pairs[0]) for pairs in by_volume.values()]
     count, room = voxels_shown(sizes, test_set.methods, len(test_set.conditions))
-    shown = list(by_volume)
-    if count < len(shown):
-        ranked = sorted(shown, key=lambda name: -_error_of(by_volume[name], test_set, scratch))
-        shown = [name for name in shown if name in spread(ranked, count)]
+    errors = {name: _errors(pairs, test_set, scratch) for name, pairs in by_volume.items()}
+    ranked = sorted(errors, key=lambda name: -float(np.mean(np.square(errors[name]))))
+    shown = [name for name in by_volume if name in spread(ranked, count)]
     data: dict[str, Any] = {"volumes": [], "images": {}}
     places: list[dict[str, Any]] = []
     for number, name in enumerate(shown):
-        volume = dict(_compared(by_volume[name], test_set.methods, scratch))
-        errors = {key: compared.window_errors() for key, compared in volume.items()}
-        of_first = np.sum([errors[key] for key in errors if key[1] == test_set.first], axis=0)
-        one = next(iter(volume.values()))
-        view = view_of(one.truth.shape, room, _centre(of_first, one.truth.shape))
-        data["volumes"].append(_described(name, one.truth.shape, view, test_set.aspect))
+        pairs = by_volume[name]
+        truth = open_truth(pairs[0], scratch)
+        shape = truth.volume.shape
+        view = view_of(shape, room, _centre(errors[name].max(axis=0), shape))
+        data["volumes"].append(_described(name, shape, view, test_set.voxel_size))
         data["images"][f"{number}||{TRUTH}"] = encoded_sections(
-            "image", one.truth, one.to_truth, view
+            "image", truth.volume, truth.to_shown, view
         )
-        for (condition, method), compared in volume.items():
-            at = test_set.conditions.index(condition)
-            data["images"][f"{number}|{at}|{method}"] = sections(compared, view)
-            where = {"volume": number, "condition": at, "method": method}
-            found = worst_places(errors[condition, method], view)
+        for (at, pair), method in product(enumerate(pairs), test_set.methods):
+            compared = compare(truth, pair, method, scratch)
+            data["images"][f"{number}|{at}|{method.name}"] = sections(compared, view)
+            where = {"volume": number, "condition": at, "method": method.name}
+            found = worst_places(compared.window_errors(), view)
             places += [where | place for place in found]
     return data | {"worst": _by_method(places)}
 
 
-def _error_of(pairs: Sequence[Pair], test_set: TestSet, scratch: Path | None) -> float:
-    """The mean error of the first method on a volume."""
-    first = [method for method in test_set.methods if method.name == test_set.first]
-    errors = [compared.window_errors() for _, compared in _compared(pairs, first, scratch)]
-    return float(np.sqrt(np.mean(np.square(errors))))
+def _errors(pairs: Sequence[Pair], test_set: TestSet, scratch: Path | None) -> np.ndarray:
+    """The errors of the first method in windows of a volume, (conditions, Z, rows, columns)."""
+    truth = open_truth(pairs[0], scratch)
+    first = next(method for method in test_set.methods if method.name == test_set.first)
+    return np.stack([compare(truth, pair, first, scratch).window_errors() for pair in pairs])
 
 
 def _size(pair: Pair) -> int:
     return int(np.prod(volume_header(pair.truth).shape))
-
-
-def _compared(
-    pairs: Sequence[Pair], methods: Sequence[Method], scratch: Path | None
-) -> Iterator[tuple[tuple[str, str], Compared]]:
-    for pair in pairs:
-        for method in methods:
-            yield (pair.condition, method.name), compare(pair, method, scratch)
 
 
 def _centre(errors: np.ndarray, shape: Sequence[int]) -> list[int]:
@@ -158,7 +148,9 @@ def _by_method(places: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, 
     return worst
 
 
-def _described(name: str, shape: Sequence[int], view: View, aspect: float) -> dict[str, Any]:
+def _described(
+    name: str, shape: Sequence[int], view: View, voxel_size: Sequence[float] | None
+) -> dict[str, Any]:
     rows, columns = view.rows, view.columns
     size = [rows.stop - rows.start, columns.stop - columns.start]
     return {
@@ -168,7 +160,8 @@ def _described(name: str, shape: Sequence[int], view: View, aspect: float) -> di
         "height": shape[1],
         "size": size,
         "corner": [rows.start, columns.start],
-        "aspect": round(aspect, 4),
+        "aspect": voxel_size[0] / voxel_size[-1] if voxel_size and shape[0] > 1 else 1.0,
+        "pixel": voxel_size[-1] if voxel_size else None,
         "row": None if view.row is None else view.row - rows.start,
         "is_cut": [len(view.planes), *size] != list(shape),
     }

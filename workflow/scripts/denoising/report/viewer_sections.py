@@ -117,18 +117,32 @@ def _mapped(values: np.ndarray, by: tuple[float, float]) -> np.ndarray:
     return by[0] * np.asarray(values, np.float64) + by[1]
 
 
-def compare(pair: Pair, method: Method, scratch: Path | None = None) -> Compared:
+@dataclass(frozen=True)
+class Truth:
+    """A ground truth (Z, Y, X), and the gain and offset from its values to those shown."""
+
+    volume: np.ndarray
+    to_shown: tuple[float, float]
+
+
+def open_truth(pair: Pair, scratch: Path | None = None) -> Truth:
+    """Open the ground truth of a pair; its percentiles 0.1 and 99.9 are 0 and 1."""
+    volume = _stack(pair.truth, pair, scratch)
+    return Truth(volume, normalisation(volume, *TRUTH_PERCENTILES, str(pair.truth)))
+
+
+def compare(truth: Truth, pair: Pair, method: Method, scratch: Path | None = None) -> Compared:
     """Bring a method's image to the scale of the truth, as the CARE paper's protocol does.
 
     The input is shown by its own percentiles, and is fitted to the truth for errors alone.
     """
     file = method.folder / pair.restored_name if method.folder else pair.image
-    truth, image = (_stack(path, pair, scratch) for path in (pair.truth, file))
-    to_truth = normalisation(truth, *TRUTH_PERCENTILES, str(pair.truth))
+    image = _stack(file, pair, scratch)
+    to_truth = truth.to_shown
     own = (1.0, 0.0)
     if method.folder is None:
         own = normalisation(image, *TRUTH_PERCENTILES, str(file))
-    acquired = moments_of(truth, image)
+    acquired = moments_of(truth.volume, image)
     moments = acquired.mapped((to_truth[0], own[0]), (to_truth[1], own[1]))
     fit = paper_fit(moments)
     onto = (fit.gain, fit.offset - fit.shift)
@@ -137,7 +151,7 @@ def compare(pair: Pair, method: Method, scratch: Path | None = None) -> Compared
     if method.folder and method.predicts:
         scale = _stack(method.folder / SCALES / pair.restored_name, pair, scratch)
     return Compared(
-        truth,
+        truth.volume,
         image,
         scale,
         to_truth,

@@ -37,6 +37,7 @@ def page_data(
     columns = {**methods, TRUTH: ("ground truth", "")}
     return {
         **sections,
+        "noun": "volume",
         "has_truth": True,
         "conditions": list(conditions.values()),
         "methods": [

@@ -4,7 +4,9 @@
     OUTPUT/scale/NAME.tif          the predicted scale, of one probabilistic network
     OUTPUT/spread/NAME.tif         the standard deviation between several networks
     OUTPUT/quicklooks/NAME.png     sections of the image and of these
-    OUTPUT/quicklooks/NAME.json    the image's row of the table, and what it was restored from
+    OUTPUT/quicklooks/NAME.json    the image's row of the table, what it was restored from, and
+                                   what the viewer shows of it
+    OUTPUT/quicklooks/viewer.html  the viewer: input beside restoration, and the table
     OUTPUT/new_images.csv          the table
 
 An image is restored again if it, the network or the settings have changed. The table has a row per
@@ -26,8 +28,9 @@ from denoising.images.appearance import appearance, outside
 from denoising.images.headers import Header
 from denoising.images.percentiles import blocks
 from denoising.images.volumes import INPUT_PERCENTILES
+from denoising.restoration.album_page import write_album_page
 from denoising.restoration.new_images import Restored, Wish, restore_image, write_restored
-from denoising.restoration.quicklooks import draw
+from denoising.restoration.quicklooks import draw, view
 from denoising.restoration.restorer import Restorer
 from denoising.running.checksums import sha256_of, sha256_of_image
 from denoising.study.names import QUICKLOOKS
@@ -82,6 +85,7 @@ def restore_album(
     wish: Wish,
     output: Path,
     table: Path,
+    template: Path,
 ) -> None:
     """Restore images that are not yet restored, and write the table of all.
 
@@ -95,6 +99,8 @@ def restore_album(
         A folder. The table is written there too, even if some images cannot be restored.
     table : Path
         Written: CSV.
+    template : Path
+        Of the viewer's page.
 
     Raises
     ------
@@ -102,7 +108,7 @@ def restore_album(
         Naming every image that could not be restored, after all others were.
     """
     output.mkdir(parents=True, exist_ok=True)
-    rows = []
+    rows: dict[str, dict[str, Any]] = {}
     problems = []
     for name, path in tqdm(images.items(), desc="restored", unit="image"):
         made_from = {
@@ -112,20 +118,22 @@ def restore_album(
         }
         record = output / QUICKLOOKS / f"{name}.json"
         row = _row_of(record, made_from)
-        try:
-            rows.append(row or _restore_one(path, name, networks, wish, output))
-        except ValueError as problem:
-            problems.append(str(problem))
-            reason = problems[-1].removeprefix(f"{path}: ")
-            rows.append({"image": str(path), "remarks": f"not restored: {reason}"})
-            continue
         if row is None:
-            entry = {"row": rows[-1], "made_from": made_from}
-            record.write_text(json.dumps(entry, indent=2) + "\n")
-            if rows[-1]["remarks"]:
-                progress.warning("%s: %s", path, rows[-1]["remarks"])
-    listed = pd.DataFrame(rows, columns=list(COLUMNS))
+            try:
+                entry = _restore_one(path, name, networks, wish, output)
+            except ValueError as problem:
+                problems.append(str(problem))
+                reason = problems[-1].removeprefix(f"{path}: ")
+                rows[name] = {"image": str(path), "remarks": f"not restored: {reason}"}
+                continue
+            record.write_text(json.dumps(entry | {"made_from": made_from}, indent=2) + "\n")
+            row = entry["row"]
+            if row["remarks"]:
+                progress.warning("%s: %s", path, row["remarks"])
+        rows[name] = row
+    listed = pd.DataFrame(rows.values(), columns=list(COLUMNS))
     listed.to_csv(output / table.name, index=False)
+    write_album_page(template, rows, output / QUICKLOOKS)
     if problems:
         raise ValueError(
             f"{len(problems)} of {len(images)} images cannot be restored; {output / table.name} "
@@ -148,11 +156,15 @@ def _row_of(record: Path, made_from: dict[str, Any]) -> dict[str, Any] | None:
 def _restore_one(
     path: Path, name: str, networks: Networks, wish: Wish, output: Path
 ) -> dict[str, Any]:
+    """Restore an image; its row of the table, and what the viewer shows of it."""
     restored = restore_image(networks.restorers, path, wish, output)
     file = write_restored(restored, output, name, wish)
     row = describe(restored, networks.training)
     draw(restored, name, row["remarks"], output / QUICKLOOKS / f"{name}.png")
-    return {"image": str(path), "restored": str(file)} | row
+    return {
+        "row": {"image": str(path), "restored": str(file)} | row,
+        "view": view(restored, name),
+    }
 
 
 def describe(restored: Restored, training: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """Pictures of restored images: sections XY and XZ of the input, the restoration and its error."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -9,9 +11,13 @@ from matplotlib.figure import Figure
 
 from denoising.images.headers import SAME
 from denoising.restoration.new_images import Restored
+from denoising.restoration.viewer_page import LEVELS
+from denoising.study.names import INPUT
 
 WIDTH = 3.2  # inches of a panel
 MOST = 1000  # pixels of a panel's edge; larger sections are thinned out
+WINDOW = 256  # pixels of an edge of the window that the viewer shows
+GREYS = (0.1, 99.9)  # percentiles of the restoration's section that are black and white
 GAMMA = 0.7  # dim structures show beside bright ones
 
 
@@ -28,14 +34,14 @@ def draw(restored: Restored, title: str, remarks: str, path: Path) -> None:
         Written below; may be empty.
     path : Path
     """
-    sections = _sections(restored)
+    sections = _sections(restored, _thinned)
     first = next(iter(sections.values()))
     heights = [aspect * len(image) / image.shape[1] for image, aspect in first.values()]
     size = (WIDTH * len(sections) + 0.6, WIDTH * sum(heights) + 1.1)
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(first), len(sections), squeeze=False, height_ratios=heights)
-    low, high = np.percentile(sections["restoration"]["XY"][0], (0.1, 99.9))
+    low, high = np.percentile(sections["restoration"]["XY"][0], GREYS)
     grey = {"cmap": "gray", "norm": PowerNorm(GAMMA, low, max(high, low + 1e-9), clip=True)}
     for column, (name, rows) in enumerate(sections.items()):
         is_error = name not in ("input", "restoration")
@@ -54,7 +60,50 @@ def draw(restored: Restored, title: str, remarks: str, path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def _sections(restored: Restored) -> dict[str, dict[str, tuple[np.ndarray, float]]]:
+def view(restored: Restored, name: str) -> dict[str, Any]:
+    """What the viewer shows of an image: a volume and images, as `viewer_page` has them.
+
+    It is a window in the middle of the sections that the picture shows. 0 and 1 are the percentiles
+    of the restoration that are black and white there.
+    """
+    sections = _sections(restored, _middle)
+    first = sections["restoration"]["XY"][0]
+    low, high = np.percentile(first, GREYS)
+    share = 1 / max(high - low, 1e-9)
+    encoded = {
+        column: {
+            row.lower(): LEVELS["image"].encoded((section - low) * share)
+            if column in (INPUT, "restoration")
+            else LEVELS["scale"].encoded(section * share)
+            for row, (section, _) in rows.items()
+        }
+        for column, rows in sections.items()
+    }
+    images: dict[str, dict[str, Any]] = {
+        column: encoded.pop(column) for column in (INPUT, "restoration")
+    }
+    for scale in encoded.values():
+        images["restoration"]["scale"] = scale
+    *depth, height, width = restored.mean[restored.frames.stack(restored.middle)].shape
+    corner = [(whole - size) // 2 for whole, size in zip((height, width), first.shape, strict=True)]
+    volume = {
+        "name": name,
+        "planes": [depth[0] // 2 if depth else 0],
+        "depth": depth[0] if depth else 1,
+        "height": height,
+        "size": list(first.shape),
+        "corner": corner,
+        "aspect": sections["restoration"]["XZ"][1] if depth else 1.0,
+        "pixel": restored.header.voxel_size[-1],
+        "row": height // 2 - corner[0],
+        "is_cut": True,
+    }
+    return {"volume": volume, "images": images}
+
+
+def _sections(
+    restored: Restored, cut: Callable[[np.ndarray, str], np.ndarray]
+) -> dict[str, dict[str, tuple[np.ndarray, float]]]:
     """By column and row: a section of the middle stack in the input's units, and its aspect."""
     norm = restored.normalisation
     images = {"input": (restored.source, SAME), "restoration": (restored.mean, norm.scale)}
@@ -69,12 +118,19 @@ def _sections(restored: Restored) -> dict[str, dict[str, tuple[np.ndarray, float
         if image.ndim == 3:
             rows["XZ"] = (image[:, image.shape[1] // 2], z / x if z and x else 1.0)
         columns[name] = {
-            row: (gain * _thinned(section) + offset, aspect)
+            row: (gain * cut(section, row) + offset, aspect)
             for row, (section, aspect) in rows.items()
         }
     return columns
 
 
-def _thinned(section: np.ndarray) -> np.ndarray:
+def _thinned(section: np.ndarray, row: str) -> np.ndarray:
     step = max(-(-size // MOST) for size in section.shape)
     return np.asarray(section[::step, ::step], np.float64)
+
+
+def _middle(section: np.ndarray, row: str) -> np.ndarray:
+    """A window in the middle of a plane; of a section XZ all planes, and their middle columns."""
+    starts = [max(0, (size - WINDOW) // 2) for size in section.shape]
+    rows = slice(None) if row == "XZ" else slice(starts[0], starts[0] + WINDOW)
+    return np.asarray(section[rows, starts[1] : starts[1] + WINDOW], np.float64)

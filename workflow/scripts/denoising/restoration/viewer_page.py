@@ -3,14 +3,16 @@
 The page is `workflow/report/viewer.html` with one JSON object in it; it needs no server and no
 network. The object:
 
-    title, note, words      text; `words` is a list of paragraphs on how the page was made
+    title, note, noun       text; the noun is what `volumes` are: volume or image
+    words                   paragraphs on how the page was made
     unit                    what a share of 1 is on the grey scale
     methods                 name, label, words; the columns of the page
     conditions              labels; may be empty, as of new images
     volumes                 name; planes: those shown; depth, height: of the whole volume; size:
                             rows and columns shown; corner: the first of them; aspect: height of a
                             plane in pixels; row: of the one section XZ among those shown, or null
-                            if XZ is cut from planes; is_cut: whether a part is shown
+                            if XZ is cut from planes; pixel: its size in micrometres, or null;
+                            is_cut: whether a part is shown
     images                  by "volume|condition|method", the truth's without condition: xy, xz, fit
                             (gain and offset from what is shown to the scale of the truth, for
                             errors), ssim and scale (xy and xz again)

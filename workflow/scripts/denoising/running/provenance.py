@@ -54,6 +54,7 @@ def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(), path.name)
 
 
+@cache
 def _imports(path: Path, package: Path) -> set[Path]:
     """Files of the `denoising` modules that the file at `path` imports."""
     names = set()
@@ -114,12 +115,21 @@ def record(
         "uncommitted_changes": changes.splitlines(),
         "python": platform.python_version(),
         "platform": platform.platform(),
+        "processor": _processor(),
         "packages": {
             name: {"pinned": version, "installed_here": _version(name)} for name, version in pins
         },
         "inputs": {name: _input(path, checksums.get(name)) for name, path in inputs.items()},
         "seeds": seeds,
     }
+
+
+def _processor() -> str:
+    """The model of the CPU, as Linux names it."""
+    listed = Path("/proc/cpuinfo")
+    lines = listed.read_text().splitlines() if listed.is_file() else []
+    models = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
 
 
 def _input(path: Path, expected: str | None) -> dict:
