@@ -26,7 +26,7 @@ ELSEWHERE = {
     "conda ": ("needs a conda channel", "docs/limits.md"),
     "CONDA_OVERRIDE_CUDA=": ("makes environments, even with -n", "docs/limits.md"),
     "snakemake --sdm conda apptainer": ("needs an image", "docs/limits.md"),
-    "pip install \"napari": ("installs packages", "docs/limits.md"),
+    'pip install "napari': ("installs packages", "docs/limits.md"),
     "python docs/view_in_napari.py": ("needs napari", "tests/unit/test_view_in_napari.py"),
     "snakemake results/figures/volume_scores.pdf": ("needs its script", EXTENDING),
     "snakemake results/tables/worst_volumes.csv": ("needs its script", EXTENDING),
