@@ -33,6 +33,7 @@ ELSEWHERE = {
 }
 # Pages whose Python a test runs
 PYTHON = {
+    "docs/exports.md": "tests/exports/test_exports.py",
     "docs/extending.md": EXTENDING,
     "docs/provenance.md": "tests/workflow/test_miniature.py",
     "docs/running.md": "tests/workflow/test_module.py",
@@ -61,6 +62,7 @@ def clone(tmp_path_factory):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes((ROOT / name).read_bytes())
     programs.mkdir(parents=True)
+    (root / ".venv-export").symlink_to(".venv")
     snakemake = Path(sys.executable).with_name("snakemake")
     told = {
         "snakemake": f'case "$*" in *--containerize*) ;; *) set -- "$@" -n -q rules;; esac\n'

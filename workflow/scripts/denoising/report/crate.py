@@ -267,11 +267,18 @@ class _Writer:
             self.added[name] = self._new_data(name)
         return self.added[name]
 
+    def _shipped(self, parts: Sequence[str]) -> str | None:
+        """The copy of a file of the workflow itself, whose path is absolute; None of another."""
+        for start, part in enumerate(parts):
+            copy = Path(CODE, *parts[start:])
+            if parts[0] == "/" and part in COPIED and (self.root / copy).is_file():
+                return str(copy)
+        return None
+
     def _new_data(self, name: str) -> Entity:
         inside = name.startswith(RESULTS)
-        shipped = f"{CODE}resources/{Path(name).name}"
-        is_shipped = Path(name).parent.name == "resources" and (self.root / shipped).is_file()
-        if is_shipped and not inside:
+        shipped = None if inside else self._shipped(Path(name).parts)
+        if shipped:
             return self.data(f"{RESULTS}{shipped}")
         within = name.removeprefix(RESULTS)
         path = self.root / within if inside else Path(name)
