@@ -133,7 +133,7 @@ def test_a_finished_model_stays_until_its_successor_is_done(workflow, miniature_
     assert again.returncode
 
     said = run("first", learning_rate=0.001).said
-    assert "epoch" not in said
+    assert "planaria-100: epoch" not in said
     assert "it was trained like this before" in said
     assert (model / "weights_best.h5").read_bytes() == finished
     assert (model / "training.json").read_bytes() == described
