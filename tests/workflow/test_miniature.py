@@ -119,7 +119,7 @@ def test_each_test_set_has_a_viewer(miniature, dataset):
 
 def test_the_console_ends_with_what_was_held_out_the_verdicts_and_where_to_look(miniature):
     *lines, last = miniature.first.said.rpartition("\n\n")[2].splitlines()
-    assert last == f"Look first at {miniature.root / 'results/figures/fig2_restoration.png'}"
+    assert last == f"Look first at {miniature.root / 'results/findings.html'}"
     assert lines[:2] == [
         f"Held out for testing on {name}: 2 volumes." for name in ("planaria", "tribolium")
     ]

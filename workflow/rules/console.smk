@@ -109,12 +109,12 @@ def say_what_came_out():
     """End with what the study says of its networks, if this run led there, and where to look."""
     made = {str(file) for job in workflow.dag.jobs for file in job.output}
     verdicts = Path("results/tables/verdicts.md")
-    figure = "results/figures/fig2_restoration.png"
+    findings = "results/findings.html"
     lines = []
     if str(verdicts) in made and verdicts.is_file():
         page = verdicts.read_text(encoding="utf-8").splitlines()
         lines = [line.removeprefix("- ") for line in page if line.startswith("- ")]
-        look = figure if figure in made else verdicts
+        look = findings if findings in made else verdicts
     elif "results/new_images.csv" in made:
         look = Path(STUDY.restore.output, QUICKLOOKS)
     else:
