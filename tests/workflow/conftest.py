@@ -34,11 +34,16 @@ class Done:
     said: str
 
     @property
-    def ran(self):
-        """Rules of the jobs that the run has started, by the log file that its console names."""
+    def jobs(self):
+        """The rule of each job that the run has started, by the log that its console names."""
         named = re.search(r"\S+\.snakemake\.log", self.said)
         log = Path(named.group()).read_text() if named else ""
-        return set(re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):", log, re.M))
+        return re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):", log, re.M)
+
+    @property
+    def ran(self):
+        """The rules of these jobs, each once."""
+        return set(self.jobs)
 
 
 @dataclass

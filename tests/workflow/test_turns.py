@@ -94,7 +94,7 @@ def test_the_default_profile_limits_a_gpu_and_no_cpu(
     folder, arguments = prepared
     shutil.copytree(folder, tmp_path / "study")
     said = workflow.run(
-        *("--cores", "2", "--resources", "gpu=1", *arguments),
+        *("--cores", "2", "-p", "--resources", "gpu=1", *arguments),
         *("--directory", tmp_path / "study", "--", WEIGHTS.format(1), WEIGHTS.format(2)),
     ).said
     assert f"gpu={int(has_gpu)}," in said

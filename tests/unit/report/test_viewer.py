@@ -188,7 +188,10 @@ def test_the_example_and_then_compared_models_are_viewed():
         {
             "first": {"models": dict.fromkeys(("a", "b", "c"), model)},
             "second": {"models": {"d": {**model, "seeds": [1, 2]}, "e": model}},
-        }
+        },
+        restoration={"keep": True},
     )
     assert viewed_runs(study, "planaria") == ["a", "b", "c", "d-seed1"]
     assert runs_left_out(study, "planaria") == ["d-seed2", "e"]
+    thrifty = study_of({"first": {"models": dict.fromkeys(("a", "b"), model)}})
+    assert viewed_runs(thrifty, "planaria") == ["a"]
