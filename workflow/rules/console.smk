@@ -24,8 +24,8 @@ if IS_OURS:
 
 
 def waiting_jobs():
-    """Jobs that have not ended."""
-    return [job_of(job) for job in workflow.dag.needrun_jobs()]
+    """Jobs that have not ended, by Snakemake's number."""
+    return {job.jobid: job_of(job) for job in workflow.dag.needrun_jobs()}
 
 
 def job_of(job):
@@ -37,7 +37,7 @@ def follow_jobs():
     if not IS_OURS or workflow.output_settings.quiet:
         return
     jobs = waiting_jobs()
-    trainings = sum(job.rule == "train" for job in jobs)
+    trainings = sum(job.rule == "train" for job in jobs.values())
     of_them = f", {trainings} of them trainings" if trainings else ""
     logger.info(
         f"{len(jobs)} jobs will run{of_them}. For all that Snakemake says of them, "

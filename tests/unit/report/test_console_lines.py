@@ -20,7 +20,7 @@ STUDY = SimpleNamespace(
 def console(tmp_path, monkeypatch):
     """One whose `lines` are what it has said, without times, and `jobs` those that wait."""
     monkeypatch.chdir(tmp_path)
-    lines, jobs = [], []
+    lines, jobs = [], {}
     console = Console(STUDY, lambda: jobs, lambda line: lines.append(line.partition("] ")[2]))
     console.lines = lines
     console.jobs = jobs
@@ -47,18 +47,16 @@ def save(tmp_path, method, scores):
 
 
 def test_a_networks_scores_wait_for_those_of_the_input_and_all_filters(console, tmp_path):
-    waiting = [
-        Job("evaluate", {"method": name, "dataset": "worms"})
-        for name in ("care", "input", "gaussian")
-    ]
-    console.jobs += waiting
+    names = ("care", "input", "gaussian")
+    for number, name in enumerate(names):
+        console.jobs[number] = Job("evaluate", {"method": name, "dataset": "worms"})
     for number, (method, scores) in enumerate(
         {"care": (0.1, 0.3), "input": (0.4,), "gaussian": (0.25,)}.items()
     ):
         assert console.lines == []
         save(tmp_path, method, scores)
         run(console, number, "evaluate", method=method, dataset="worms")
-        console.jobs.pop(0)
+        console.jobs.pop(number)
     assert console.lines == [
         "care on worms (mine): NRMSE 0.2000, input 0.4000, best filter (Gaussian) 0.2500"
     ]
@@ -70,6 +68,17 @@ def test_a_failure_is_said_once_per_attempt(console):
         tell(console, "job_error", jobid=3, rule_msg="SLURM status is: 'TIMEOUT'.")
         tell(console, "job_error", jobid=3, rule_msg=None)
     assert console.lines == 2 * ["FAILED: restore (care): SLURM status is: 'TIMEOUT'."]
+
+
+def test_jobs_whose_start_is_not_said_are_known_by_their_number(console):
+    """As those of Slurm."""
+    console.jobs |= {
+        3: Job("restore", {"run": "care"}),
+        4: Job("check_pairs", {"dataset": "worms"}),
+    }
+    tell(console, "job_error", jobid=3, rule_msg="SLURM status is: 'CANCELLED'.")
+    tell(console, "job_finished", job_id=4)
+    assert console.lines == ["FAILED: restore (care): SLURM status is: 'CANCELLED'."]
 
 
 def test_results_that_lie_elsewhere_are_passed_over(console):

@@ -31,19 +31,21 @@ class Console(logging.Handler):
     ----------
     study : Study
     waiting : callable
-        Gives the jobs that have not ended, in any order.
+        Gives the jobs that have not ended, by Snakemake's number. Some executors, such as that of
+        Slurm, say of a job that it has ended and never that it has started.
     say : callable
         Takes a line.
     """
 
     def __init__(
-        self, study: Study, waiting: Callable[[], list[Job]], say: Callable[[str], None]
+        self, study: Study, waiting: Callable[[], dict[int, Job]], say: Callable[[str], None]
     ) -> None:
         super().__init__()
         self.study = study
         self.waiting = waiting
         self.say = say
         self.running: dict[int, tuple[Job, float]] = {}
+        self.known = waiting()
         self.failed: set[int] = set()
         self.unsaid: list[tuple[str, str]] = []  # scored networks and their test sets
         self.pace = Pace()
@@ -66,21 +68,31 @@ class Console(logging.Handler):
         values = vars(record)
         if event == "job_info":
             job = Job(values["rule_name"], dict(values["wildcards"]))
+            self.known[values["jobid"]] = job
             self.running[values["jobid"]] = (job, time.monotonic())
             self.failed.discard(values["jobid"])  # it is tried again
             return self._started(job)
-        if event == "job_finished" and values["job_id"] in self.running:
-            job, start = self.running.pop(values["job_id"])
-            self.pace.add(job.rule, self._work(job), time.monotonic() - start)
-            return self._ended(job)
-        if event == "job_error" and values["jobid"] in self.running.keys() - self.failed:
+        ended = self._known(values["job_id"]) if event == "job_finished" else None
+        if ended:
+            if started := self.running.pop(values["job_id"], None):
+                self.pace.add(ended.rule, self._work(ended), time.monotonic() - started[1])
+            return self._ended(ended)
+        is_new = event == "job_error" and values["jobid"] not in self.failed
+        failed = self._known(values["jobid"]) if is_new else None
+        if failed:
             self.failed.add(values["jobid"])
-            line = f"FAILED: {self.running[values['jobid']][0].name}"
+            line = f"FAILED: {failed.name}"
             # What the cluster says, such as that the time was up
             return [line + (f": {values['rule_msg']}" if values["rule_msg"] else "")]
         if event == "progress":
             return self._progress(values["done"], values["total"])
         return []
+
+    def _known(self, number: int) -> Job | None:
+        """The job of this number; checkpoints add jobs while a run goes on."""
+        if number not in self.known:
+            self.known |= self.waiting()
+        return self.known.get(number)
 
     def _started(self, job: Job) -> list[str]:
         if job.rule != TRAINING:
@@ -112,7 +124,7 @@ class Console(logging.Handler):
             self.unsaid.append((method, dataset))
         missing = {
             job.wildcards["dataset"]
-            for job in self.waiting()
+            for job in self.waiting().values()
             if job.rule == "evaluate" and job.wildcards["method"] in references
             if (job.wildcards["method"], job.wildcards["dataset"]) != (method, dataset)
         }
@@ -149,7 +161,8 @@ class Console(logging.Handler):
         now = time.monotonic()
         starts = {job.name: start for job, start in self.running.values()}
         left = self.pace.left(
-            (job.rule, self._work(job), now - starts.get(job.name, now)) for job in self.waiting()
+            (job.rule, self._work(job), now - starts.get(job.name, now))
+            for job in self.waiting().values()
         )
         line = f"{done} of {total} jobs are done"
         if left:
