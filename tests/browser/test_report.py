@@ -61,7 +61,7 @@ def test_the_viewer_works_in_it(opened):
     opened.run(f"{ROWS}[0].querySelector('a').click()")
     frame = opened.wait("return document.querySelector('iframe')")
     opened.driver.switch_to.frame(frame)
-    opened.wait("return document.querySelector('canvas') && document.readyState === 'complete'")
+    opened.wait("return document.body.dataset.drawn")
     opened.driver.switch_to.default_content()
     opened.screenshot("report-viewer")
 

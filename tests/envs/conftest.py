@@ -175,6 +175,7 @@ def study(snakemake_alone, conda, tmp_path_factory):
     others = root / "others.yaml"
     targets = ["check", "results/volumes/mine", "results/archives/kept.json"]
     targets += ["results/archives/fetched.tar.gz", "results/patches/theirs/X.npy"]
+    targets += ["results/tables/own_images.csv"]
     with served(root / "results/archives") as url:
         others.write_text(yaml.safe_dump(other_ways_in(root, url), sort_keys=False))
         study.second = study.run("--configfile", others, "--", *targets)

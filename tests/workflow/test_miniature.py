@@ -533,5 +533,6 @@ def test_the_first_page_says_what_came_out_and_leads_to_all_of_it(miniature):
     assert "Networks were trained for content-aware restoration" in page
     assert "2 epochs of 4 steps of 2 patches" in page
     links = re.findall(r"\]\(([^)]+)\)", page)
-    assert len(links) > 20
+    links += re.findall(r'(?:href|src)="(?!data:)([^"]+)"', (results / "findings.html").read_text())
+    assert len(links) > 40
     assert all((results / link).is_file() for link in links)

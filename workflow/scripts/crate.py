@@ -15,6 +15,8 @@ with open_log(snakemake.log[0]):
     root = Path(snakemake.output.crate).parent
     for name in COPIED:
         source = repository / name
+        if not source.exists():  # a deployment may be without a licence
+            continue
         if source.is_dir():
             ignored = shutil.ignore_patterns("__pycache__", ".*")
             shutil.copytree(source, code / name, ignore=ignored, dirs_exist_ok=True)

@@ -2,7 +2,8 @@
 
 import pandas as pd
 import pytest
-from made_up import ROOT, scores_of, study_of
+import yaml
+from made_up import CONFIG, ROOT, scores_of, study_of
 
 from denoising.evaluation.headline import headline
 from denoising.evaluation.scores import read_tidy
@@ -67,3 +68,33 @@ def test_other_networks_are_counted():
     assert not any("pairs of a network" in line for line in said(0.05))
     two = said(0.05, other={"trained_on": "planaria"})
     assert any(line.startswith("Of 2 pairs of a network and a test set, 2 are") for line in two)
+
+
+def test_the_nuclei_that_a_network_shows_are_told_beside_its_inputs():
+    study = study_of(
+        {"main": {"tested_on": ["planaria"], "models": {"care": {"trained_on": "planaria"}}}},
+        datasets=with_nuclei(),
+    )
+    parts = []
+    for condition in "13":
+        for name, values in {"care": (0.83, 0.98), "input": (0.9, 0.89)}.items():
+            own = {} if name == "care" else {"model": "", "trained_on": "", "output": name}
+            place = {"model": "care", "condition": condition, "tested_on": "planaria"} | own
+            for metric, value in zip(("recall", "precision"), values, strict=True):
+                parts.append(scores_of([value] * 3, metric=metric, protocol="nuclei", **place))
+            parts.append(scores_of([0.1] * 3, **place))
+            parts.append(scores_of([0.9] * 3, metric="ssim", **place))
+    scores = pd.concat(parts)
+    said = headline(verdicts(scores, study), scores, PUBLISHED, study)
+    (sentence,) = [line for line in said if line.startswith("Nuclei of planaria: ")]
+    assert (
+        "cleanest (C1), the network shows 83 % of the true ones (input 90 %), and 98 %" in sentence
+    )
+    assert sentence.endswith("of those that it shows are true (input 89 %).")
+
+
+def with_nuclei():
+    """The datasets of made-up studies, planaria with nuclei."""
+    datasets = yaml.safe_load(CONFIG)["datasets"]
+    datasets["planaria"] |= {"nuclei": {"diameter": 5}, "voxel_size": [2, 1, 1]}
+    return datasets

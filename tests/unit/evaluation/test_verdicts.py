@@ -15,6 +15,7 @@ STUDY = study_of(
     },
     baselines=["gaussian", "median"],
 )
+HELP = "longer training or more images may help."
 FACTORS = (0.9, 1.0, 1.1)  # of the three test volumes
 # NRMSE in conditions 1 and 2; SSIM is one less NRMSE
 REFERENCES = {"input": (0.10, 0.20), "gaussian": (0.05, 0.09), "median": (0.06, 0.07)}
@@ -53,17 +54,28 @@ def test_a_network_that_leads_everywhere_is_said_to_with_its_interval():
     )
 
 
+def test_a_lead_whose_interval_holds_0_is_within_chance():
+    """Where volumes disagree on which of the two is ahead."""
+    others = [part for name in REFERENCES for part in method_scores(name, REFERENCES[name])]
+    own = method_scores("care", (0.0495, 0.06), factors=(1.1, 1.0, 0.9))
+    row = verdicts(pd.concat([*others, *own]), STUDY).iloc[0]
+    assert row["undecided"] == 4
+    assert row["finding"].endswith("in all 4 means, in 4 of them within chance")
+
+
 def test_a_network_that_a_filter_leads_somewhere_is_said_to_be_behind():
     row = verdict((0.04, 0.08))  # ahead of the Gaussian, behind the median in condition 2
     assert (row["verdict"], row["ahead_of_filters"]) == ("behind a filter", 2)
-    expected = "the network is behind a filter in 2 of 4 means; train it longer."
+    expected = (
+        "the network is behind a filter in 2 of 4 means; longer training or more images may help."
+    )
     assert row["sentence"].endswith(expected)
 
 
 def test_a_network_no_better_than_its_input_is_said_to_be():
     row = verdict((0.12, 0.16))
     assert row["verdict"] == "no better than the input"
-    expected = "no better than its input in 2 and behind a filter in 4 of 4 means; train it longer."
+    expected = "no better than its input in 2 and behind a filter in 4 of 4 means; " + HELP
     assert row["sentence"].endswith(expected)
 
 

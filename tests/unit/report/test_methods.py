@@ -24,7 +24,7 @@ def test_one_training_is_told_in_full():
         "Adam had a learning rate of 0.0004 that fell by a factor of 0.5 after 10 epochs without",
         "Networks began with random weights.",
         "held out: 4 of planaria",
-        "at commit abc.",
+        "Commit of the workflow: abc.",
     ):
         assert said in text, said
     assert "weighed" not in text

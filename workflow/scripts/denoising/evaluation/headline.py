@@ -5,10 +5,11 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from denoising.evaluation.intervals import FEWEST
 from denoising.evaluation.published import published_scores
 from denoising.evaluation.verdicts import AHEAD
 from denoising.study.baselines import BASELINES
-from denoising.study.names import TWO_TRAININGS
+from denoising.study.names import INPUT, TWO_TRAININGS
 from denoising.study.study import Dataset, Study
 
 FEW = 10  # test volumes
@@ -39,7 +40,8 @@ def headline(
     own = [verdicts[_is_own(verdicts, name, study)] for name in study.tested_datasets]
     counts = scores.groupby("tested_on")["volume"].nunique()
     sentences = [_on_one(rows.iloc[0], counts, study) for rows in own if len(rows)]
-    if len(verdicts) > len(sentences):
+    sentences += [_of_nuclei(name, scores, study) for name in study.datasets_with_nuclei]
+    if len(verdicts) > len(own):
         sentences.append(_on_all(verdicts))
     compared = [study.datasets[name] for name in study.published_datasets]
     sentences += _published(compared, scores, published, study)
@@ -77,15 +79,37 @@ def _on_one(row: pd.Series, counts: pd.Series, study: Study) -> str:
     return f"{text} (95 % interval {ends[0]:.4f} to {ends[1]:.4f}, {volumes} test volumes)."
 
 
+def _of_nuclei(dataset: str, scores: pd.DataFrame, study: Study) -> str:
+    """Which nuclei the own network shows beside the input, in the cleanest and the noisiest."""
+    model = study.runs[study.example_run(dataset)].model
+    own = study.datasets[dataset]
+    rows = scores[(scores["tested_on"] == dataset) & (scores["protocol"] == "nuclei")]
+    parts = []
+    for name in dict.fromkeys((own.condition_names[0], own.condition_names[-1])):
+        here = rows[rows["condition"] == name]
+        shown, given = here[here["model"] == model], here[here["output"] == INPUT]
+        parts.append(
+            f"{own.condition_label(name)}, the network shows {_percent(shown, 'recall')} of the"
+            f" true ones (input {_percent(given, 'recall')}), and {_percent(shown, 'precision')} of"
+            f" those that it shows are true (input {_percent(given, 'precision')})"
+        )
+    return f"Nuclei of {own.label}: {'; '.join(parts)}."
+
+
+def _percent(rows: pd.DataFrame, metric: str) -> str:
+    return f"{100 * rows.loc[rows['metric'] == metric, 'value'].mean():.0f} %"
+
+
 def _interval(row: pd.Series) -> str:
     return f"{row['low']:.4f} to {row['high']:.4f}"
 
 
 def _on_all(verdicts: pd.DataFrame) -> str:
-    ahead = int((verdicts["verdict"] == AHEAD).sum())
+    ahead = verdicts[verdicts["verdict"] == AHEAD]
     return (
-        f"Of {len(verdicts)} pairs of a network and a test set, {ahead} are ahead of the input and"
-        " of every filter in all means of NRMSE and SSIM."
+        f"Of {len(verdicts)} pairs of a network and a test set, {len(ahead)} are ahead of the input"
+        " and of every filter in all means of NRMSE and SSIM,"
+        f" {(ahead['undecided'] == 0).sum()} of them beyond chance in each mean."
     )
 
 
@@ -97,8 +121,8 @@ def _published(
     sentences = []
     if simulated:
         sentences.append(
-            f"No number on {' or '.join(simulated)} compares with a published one: these specimens"
-            " are simulated."
+            f"No number on {' or '.join(simulated)} may be compared with a published one: these"
+            " specimens are simulated."
         )
     for dataset in (dataset for dataset in datasets if not dataset.is_simulated):
         run = study.runs[study.example_run(dataset.name)]
@@ -132,7 +156,9 @@ def _limits(counts: pd.Series, study: Study) -> list[str]:
         )
     if study.trains_once:
         limits.append(TWO_TRAININGS)
-    if counts.min() < FEW:
+    if counts.min() < FEWEST:
+        limits.append("With fewer than three test volumes, nothing can be said of others.")
+    elif counts.min() < FEW:
         limits.append(
             f"With {counts.min()} test volumes, intervals hold for volumes like these, not for"
             " another microscope or preparation."

@@ -21,7 +21,8 @@ from denoising.study.study import Study
 
 COLUMNS = (
     "tested_on", "method", "nrmse", "input_nrmse", "best_filter", "filter_nrmse", "lead", "low",
-    "high", "ahead_of_input", "ahead_of_filters", "means", "verdict", "finding", "sentence",
+    "high", "ahead_of_input", "ahead_of_filters", "undecided", "means", "verdict", "finding",
+    "sentence",
 )  # fmt: skip
 AHEAD = "ahead"
 BEHIND_FILTER = "behind a filter"
@@ -54,8 +55,9 @@ def verdicts(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
         `best_filter` is the baseline with the lowest (empty where none is scored). `lead` is that
         over the best filter, else over the input, with `low` and `high` (see
         `intervals.interval`). `ahead_of_input` and `ahead_of_filters` count the `means` in which
-        the network leads the input, and every filter. `verdict` is one of the constants above;
-        `finding` says it with the counts, and `sentence` with all numbers.
+        the network leads the input, and every filter; `undecided` counts its smallest leads whose
+        interval holds 0. `verdict` is one of the constants above; `finding` says it with the
+        counts, and `sentence` with all numbers.
 
     Raises
     ------
@@ -134,9 +136,15 @@ def _numbers(own: pd.DataFrame, whole: pd.DataFrame) -> dict:
         **{name: shown[name] for name in ("lead", "low", "high")},
         "ahead_of_input": int((over_input["lead"] > 0).sum()),
         "ahead_of_filters": int((smallest_leads(filters)["lead"] > 0).sum()) if len(best) else 0,
+        "undecided": _undecided(smallest_leads(filters if len(best) else own)),
         "means": len(over_input),
     }
     return numbers | {"verdict": _verdict(numbers, over_input, bool(len(best)))}
+
+
+def _undecided(leads: pd.DataFrame) -> int:
+    """How many leads are above 0 within chance, because their interval holds 0."""
+    return int(((leads["lead"] > 0) & (leads["low"] < 0)).sum())
 
 
 def _verdict(numbers: dict, over_input: pd.DataFrame, has_filters: bool) -> str:
@@ -174,8 +182,9 @@ def _finding(row: dict, study: Study) -> str:
         return f"the restorations are {row['verdict']}; {remedy}"
     if row["verdict"] == AHEAD:
         ahead = "the input and every filter" if row["best_filter"] else "the input"
-        return f"the network is ahead of {ahead} in all {means} means"
-    remedy = _remedy(row, study, "train it longer")
+        chance = f", in {row['undecided']} of them within chance" if row["undecided"] else ""
+        return f"the network is ahead of {ahead} in all {means} means{chance}"
+    remedy = _remedy(row, study, "longer training or more images may help")
     failings = []
     if row["verdict"] == BEHIND_INPUT:
         failings.append(f"no better than its input in {means - row['ahead_of_input']}")

@@ -144,7 +144,9 @@ def _filter(name: str) -> str:
 
 def _row(means: pd.DataFrame, study: Study, dataset: str, condition: str) -> dict[str, Any]:
     """One row of the table of scores, of one method's means."""
-    row: dict[str, Any] = {"tested on": study.datasets[dataset].label, "condition": condition}
+    tested_on = study.datasets[dataset]
+    row: dict[str, Any] = {"tested on": tested_on.label}
+    row["condition"] = tested_on.condition_label(condition)
     for mean in means.to_dict("records"):
         label = METRICS[mean["metric"]].label
         row[label] = estimate(mean["mean"], mean["low"], mean["high"], DECIMALS[mean["metric"]])
@@ -168,7 +170,7 @@ def _calibration(run: str, study: Study, paths: Mapping[str, Path]) -> list[str]
     rows = [
         {
             "tested on": study.datasets[dataset].label,
-            "condition": condition,
+            "condition": study.datasets[dataset].condition_label(condition),
             **{kind: cells.get((dataset, condition, kind), "") for kind in (PREDICTED, RESCALED)},
         }
         for dataset in paths
@@ -194,7 +196,8 @@ def _origin(run: str, study: Study, training: Mapping[str, Any], evidence: Evide
         lines += [f"training: seed {study.runs[run].seed}, {said}"]
         lines += [f"epochs: {training['epochs']}, weights of epoch {training['best_epoch']}"]
     for name, entry in record["inputs"].items():
-        use = "training and test" if name == model.trained_on else "test"
+        uses = {"training": model.trained_on == name, "test": name in model.tested_on}
+        use = " and ".join(use for use, is_used in uses.items() if is_used)
         lines.append(f"{use} data {name}: {_checksums(entry)}")
     changes = ", with uncommitted changes" if record["uncommitted_changes"] else ""
     lines += [f"SHA-256 of {name}: `{value}`" for name, value in training["sha256"].items()]

@@ -34,7 +34,7 @@ NO_LICENCE = "None is given by the workflow. Whoever publishes these results giv
 RESULTS = "results/"
 CODE = "code/"
 # What the copy of the code consists of, and the study's config beside it
-COPIED = ("Snakefile", "workflow", "config", "envs", "resources")
+COPIED = ("Snakefile", "CITATION.cff", "LICENSE", "workflow", "config", "envs", "resources")
 
 
 @dataclass(frozen=True)

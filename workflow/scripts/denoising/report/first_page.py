@@ -3,6 +3,7 @@
 The page is written as Markdown for the folder of results and as HTML, which opens the report.
 """
 
+import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +17,13 @@ from denoising.study.study import Study
 FILES = {
     "findings.html": "this page for a browser",
     "report.html": "all figures and tables in one file, if `make report` was run",
+    "viewers/DATASET.html": "every test volume in a browser, where it is worst first",
     "scores.csv": "every score, one per row",
     "models/NAME/": "csbdeep's model folders, with their histories and settings",
     "restored/": "restored test volumes, if the config keeps them",
+    "exports/": "networks for other programs, if `exported` was asked for",
+    "volumes/, patches/, splits/, archives/, checks/": "the images, and what was found in them",
+    "scores/, nuclei/, resolution/, calibration/, runtimes/": "what the tables are made from",
     "provenance.json": "commit, versions of packages, checksums of inputs, seeds",
     "config.yaml": "the config with every default: a config again",
     "ro-crate-metadata.json": "every job, its files and their checksums, as an RO-Crate",
@@ -85,6 +90,7 @@ def as_html(study: Study, findings: Findings) -> list[str]:
         pages.paragraph(study.note, "note"),
         *(pages.paragraph(sentence) for sentence in findings.headline),
         '<p><img src="figures/fig2_restoration.png" alt="Restorations"></p>',
+        _contents(study),
         pages.heading("Every network"),
         pages.table(findings.verdicts),
         pages.heading("Methods, to be pasted"),
@@ -92,6 +98,18 @@ def as_html(study: Study, findings: Findings) -> list[str]:
         pages.heading("Where this comes from"),
         pages.paragraph(findings.origin),
     ]
+
+
+def _contents(study: Study) -> str:
+    """Links to all pages beside this one; the report leaves them out, because it has its own."""
+    viewers = [
+        (f"Every test volume of {study.datasets[name].label}", f"viewers/{name}.html")
+        for name in study.tested_datasets
+    ]
+    products = [(one.title, f"figures/{one.name}.png") for one in figures(study)]
+    products += [(f"{one.title} (table)", f"tables/{one.name}.html") for one in tables(study)]
+    items = [f'<a href="{path}">{html.escape(title)}</a>' for title, path in viewers + products]
+    return f"<nav><p>{' · '.join(items)}</p></nav>"
 
 
 def _links(products: Sequence[Product], folder: str, kind: str) -> str:

@@ -47,7 +47,7 @@ def methods(
         if model.pretrained
     ]
     sentences += [_tests(study, volumes), *_filters(study), _scores(study)]
-    sentences.append(f"The workflow was at commit {commit}.")
+    sentences.append(f"Commit of the workflow: {commit}.")
     return " ".join(sentences)
 
 

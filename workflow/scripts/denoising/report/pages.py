@@ -12,6 +12,7 @@ import pandas as pd
 
 from denoising.report.markdown import Page, readable, write_csv, write_markdown, write_whole
 
+INTERVALS = ("In brackets: 95 % interval", "Below a value: its 95 % interval")
 LONG = 24  # characters of a cell that needs more than one line
 TEMPLATE = Path(__file__).parents[3] / "report" / "page.html"
 
@@ -37,7 +38,7 @@ def _parts(page: Page, csv: Path) -> list[str]:
     """The parts of a page of tables; the numbers of `csv` can be saved from it."""
     parts = [
         paragraph(page.note, "note"),
-        paragraph(" ".join(line for line in page.legend if line)),
+        paragraph(" ".join(line for line in page.legend if line).replace(*INTERVALS)),
         f"<p>A click on a heading sorts. {_download(csv)}</p>",
     ]
     for section in page.sections:

@@ -27,7 +27,7 @@ def compare_tables(first: Path, second: Path) -> list[Comparison]:
     """Compare `scores.csv` and every table of two folders of results.
 
     Numbers are the same if they differ by at most 1e-5 times the larger of 1 and their size.
-    Tables of measured times count as the same, whatever they hold.
+    Tables of measured times count as the same if they have the same rows and columns.
     """
     names = {
         str(path.relative_to(folder))
@@ -43,14 +43,14 @@ def _compare(name: str, first: Path, second: Path) -> Comparison:
         return Comparison(name, f"{missing[0]} is missing", False)
     if first.read_bytes() == second.read_bytes():
         return Comparison(name, "same to the bit", True)
-    if Path(name).stem in TIMES:
-        return Comparison(name, "holds measured times, which differ from run to run", True)
     before, after = (
         pd.read_csv(path, dtype=str, keep_default_na=False) for path in (first, second)
     )
     if list(before) != list(after) or len(before) != len(after):
         shapes = [f"{len(table)} rows of {', '.join(table)}" for table in (before, after)]
         return Comparison(name, f"differs: {shapes[0]}; now {shapes[1]}", False)
+    if Path(name).stem in TIMES:
+        return Comparison(name, "holds measured times, which differ from run to run", True)
     differing = dict(_differences(before, after))
     if not differing:
         return Comparison(name, f"same within {TOLERANCE:g}", True)
