@@ -129,27 +129,13 @@ class Console(logging.Handler):
             if (job.wildcards["method"], job.wildcards["dataset"]) != (method, dataset)
         }
         lines = [
-            line for pair in self.unsaid if pair[1] not in missing for line in self._score(*pair)
+            line
+            for pair in self.unsaid
+            if pair[1] not in missing
+            for line in _score(self.study, *pair)
         ]
         self.unsaid = [pair for pair in self.unsaid if pair[1] in missing]
         return lines
-
-    def _score(self, method: str, dataset: str) -> list[str]:
-        protocol = self.study.protocols[0]
-        known = {
-            name: score
-            for name in (method, INPUT, *self.study.baselines)
-            if (score := _nrmse(name, dataset, protocol)) is not None
-        }
-        if method not in known:
-            return []
-        line = f"{method} on {self.study.datasets[dataset].label}: NRMSE {known.pop(method):.4f}"
-        if INPUT in known:
-            line += f", input {known.pop(INPUT):.4f}"
-        if known:
-            best = min(known, key=lambda name: known[name])
-            line += f", best filter ({BASELINES[best].label}) {known[best]:.4f}"
-        return [line]
 
     def _progress(self, done: int, total: int) -> list[str]:
         """How far the run is, ten times in all, and after a long silence."""
@@ -177,6 +163,25 @@ class Console(logging.Handler):
         model = self.study.models[self.study.runs[job.wildcards["run"]].model]
         patch = self.study.datasets[model.patches_of].patches.shape
         return math.prod((model.training.patches_seen, model.training.width**2, *patch))
+
+
+def _score(study: Study, method: str, dataset: str) -> list[str]:
+    """The NRMSE of a network beside those of the input and the best filter."""
+    protocol = study.protocols[0]
+    known = {
+        name: score
+        for name in (method, INPUT, *study.baselines)
+        if (score := _nrmse(name, dataset, protocol)) is not None
+    }
+    if method not in known:
+        return []
+    line = f"{method} on {study.datasets[dataset].label}: NRMSE {known.pop(method):.4f}"
+    if INPUT in known:
+        line += f", input {known.pop(INPUT):.4f}"
+    if known:
+        best = min(known, key=lambda name: known[name])
+        line += f", best filter ({BASELINES[best].label}) {known[best]:.4f}"
+    return [line]
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
