@@ -39,8 +39,9 @@ def follow_jobs():
     jobs = waiting_jobs()
     trainings = sum(job.rule == "train" for job in jobs.values())
     of_them = f", {trainings} of them trainings" if trainings else ""
+    plural = "" if len(jobs) == 1 else "s"
     logger.info(
-        f"{len(jobs)} jobs will run{of_them}. For all that Snakemake says of them, "
+        f"{len(jobs)} job{plural} will run{of_them}. For all that Snakemake says of them, "
         f"see {', '.join(workflow.logger_manager.get_logfile())}, or start it with -p."
     )
     logger.addHandler(Console(STUDY, waiting_jobs, logger.info))
