@@ -47,6 +47,7 @@ def methods(
         if model.pretrained
     ]
     sentences += [_tests(study, volumes), *_filters(study), _scores(study)]
+    sentences.append(f"Random numbers came from the seed {study.seed}.")
     sentences.append(f"Commit of the workflow: {commit}.")
     return " ".join(sentences)
 
@@ -93,12 +94,14 @@ def _patches(study: Study, name: str) -> str:
 
 
 def _cut(dataset: Dataset) -> str:
-    if dataset.patches.source == "npz":
-        return "as csbdeep saved them" if dataset.is_npz else "as they came in the archive"
     low, high = dataset.patches.percentiles
+    normalised = f"of images to restore, the percentiles {low:g} and {high:g} became 0 and 1"
+    if dataset.patches.source == "npz":
+        came = "as csbdeep saved them" if dataset.is_npz else "as they came in the archive"
+        return f"{came}; {normalised}"
     return (
         f"{dataset.patches.per_volume} cut from each training image at places that show more than"
-        f" background; of images to restore, the percentiles {low:g} and {high:g} became 0 and 1"
+        f" background; {normalised}"
     )
 
 
