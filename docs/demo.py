@@ -43,6 +43,12 @@ def bring(results: Path) -> None:
         "report": ROOT / "screenshots/report.png",
         "viewer": ROOT / "screenshots/viewer-planaria.png",
     }
+    missing = [str(path) for path in pictures.values() if not path.is_file()]
+    if missing:
+        sys.exit(
+            f"{', '.join(missing)}: there is no such picture; run `make demo`, then"
+            " `make test-browser STUDY_RESULTS=results`, which takes screenshots of its report."
+        )
     for name, path in pictures.items():
         with Image.open(path) as picture:
             height = round(picture.height * WIDTH / picture.width)

@@ -83,9 +83,9 @@ def viewer_shown(wildcards):
     return place | categories.shown({"scores": scores}, STUDY)
 
 
-def viewer_template():
-    """The page without data; it is never in the storage that may hold results."""
-    return local(str(WORKFLOW / "report" / "viewer.html"))
+def template(name):
+    """A page without data; it is never in the storage that may hold results."""
+    return local(str(WORKFLOW / "report" / name))
 
 
 def viewer_caption(wildcards):

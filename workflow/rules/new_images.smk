@@ -11,7 +11,7 @@ rule restore_images:
     input:
         images=new_images,
         models=models_for_new_images,
-        template=viewer_template(),
+        template=template("viewer.html"),
     output:
         table="results/new_images.csv",
     log:

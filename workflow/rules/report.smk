@@ -6,6 +6,7 @@ rule table:
     """A table, as CSV and as Markdown: `scripts/tables/` holds a script for each."""
     input:
         unpack(table_inputs),
+        template=template("page.html"),
     output:
         csv="results/tables/{table}.csv",
         markdown="results/tables/{table}.md",
@@ -85,6 +86,7 @@ rule findings:
         unpack(lambda wildcards: products.verdict_files(STUDY)),
         record="results/provenance.json",
         published=shipped("published_scores.csv"),
+        template=template("page.html"),
     output:
         markdown="results/README.md",
         html="results/findings.html",

@@ -39,7 +39,7 @@ rule viewer:
         sections="results/viewers/sections/{dataset}.json",
         choices=choices_of_baselines,
         scores=scores_of_viewed,
-        template=viewer_template(),
+        template=template("viewer.html"),
     output:
         page=report(
             "results/viewers/{dataset}.html",
