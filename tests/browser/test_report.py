@@ -16,7 +16,7 @@ ROWS = "[...document.querySelectorAll('.contents tbody tr')]"
 
 
 def errors(browser):
-    """What the console says, but for a word of Snakemake's page on its own style sheet."""
+    """Lines of the console, but for a word of Snakemake's page on its own style sheet."""
     return [line for line in browser.said() if "tailwindcss" not in line]
 
 
@@ -34,7 +34,7 @@ def opened(browser, report):
 def test_it_opens_on_the_findings_with_figure_2_and_no_errors(opened, report):
     opened.wait(FIGURES)
     text = opened.run("return document.querySelector('.findings').innerText")
-    assert text.index("leaves") < text.index("What may not be concluded") < text.index("Methods")
+    assert text.index("leaves") < text.index("Limits: ") < text.index("Methods")
     top = opened.run("return document.querySelector('.findings h1').getBoundingClientRect().top")
     assert 0 <= top < 100
     assert errors(opened) == []

@@ -8,7 +8,7 @@ import pandas as pd
 from denoising.evaluation.scores import read_tidy
 from denoising.report.examples import strength_label, strongest
 from denoising.report.viewer_words import page_data, words_of
-from denoising.restoration.viewer_page import write_page
+from denoising.restoration.viewer_page import write_viewer
 from denoising.running.logs import open_log
 from denoising.study.names import INPUT
 from denoising.study.networks import trained_on_label
@@ -39,4 +39,4 @@ with open_log(snakemake.log[0]):
         "note": study.note,
         "words": words_of(data, runs[0], runs_left_out(study, dataset.name)),
     }
-    write_page(Path(snakemake.input.template), data, Path(snakemake.output.page))
+    write_viewer(Path(snakemake.input.template), data, Path(snakemake.output.page))

@@ -58,7 +58,7 @@ def test_real_specimens_stand_beside_published_numbers():
 @pytest.mark.parametrize("seeds", [(1,), (1, 2, 3)])
 def test_what_may_not_be_concluded_depends_on_the_study(seeds):
     last = said(0.05, seeds=seeds)[-1]
-    assert last.startswith("What may not be concluded: ")
+    assert last.startswith("Limits: ")
     assert "With 3 test volumes" in last
     assert ("two trainings" in last) == (len(seeds) == 1)
     assert "simulated" not in last
@@ -67,7 +67,7 @@ def test_what_may_not_be_concluded_depends_on_the_study(seeds):
 def test_other_networks_are_counted():
     assert not any("pairs of a network" in line for line in said(0.05))
     two = said(0.05, other={"trained_on": "planaria"})
-    assert any(line.startswith("Of 2 pairs of a network and a test set, 2 are") for line in two)
+    assert any(line.startswith("2 of 2 pairs of a network and a test set are") for line in two)
 
 
 def test_the_nuclei_that_a_network_shows_are_told_beside_its_inputs():

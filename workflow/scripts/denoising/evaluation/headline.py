@@ -1,4 +1,4 @@
-"""What a study found, in a few sentences, and what may not be concluded from it."""
+"""The findings of a study in a few sentences, and their limits."""
 
 from collections.abc import Iterable
 
@@ -46,7 +46,7 @@ def headline(
     compared = [study.datasets[name] for name in study.published_datasets]
     sentences += _published(compared, scores, published, study)
     limits = " ".join(_limits(counts, study))
-    return sentences + ([f"What may not be concluded: {limits}"] if limits else [])
+    return sentences + ([f"Limits: {limits}"] if limits else [])
 
 
 def _is_own(verdicts: pd.DataFrame, dataset: str, study: Study) -> pd.Series:
@@ -107,7 +107,7 @@ def _interval(row: pd.Series) -> str:
 def _on_all(verdicts: pd.DataFrame) -> str:
     ahead = verdicts[verdicts["verdict"] == AHEAD]
     return (
-        f"Of {len(verdicts)} pairs of a network and a test set, {len(ahead)} are ahead of the input"
+        f"{len(ahead)} of {len(verdicts)} pairs of a network and a test set are ahead of the input"
         " and of every filter in all means of NRMSE and SSIM,"
         f" {(ahead['undecided'] == 0).sum()} of them beyond chance in each mean."
     )

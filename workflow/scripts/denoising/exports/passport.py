@@ -1,4 +1,4 @@
-"""What goes with an exported network: what it is for, how well it does, and where it comes from."""
+"""The passport of an exported network: its use, its scores, its origin and its limits."""
 
 import json
 from collections.abc import Mapping
@@ -99,7 +99,7 @@ def _use(model: Model, study: Study) -> str:
     )
     return (
         f"The network expects each channel of an image with its percentiles {low:g} and {high:g} at"
-        " 0 and 1; the bioimage.io package does that. What it gives stays normalised: a value v"
+        " 0 and 1; the bioimage.io package does that. Its output stays normalised: a value v"
         f" stands for low + v (high - low) in the image's units.{scale} Edges must be multiples of"
         f" {2**model.training.depth} voxels: pad by reflection."
     )

@@ -114,7 +114,7 @@ def words_of(data: Mapping[str, Any], first: str, left_out: Sequence[str]) -> li
         )
     if any(volume["is_cut"] for volume in data["volumes"]):
         words.append(
-            f"{size}Of large volumes it shows evenly chosen planes, and of these a window around "
+            f"{size}It shows evenly chosen planes of large volumes, and a window of these around "
             f"the largest error of {first}; the section XZ goes through this error."
         )
     return words

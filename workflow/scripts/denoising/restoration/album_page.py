@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from denoising.restoration.quicklooks import WINDOW
-from denoising.restoration.viewer_page import PAGE_BYTES, write_page
+from denoising.restoration.viewer_page import PAGE_BYTES, write_viewer
 from denoising.study.names import INPUT
 
 LISTED = {
@@ -89,7 +89,7 @@ def write_album_page(template: Path, rows: Mapping[str, Mapping[str, Any]], fold
         "worst_words": "",
     }
     folder.mkdir(parents=True, exist_ok=True)
-    write_page(template, data, folder / "viewer.html")
+    write_viewer(template, data, folder / "viewer.html")
 
 
 def _views(rows: Mapping[str, Mapping[str, Any]], folder: Path) -> dict[str, dict[str, Any]]:

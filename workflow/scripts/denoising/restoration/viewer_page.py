@@ -74,9 +74,11 @@ LEVELS = {
 }
 
 
-def write_page(template: Path, data: Mapping[str, Any], path: Path) -> None:
-    """Write a page of the viewer: the template with the data in it."""
+def write_viewer(template: Path, data: Mapping[str, Any], path: Path) -> None:
+    """Write a page of the viewer, the template with the data in it, whole or not at all."""
     levels = {kind: asdict(of_kind) for kind, of_kind in LEVELS.items()}
     text = json.dumps({**data, "levels": levels}, ensure_ascii=False, separators=(",", ":"))
     page = template.read_text(encoding="utf-8").replace(PLACEHOLDER, text.replace("<", "\\u003c"))
-    path.write_text(page, encoding="utf-8")
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(page, encoding="utf-8")
+    partial.replace(path)
