@@ -10,8 +10,10 @@ from made_up import training_settings
 
 from denoising.study.training import Compute, TrainingRun
 from denoising.training.batches import PatchPairs
+from denoising.training.compilation import settle_compilation
 from denoising.training.loop import Folders, train
 from denoising.training.network import Device
+from denoising.training.steps import Execution, choose_execution
 
 IGNORED_WARNINGS = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
@@ -34,6 +36,7 @@ SETTINGS = {
 SEED = 7
 COMPUTE = Compute(threads=1, xla="auto", resident="auto", memory_growth=True)
 CPU = Device("CPU", "CPU, 1 threads")
+PLAIN_EXECUTION = Execution(precision="float32", resident=False)
 TRAIN, VALIDATION = 8, 5
 MEASURED = [
     "seconds", "training_seconds", "samples_per_second", "voxels_per_second", "matmul_share",
@@ -75,7 +78,10 @@ def train_model(patches, folder, compute=COMPUTE, device=CPU, defined_by="", **c
     """Train a model on a folder of patches; returns its history."""
     pairs = PatchPairs.open(patches, split())
     folders = Folders(folder, checkpoints_of(folder))
-    train(run_of(folder.name, **changes), pairs, folders, device, compute, defined_by)
+    run = run_of(folder.name, **changes)
+    compilation = settle_compilation(run, pairs.shape, compute, None)
+    execution = choose_execution(compilation, run.settings, compute, device, pairs.X)
+    train(run, pairs, folders, device, execution, defined_by)
     return pd.read_csv(folder / "history.csv")
 
 

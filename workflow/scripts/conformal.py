@@ -8,12 +8,13 @@ from denoising.running.logs import muted, open_log
 
 method = snakemake.wildcards.method
 device = snakemake.params.device
-with open_log(snakemake.log[0]), reserve_device(device, f"conformal factors of {method}"):
+with open_log(snakemake.log[0]):
+    reserve_device(device, f"conformal factors of {method}")
     # Here, so that TensorFlow sees the reserved device alone
     import pandas as pd
 
     with muted():
-        import tensorflow as tf
+        import tensorflow  # noqa: F401
 
     from denoising.evaluation.conformal import conformal_factors
     from denoising.restoration.restorer import TILES_PER_BATCH, Restorer
@@ -22,8 +23,6 @@ with open_log(snakemake.log[0]), reserve_device(device, f"conformal factors of {
     from denoising.training.network import load_model, use_device
 
     chosen = use_device(device, snakemake.threads, snakemake.params.memory_growth)
-    # As for restorations
-    tf.config.experimental.enable_tensor_float_32_execution(False)
     split = pd.read_csv(snakemake.input.split)
     patches = PatchPairs.open(Path(snakemake.input.X).parent, split)
     # A patch is one tile; training had as many at a time in memory, and more

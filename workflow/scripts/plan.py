@@ -10,7 +10,8 @@ from denoising.running.devices import reserve_device
 from denoising.running.logs import open_log
 
 study = snakemake.params.study
-with open_log(snakemake.log[0]), reserve_device(study.device, "check"):
+with open_log(snakemake.log[0]):
+    reserve_device(study.device, "check")
     # Here, so that TensorFlow sees the reserved device alone and its own messages are in the log
     import pandas as pd
 

@@ -9,13 +9,11 @@ from denoising.running.logs import muted, open_log
 
 run = snakemake.wildcards.run
 dataset = snakemake.wildcards.dataset
-with (
-    open_log(snakemake.log[0]),
-    reserve_device(snakemake.params.device, f"restoration of {dataset} by {run}"),
-):
+with open_log(snakemake.log[0]):
+    reserve_device(snakemake.params.device, f"restoration of {dataset} by {run}")
     # Here, so that TensorFlow sees the reserved device alone
     with muted():
-        import tensorflow as tf
+        import tensorflow  # noqa: F401
 
     from denoising.images.volumes import paired, with_channels
     from denoising.restoration.destination import Destination
@@ -25,8 +23,6 @@ with (
     from denoising.training.network import load_model, use_device
 
     device = use_device(snakemake.params.device, snakemake.threads, snakemake.params.memory_growth)
-    # Float32 as csbdeep's results on a CPU have it, not the 10 bits of a GPU's TF32
-    tf.config.experimental.enable_tensor_float_32_execution(False)
     # Before TensorFlow takes any of it; a GPU that does not tell is taken to have as much as the
     # job
     free = Gpu(device.on_gpu).free_memory() or (snakemake.resources.mem_mb - host_memory()) * 1e6

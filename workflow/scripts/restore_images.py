@@ -9,10 +9,11 @@ from denoising.running.names import first_of
 
 MOST_NAMES = 5
 params = snakemake.params
-with open_log(snakemake.log[0]), reserve_device(params.device, "restoration of new images"):
+with open_log(snakemake.log[0]):
+    reserve_device(params.device, "restoration of new images")
     # Here, so that TensorFlow sees the reserved device alone
     with muted():
-        import tensorflow as tf
+        import tensorflow  # noqa: F401
 
     from denoising.images.found import find_images, left_out
     from denoising.restoration.album import Networks, restore_album
@@ -23,8 +24,6 @@ with open_log(snakemake.log[0]), reserve_device(params.device, "restoration of n
     from denoising.training.network import load_model, use_device
 
     device = use_device(params.device, snakemake.threads, params.memory_growth)
-    # Float32 as csbdeep's results on a CPU have it, not the 10 bits of a GPU's TF32
-    tf.config.experimental.enable_tensor_float_32_execution(False)
     # Before TensorFlow takes any of it; a GPU that does not tell is taken to have as much as the
     # job
     free = Gpu(device.on_gpu).free_memory() or (snakemake.resources.mem_mb - host_memory()) * 1e6

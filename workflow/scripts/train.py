@@ -2,41 +2,49 @@
 
 from pathlib import Path
 
-from denoising.running.devices import reserve_device
+import numpy as np
+import pandas as pd
+
+from denoising.running.checksums import sha256_of
+from denoising.running.devices import card_of, reserve_device
 from denoising.running.logs import muted, open_log
+from denoising.study.training import Compute, Training, TrainingRun
+from denoising.training.compilation import settle_compilation
 
 name = snakemake.wildcards.run
 device = snakemake.params.device
-with open_log(snakemake.log[0]), reserve_device(device, f"training of {name}"):
-    # Here, so that TensorFlow sees the reserved device alone
-    with muted():
-        import tensorflow  # noqa: F401
-    import pandas as pd
-
-    from denoising.running.checksums import sha256_of
-    from denoising.study.training import Compute, Training, TrainingRun
-    from denoising.training.batches import PatchPairs
-    from denoising.training.checks import check_batch
-    from denoising.training.loop import Folders, train
-    from denoising.training.network import use_device
-
+with open_log(snakemake.log[0]):
+    card = card_of(reserve_device(device, f"training of {name}"))
     settings = dict(snakemake.params.model)
     start = [Path(file) for file in (*snakemake.input.start, *snakemake.input.start_folder)]
     folder = start[0].parent if start else None
     run = TrainingRun(name, seed=settings.pop("seed"), settings=Training(**settings), start=folder)
     compute = Compute(**snakemake.params.compute)
+    shape = np.load(snakemake.input.X, mmap_mode="r").shape[1:]
+    compilation = settle_compilation(run, shape, compute, card)
+    # Here, so that TensorFlow sees the reserved device alone, and XLA its flags
+    with muted():
+        import tensorflow  # noqa: F401
+    from denoising.training.batches import PatchPairs
+    from denoising.training.checks import check_batch
+    from denoising.training.loop import Folders, train
+    from denoising.training.network import use_device
+    from denoising.training.steps import choose_execution
+
     defined_by = snakemake.params.code + Path(snakemake.input.description).read_text()
     split = pd.read_csv(snakemake.input.split)
     check_batch(name, run.settings.batch_size, split)
+    patches = PatchPairs.open(Path(snakemake.input.X).parent, split)
+    chosen = use_device(device, snakemake.threads, compute.memory_growth)
     train(
         run,
-        PatchPairs.open(Path(snakemake.input.X).parent, split),
+        patches,
         Folders(
             model=Path(snakemake.output.config).parent,
             checkpoints=Path(snakemake.params.checkpoints),
             tensorboard=Path("logs/tensorboard") / name if snakemake.params.tensorboard else None,
         ),
-        use_device(device, snakemake.threads, compute.memory_growth),
-        compute,
+        chosen,
+        choose_execution(compilation, run.settings, compute, chosen, patches.X),
         defined_by="".join([defined_by, *map(sha256_of, start)]),
     )

@@ -363,6 +363,13 @@ DISGUISED = [
     ),
     (tf.errors.InternalError, "Failed to find best cuDNN algorithm"),
     (tf.errors.InternalError, "Autotuning candidate failed with out of memory error."),
+    (
+        tf.errors.InternalError,
+        "Failed copying input tensor from /job:localhost/replica:0/task:0/device:CPU:0 to"
+        " /job:localhost/replica:0/task:0/device:GPU:0 in order to run AddV2:"
+        " Dst tensor is not initialized.",
+    ),
+    (tf.errors.InternalError, "Dst tensor is not initialized."),
 ]
 
 

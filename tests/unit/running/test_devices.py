@@ -1,4 +1,6 @@
-"""Reservations: never two on one GPU, each of several its own, free however the holder ends."""
+"""Reservations: never two on one GPU, each of several its own, held until the holder has ended,
+however it ends.
+"""
 
 import fcntl
 import logging
@@ -9,12 +11,13 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from denoising.running import devices
-from denoising.running.devices import own_folder, reserve_device, visible_gpus
+from denoising.running.devices import Card, card_of, own_folder, reserve_device, visible_gpus
 
 HOLD = """
 import logging, signal, subprocess, sys, time
@@ -22,21 +25,26 @@ from denoising.running.devices import reserve_device
 # which what runs in the background ignores
 signal.signal(signal.SIGINT, signal.default_int_handler)
 logging.basicConfig(level=logging.INFO, stream=sys.stdout)
-with reserve_device(sys.argv[1], sys.argv[2]) as device:
-    print("holds", device, flush=True)
-    sys.stdin.read()
+print("holds", reserve_device(sys.argv[1], sys.argv[2]), flush=True)
+sys.stdin.read()
 """
 
 
 @pytest.fixture(autouse=True)
 def machine(monkeypatch, tmp_path):
-    """A machine without driver, whose reservations are the test's own."""
+    """A machine without driver, whose reservations are the test's own, and end with it."""
+    opened = []
+    system = os.open
+    monkeypatch.setattr(os, "open", lambda *how: opened.append(system(*how)) or opened[-1])
     monkeypatch.setenv("DENOISING_LEASES", str(tmp_path / "leases"))
     for name in ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(devices, "pynvml", FakeNvml([]))
     monkeypatch.setattr(devices, "POLL_SECONDS", 0.01)
-    return monkeypatch
+    yield monkeypatch
+    for descriptor in opened:
+        with suppress(OSError):  # the others, which were not the chosen GPU's
+            os.close(descriptor)
 
 
 class FakeNvml:
@@ -67,18 +75,32 @@ class FakeNvml:
     def nvmlDeviceGetUUID(self, device):
         return device
 
+    def nvmlDeviceGetHandleByUUID(self, uuid):
+        if uuid not in self.cards:
+            raise RuntimeError("not found")
+        return uuid
+
+    def nvmlDeviceGetName(self, device):
+        return f"the card {device}"
+
+    def nvmlDeviceGetCudaComputeCapability(self, device):
+        return (8, 6)
+
+    def nvmlSystemGetDriverVersion(self):
+        return "550.54"
+
 
 class Holder:
     """A process of its own that holds a reservation until it is told to end."""
 
-    def __init__(self, device="auto", job="a job", **environment):
+    def __init__(self, device="auto", job="a job", code=HOLD, **environment):
         environment = {
             **os.environ,
             "PYTHONPATH": str(Path(devices.__file__).parents[2]),
             **environment,
         }
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        command = [sys.executable, "-c", HOLD, device, job]
+        command = [sys.executable, "-c", code, device, job]
         self.process = subprocess.Popen(command, text=True, env=environment, **pipes)
 
     def wait_for(self, word):
@@ -147,8 +169,8 @@ def test_devices_are_those_that_cuda_would_see(machine, cards, visible, expected
 def test_cuda_sees_the_reserved_device_alone(machine):
     machine.setattr(devices, "pynvml", FakeNvml(["GPU-a", "GPU-b"]))
     machine.setenv("CUDA_VISIBLE_DEVICES", "1,0")
-    with reserve_device("gpu", "a job") as device:
-        assert device == os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-b"
+    device = reserve_device("gpu", "a job")
+    assert device == os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-b"
 
 
 def test_each_of_several_jobs_gets_a_device_of_its_own(machine, hold):
@@ -156,8 +178,7 @@ def test_each_of_several_jobs_gets_a_device_of_its_own(machine, hold):
     assert hold(CUDA_VISIBLE_DEVICES="GPU-x").wait_for("holds") == "holds GPU-x"
     machine.setattr(devices, "pynvml", FakeNvml(["GPU-x", "GPU-y"]))
     machine.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-    with reserve_device("auto", "a job") as device:
-        assert device == "GPU-y"
+    assert reserve_device("auto", "a job") == "GPU-y"
 
 
 @pytest.mark.parametrize("cards", [[], ["GPU-a"]])
@@ -165,8 +186,7 @@ def test_a_cpu_is_not_reserved(machine, tmp_path, cards):
     """Where it is asked for, or all there is: two jobs run side by side."""
     machine.setattr(devices, "pynvml", FakeNvml(cards))
     device = "cpu" if cards else "auto"
-    with reserve_device(device, "a job") as one, reserve_device(device, "another job") as other:
-        assert one == other == "CPU"
+    assert reserve_device(device, "a job") == reserve_device(device, "another job") == "CPU"
     assert "CUDA_VISIBLE_DEVICES" not in os.environ
     assert not (tmp_path / "leases").exists()
 
@@ -176,9 +196,8 @@ def test_a_job_of_slurm_that_was_given_no_gpu_has_none_of_the_nodes(machine):
     machine.setenv("SLURM_JOB_ID", "7")
     machine.setenv("CUDA_VISIBLE_DEVICES", "to be put back as it was")
     machine.delenv("CUDA_VISIBLE_DEVICES")
-    with reserve_device("auto", "training") as device:
-        assert device == "CPU"
-        assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
+    assert reserve_device("auto", "training") == "CPU"
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
 
 
 # Taking turns
@@ -213,8 +232,7 @@ def test_waiting_is_said_once_and_on_the_console(hold, machine, caplog):
     machine.setattr(
         time, "sleep", lambda seconds: naps.append(seconds) or (len(naps) == 5 and holder.end())
     )
-    with reserve_device("auto", "a job"):
-        pass
+    reserve_device("auto", "a job")
     said = [record.getMessage() for record in caplog.records if record.name == "progress"]
     assert len(naps) == 5
     assert [text.split(" ")[2] for text in said] == ["waiting", "reserved"]
@@ -224,21 +242,32 @@ def test_waiting_is_said_once_and_on_the_console(hold, machine, caplog):
 def test_a_free_device_is_reserved_at_once_and_quietly(caplog, machine):
     caplog.set_level(logging.INFO)
     machine.setattr(time, "sleep", None)
-    with reserve_device("auto", "a job"):
-        pass
-    assert [record.name for record in caplog.records] == ["denoising.running.devices"] * 2
-    assert [record.getMessage() for record in caplog.records] == [
-        "a job: reserved GPU-a after 0.0 s",
-        "a job: released GPU-a",
-    ]
+    reserve_device("auto", "a job")
+    (record,) = caplog.records
+    assert record.name == "denoising.running.devices"
+    assert record.getMessage() == "a job: reserved GPU-a after 0.0 s"
 
 
 @pytest.mark.usefixtures("one_gpu")
-def test_an_error_frees_the_device(machine):
-    machine.setattr(time, "sleep", None)  # nobody waits
-    for _ in range(2):
-        with pytest.raises(ValueError, match="in the work"), reserve_device("auto", "a job"):
-            raise ValueError("in the work")
+def test_a_holder_whose_work_is_done_keeps_the_device_until_it_has_ended(hold):
+    """Until then TensorFlow has not given back the memory."""
+    code = HOLD.replace("print(", "def work():\n    print(").replace(
+        "sys.stdin.read()", "work()\nprint('done', flush=True)\nsys.stdin.read()"
+    )
+    first = hold(code=code)
+    first.wait_for("done")
+    second = hold()
+    second.wait_for("waiting")
+    first.end()
+    second.wait_for("holds")
+
+
+@pytest.mark.usefixtures("one_gpu")
+def test_an_error_frees_the_device(hold):
+    first = hold(code=HOLD.replace("sys.stdin.read()", "raise ValueError('in the work')"))
+    first.wait_for("in the work")
+    first.process.wait()
+    hold().wait_for("holds")
 
 
 @pytest.mark.usefixtures("one_gpu")
@@ -250,7 +279,7 @@ def test_a_killed_holder_frees_the_device_at_once_though_a_process_it_started_li
         "sys.stdin.read()",
         "print(subprocess.Popen(['sleep', '60'], close_fds=False).pid, flush=True)",
     )
-    code += "    time.sleep(60)\n"
+    code += "time.sleep(60)\n"
     environment = {**os.environ, "PYTHONPATH": str(Path(devices.__file__).parents[2])}
     command = [sys.executable, "-c", code, "auto", "a job"]
     with subprocess.Popen(command, text=True, env=environment, stdout=subprocess.PIPE) as holder:
@@ -284,10 +313,10 @@ def test_the_one_that_waits_ends_at_once_when_asked_to(hold, number):
 
 @pytest.mark.usefixtures("one_gpu")
 def test_the_folder_is_the_users_alone(tmp_path):
-    with reserve_device("auto", "a job"):
-        folder = tmp_path / "leases"
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-        assert stat.S_IMODE((folder / "GPU-a.lock").stat().st_mode) == 0o600
+    reserve_device("auto", "a job")
+    folder = tmp_path / "leases"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE((folder / "GPU-a.lock").stat().st_mode) == 0o600
 
 
 def test_the_folder_is_made_where_it_is_asked_for(machine, tmp_path):
@@ -326,25 +355,36 @@ def test_what_another_user_put_there_is_refused(machine, tmp_path, what):
     else:
         path.mkdir()
         machine.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)
-    with (
-        pytest.raises(PermissionError, match="expected a folder of this user's own"),
-        reserve_device("auto", "a job"),
-    ):
-        pass
+    with pytest.raises(PermissionError, match="expected a folder of this user's own"):
+        reserve_device("auto", "a job")
 
 
 @pytest.mark.usefixtures("one_gpu")
 def test_the_folder_is_locked_against_cleaning_while_a_device_is_reserved(tmp_path):
     """systemd-tmpfiles leaves folders alone whose lock it cannot have."""
     folder = os.open(own_folder(), os.O_RDONLY)
-    with reserve_device("auto", "a job"), pytest.raises(BlockingIOError):
+    reserve_device("auto", "a job")
+    with pytest.raises(BlockingIOError):
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    os.close(folder)
 
 
 def test_a_device_is_one_file_whatever_its_name_holds(machine, tmp_path):
     machine.setenv("CUDA_VISIBLE_DEVICES", "MIG-GPU-a/1/0")
-    with reserve_device("auto", "a job"):
-        assert (tmp_path / "leases" / "MIG-GPU-a_1_0.lock").exists()
-        assert os.environ["CUDA_VISIBLE_DEVICES"] == "MIG-GPU-a/1/0"
+    reserve_device("auto", "a job")
+    assert (tmp_path / "leases" / "MIG-GPU-a_1_0.lock").exists()
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "MIG-GPU-a/1/0"
+
+
+# The card
+
+
+def test_a_card_is_told_by_nvml_or_not_at_all(machine):
+    nvml = FakeNvml(["GPU-a", "GPU-b"])
+    machine.setattr(devices, "pynvml", nvml)
+    for gpu in ("1", "GPU-b"):
+        assert card_of(gpu) == Card("the card GPU-b", (8, 6), "550.54")
+    assert card_of("GPU-c") is None
+    assert nvml.initialised == 0
+    machine.setattr(devices, "pynvml", FakeNvml([]))
+    assert card_of("GPU-a") is None
+    assert card_of("CPU") is None

@@ -18,9 +18,9 @@ import pytest
 from csbdeep.models import CARE
 from made_up import training_settings
 from made_up_training import (
-    COMPUTE,
     CPU,
     IGNORED_WARNINGS,
+    PLAIN_EXECUTION,
     SEED,
     SETTINGS,
     TRAIN,
@@ -529,5 +529,5 @@ def test_memory_does_not_grow_with_the_training_set(tmp_path, worm):
     folders = Folders(tmp_path / "model", tmp_path / "checkpoints")
     before = anonymous_memory()
     with peak_memory() as peak:
-        train(run, pairs, folders, CPU, COMPUTE)
+        train(run, pairs, folders, CPU, PLAIN_EXECUTION)
     assert peak[-1] - before < 200e6  # the files are 840 MB

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 from made_up_training import (
-    COMPUTE,
     CPU,
     IGNORED_WARNINGS,
+    PLAIN_EXECUTION,
     VALIDATION,
     checkpoint_names,
     run_of,
@@ -65,7 +65,7 @@ def test_history_counts_what_training_costs(worm):
 def test_tensorboard_is_written_if_asked(patches, tmp_path, untraced):
     folders = Folders(tmp_path / "worm", tmp_path / "checkpoints", tmp_path / "t")
     run = run_of("worm", epochs=1, steps_per_epoch=1)
-    train(run, PatchPairs.open(patches, split()), folders, CPU, COMPUTE)
+    train(run, PatchPairs.open(patches, split()), folders, CPU, PLAIN_EXECUTION)
     (events,) = (tmp_path / "t").iterdir()
     tags = {
         value.tag

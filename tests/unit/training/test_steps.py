@@ -1,5 +1,6 @@
 """Steps: how they use the device, which changes no result, and what they do to a batch."""
 
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -15,13 +16,22 @@ from made_up_training import (
     TRAIN,
     assert_same_training,
     best_weights,
+    checkpoints_of,
+    described,
+    run_of,
+    split,
     train_model,
     write_patches,
 )
+from random_networks import random_network
 
 from denoising.training import costs
-from denoising.training.network import Device
-from denoising.training.steps import choose_execution, weighed_by_scale
+from denoising.training.batches import PatchPairs
+from denoising.training.compilation import Compilation
+from denoising.training.loop import Folders, Trainer, train
+from denoising.training.network import Device, set_precision
+from denoising.training.signals import Stopped
+from denoising.training.steps import Execution, TrainingSteps, choose_execution, weighed_by_scale
 
 pytestmark = IGNORED_WARNINGS
 
@@ -63,16 +73,96 @@ def test_patches_are_resident_where_they_take_less_than_half_of_what_is_free(
     monkeypatch.setattr(costs.Gpu, "free_memory", lambda self: free)
     X = np.zeros((10, 250), np.float32)  # 10 kB, and targets as much
     settings = training_settings()
-    assert choose_execution(settings, COMPUTE, GPU, X).resident == resident
-    assert choose_execution(settings, replace(COMPUTE, resident=True), CPU, X).resident
+    several = Compilation(steps_per_call=4)
+    chosen = choose_execution(several, settings, COMPUTE, GPU, X)
+    assert chosen.resident == resident
+    # Calls of several steps find their patches on the device
+    assert chosen.steps_per_call == (4 if resident else 1)
+    asked = replace(COMPUTE, resident=True)
+    assert choose_execution(several, settings, asked, CPU, X).resident
 
 
-def test_xla_is_for_gpus():
-    X = np.zeros((1, 4), np.float32)
-    settings = training_settings()
-    assert not choose_execution(settings, COMPUTE, CPU, X).xla
-    assert choose_execution(settings, COMPUTE, GPU, X).xla
-    assert not choose_execution(settings, replace(COMPUTE, xla=False), GPU, X).xla
+def trained(folder, patches, execution, **changes):
+    """The history of a training with `execution`."""
+    pairs = PatchPairs.open(patches, split())
+    folders = Folders(folder, checkpoints_of(folder))
+    train(run_of(folder.name, **changes), pairs, folders, CPU, execution)
+    return pd.read_csv(folder / "history.csv")
+
+
+def test_several_steps_in_a_call_are_the_same_steps(patches, models):
+    """Four and then one an epoch, those of the warm-up alone: 12 of 15 steps in three calls."""
+    changes = {"steps_per_epoch": 5, "warmup_steps": 1, "augment": True, "epochs": 3}
+    execution = Execution(precision="float32", resident=True)
+    one = trained(models / "one", patches, execution, **changes)
+    several = replace(execution, steps_per_call=4)
+    four = trained(models / "four", patches, several, **changes)
+    columns = ["loss", "val_loss", "learning_rate"]
+    np.testing.assert_allclose(four[columns], one[columns], rtol=1e-6)
+    for a, b in zip(best_weights(models / "four"), best_weights(models / "one"), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_a_stop_between_calls_of_several_steps_goes_on_with_the_next(patches, models):
+    changes = {"steps_per_epoch": 5, "epochs": 2}
+    execution = Execution(precision="float32", resident=True, steps_per_call=2)
+    expected = trained(models / "unstopped", patches, execution, **changes)
+    run, pairs = run_of("stopped", **changes), PatchPairs.open(patches, split())
+    folder = checkpoints_of(models / "stopped")
+    trainer = Trainer(TrainingSteps(run, pairs, CPU, execution), folder)
+    trainer.stop_signals = [signal.SIGTERM]
+    with pytest.raises(Stopped):
+        trainer.run_epochs()
+    assert len(trainer.state.losses) == 2
+    trainer = Trainer(TrainingSteps(run, pairs, CPU, execution), folder)
+    trainer.restore()
+    trainer.run_epochs()
+    found = [row["loss"] for row in trainer.state.history]
+    np.testing.assert_allclose(found, expected["loss"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["laplace", "mae"])
+def test_the_folded_pass_trains_alike(loss, patches, models):
+    execution = Execution(precision="float32", resident=False)
+    plain = trained(models / "plain", patches, execution, loss=loss)
+    folded = replace(execution, folded=True)
+    found = trained(models / "folded", patches, folded, loss=loss)
+    np.testing.assert_allclose(found["loss"], plain["loss"], rtol=1e-5)
+    assert described(models / "folded")["folded"]
+
+
+def test_the_folded_pass_trains_in_bfloat16_too(patches, models):
+    execution = Execution(precision="bfloat16", resident=False)
+    plain = trained(models / "plain", patches, execution)
+    found = trained(models / "folded", patches, replace(execution, folded=True))
+    np.testing.assert_allclose(found["loss"], plain["loss"], rtol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("precision", "rounded"),
+    [("float32", False), ("tf32", True), ("bfloat16", True), ("float16", True)],
+)
+def test_float32_is_not_rounded_to_tf32_unless_it_is_asked_for(precision, rounded):
+    network = random_network("YX", 1, 3, True).keras_model
+    set_precision(network, precision)
+    assert tf.config.experimental.tensor_float_32_execution_enabled() == rounded
+    set_precision(network, "float32")
+    assert not tf.config.experimental.tensor_float_32_execution_enabled()
+
+
+def test_xla_is_told_so_with_each_convolution():
+    """A GPU's compiler reads it there."""
+    network = random_network("YX", 1, 3, True).keras_model
+    step = tf.function(network, jit_compile=True, autograph=False)
+    asked = {}
+    for precision in ("float32", "tf32"):
+        set_precision(network, precision)
+        step = tf.function(lambda x: network(x), jit_compile=True, autograph=False)
+        hlo = step.experimental_get_compiler_ir(tf.zeros((1, 8, 8, 1)))()
+        asked[precision] = hlo.count("operand_precision={highest,highest}")
+    set_precision(network, "float32")
+    assert asked["float32"] > 0
+    assert asked["tf32"] == 0
 
 
 # Weights of voxels

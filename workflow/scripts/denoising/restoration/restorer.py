@@ -10,7 +10,6 @@ import itertools
 import json
 import logging
 import math
-import re
 import time
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -39,20 +38,13 @@ from denoising.restoration.tiling import (
     slab,
 )
 from denoising.study.names import SCALES, TRUTH
+from denoising.training.device_errors import is_out_of_memory
 from denoising.training.network import halo
 
 log = logging.getLogger(__name__)
 
 # On a CPU one tile at a time is the fastest (measured)
 TILES_PER_BATCH = {"CPU": 1, "GPU": 8}
-# Messages of cuDNN, cuBLAS, XLA and CUDA's driver when a GPU has no memory left, which come in
-# errors of these kinds too; not their messages about missing or wrong libraries
-DISGUISES = (tf.errors.InternalError, tf.errors.UnknownError, tf.errors.NotFoundError)
-EXHAUSTED = re.compile(
-    "out[ _]of[ _]memory|failed to allocate|_ALLOC_FAILED|RESOURCE_EXHAUSTED|no algorithm worked"
-    "|failed to (find|determine) best [^:]*algorithm",
-    re.IGNORECASE,
-)
 
 
 class Restorer:
@@ -144,7 +136,7 @@ class Restorer:
             try:
                 return self._run(plan, source, outputs, wanted, bounds)
             except tf.errors.OpError as error:
-                if not _is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 # The error itself holds tiles
                 reason = f" The device said: {type(error).__name__}: {error.message}"
@@ -241,14 +233,6 @@ def _batches(places: Iterable[Place], size: int) -> Iterator[tuple[tuple[int, ..
     for begin, alike in itertools.groupby(places, key=lambda place: place[1].begin):
         while batch := list(itertools.islice(alike, size)):
             yield begin, batch
-
-
-def _is_out_of_memory(error: tf.errors.OpError) -> bool:
-    """Whether the device lacked memory; a GPU's libraries say so in errors of several kinds."""
-    if isinstance(error, tf.errors.ResourceExhaustedError):
-        return True
-    on_gpu = bool(tf.config.get_visible_devices("GPU"))
-    return on_gpu and isinstance(error, DISGUISES) and bool(EXHAUSTED.search(error.message))
 
 
 def restore_all(

@@ -1,8 +1,9 @@
 """Reservation of GPUs: one training or restoration at a time on each.
 
 A reservation is a lock on a file named for the GPU, in a folder of this user on this machine.
-The system drops the lock with the process that holds it, however that ends; programs that the
-process starts do not inherit it.
+The system drops the lock with the process that holds it, however that ends, and not before: a
+process gives back the memory of a GPU only at its end, and the next job would find it taken.
+Programs that the process starts do not inherit the lock.
 
 The folder is in /tmp, whatever TMPDIR says, so that studies in several folders share the GPUs.
 The environment variable DENOISING_LEASES names another folder, for containers that each have their
@@ -14,8 +15,8 @@ import logging
 import os
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
@@ -27,11 +28,20 @@ progress = logging.getLogger("progress")  # printed on the console too
 POLL_SECONDS = 0.5
 
 
-@contextmanager
-def reserve_device(device: str, job: str) -> Iterator[str]:
+@dataclass(frozen=True)
+class Card:
+    """A GPU as NVML describes it."""
+
+    name: str
+    capability: tuple[int, int]
+    driver: str
+
+
+def reserve_device(device: str, job: str) -> str:
     """Wait for a GPU that no other job of this user has reserved, and let CUDA see it alone.
 
-    Enter it before TensorFlow first asks for GPUs: later, CUDA sees what it saw then.
+    It is this process's until it ends. Call this before TensorFlow first asks for GPUs: later,
+    CUDA sees what it saw then.
 
     Parameters
     ----------
@@ -41,8 +51,8 @@ def reserve_device(device: str, job: str) -> Iterator[str]:
     job : str
         Its name, which is printed to those that wait.
 
-    Yields
-    ------
+    Returns
+    -------
     str
         The reserved GPU as CUDA_VISIBLE_DEVICES names it now, or "CPU".
 
@@ -55,20 +65,17 @@ def reserve_device(device: str, job: str) -> Iterator[str]:
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
     gpus = [] if device == "cpu" else visible_gpus()
     if not gpus:
-        yield "CPU"
-        return
+        return "CPU"
     folder = own_folder()
     opened = os.open(folder, os.O_RDONLY)
     fcntl.flock(opened, fcntl.LOCK_SH)  # systemd cleans up no locked folder, even after days
     files = {gpu: _lock_file(folder, gpu) for gpu in gpus}
     gpu = _wait(files, job)
+    for other, file in files.items():
+        if other != gpu:
+            os.close(file)
     os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-    try:
-        yield gpu
-    finally:
-        log.info("%s: released %s", job, gpu)
-        for file in (opened, *files.values()):
-            os.close(file)  # which drops its lock
+    return gpu
 
 
 def _lock_file(folder: Path, gpu: str) -> int:
@@ -132,6 +139,29 @@ def _named(entry: str, uuids: list[str]) -> str:
     if entry.startswith(("GPU-", "MIG-")):
         return next((uuid for uuid in uuids if uuid.startswith(entry)), entry)
     return ""
+
+
+def card_of(gpu: str) -> Card | None:
+    """The card of a reserved GPU; None for "CPU", and where NVML does not tell."""
+    with suppress(pynvml.NVMLError):
+        pynvml.nvmlInit()
+        try:
+            return _card(gpu)
+        finally:
+            pynvml.nvmlShutdown()
+    return None
+
+
+def _card(gpu: str) -> Card:
+    if gpu.isdigit():
+        handle = pynvml.nvmlDeviceGetHandleByIndex(int(gpu))
+    else:
+        handle = pynvml.nvmlDeviceGetHandleByUUID(gpu)
+    return Card(
+        pynvml.nvmlDeviceGetName(handle),
+        pynvml.nvmlDeviceGetCudaComputeCapability(handle),
+        pynvml.nvmlSystemGetDriverVersion(),
+    )
 
 
 def _uuids() -> list[str]:

@@ -47,9 +47,17 @@ class PatchPairs:
 
     @classmethod
     def open(cls, folder: Path, split: pd.DataFrame) -> "PatchPairs":
-        """Map X.npy and Y.npy of a folder of patches."""
+        """Map X.npy and Y.npy of a folder of patches.
+
+        Raises
+        ------
+        ValueError
+            If X, Y and split do not belong together. On a GPU under XLA indices out of range would
+            be taken for others, and a Y of another shape would be stretched, without a word.
+        """
         X = np.load(folder / "X.npy", mmap_mode="r")
         Y = np.load(folder / "Y.npy", mmap_mode="r")
+        _check(folder, X, Y, split)
         described = folder / "patches.json"
         description = json.loads(described.read_text()) if described.exists() else {}
         return cls(X, Y, split, description)
@@ -88,6 +96,28 @@ class PatchPairs:
 
     def _indices(self, part: str) -> np.ndarray:
         return self.split.loc[self.split["part"] == part, "patch"].to_numpy()
+
+
+def _check(folder: Path, X: np.ndarray, Y: np.ndarray, split: pd.DataFrame) -> None:
+    """Refuse patches that differ from their ground truth or from the split."""
+    found = []
+    if X.shape != Y.shape:
+        found.append(f"X.npy has shape {X.shape}, but Y.npy {Y.shape}")
+    if not (X.dtype == Y.dtype == np.float32):
+        found.append(f"X.npy holds {X.dtype} and Y.npy {Y.dtype}, expected float32")
+    outside = split.loc[~split["patch"].between(0, len(X) - 1), "patch"]
+    if len(outside):
+        found.append(
+            f"the split names patch {outside.iloc[0]}, but X.npy has {len(X)}, counted from 0"
+        )
+    on_both = split.loc[split["patch"].duplicated(), "patch"]
+    if len(on_both):
+        found.append(f"the split names patch {on_both.iloc[0]} twice")
+    if found:
+        raise ValueError(
+            f"{folder}: {'; '.join(found)}. The files are not of one run: delete the folder and its"
+            " splits (results/splits), and run again."
+        )
 
 
 def input_losses(pairs: PatchPairs, patches: np.ndarray, loss: str) -> dict[str, float]:
@@ -137,6 +167,23 @@ def batch_indices(count: int, batch_size: int, number: int, seed: int) -> np.nda
 @lru_cache(4)
 def _order_of_pass(count: int, seed: int, number: int) -> np.ndarray:
     return random_stream(seed, "batch order", number).permutation(count)
+
+
+def calls_of(numbers: range, steps_per_call: int, warmup_steps: int) -> list[range]:
+    """Batches of each call of the compiled steps: `steps_per_call`, or one.
+
+    It is one while the learning rate changes from step to step, and at the end, so that no more
+    than two functions are compiled.
+    """
+    several = range(max(numbers.start, warmup_steps), numbers.stop)
+    several = several[: len(several) // steps_per_call * steps_per_call]
+    if not several:
+        return [range(number, number + 1) for number in numbers]
+    calls = [range(first, first + steps_per_call) for first in several[::steps_per_call]]
+    ones = [*range(numbers.start, several.start), *range(several.stop, numbers.stop)]
+    return sorted(
+        [range(number, number + 1) for number in ones] + calls, key=lambda call: call.start
+    )
 
 
 def batch_symmetries(batch_size: int, number: int, seed: int, square: bool) -> np.ndarray:

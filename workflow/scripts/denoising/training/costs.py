@@ -42,7 +42,8 @@ def scaled_layers(network: keras.Model) -> Iterator[tuple[keras.Layer, float]]:
 def matmul_rate(precision: str, on_gpu: bool) -> float:
     """FLOP per second that the device reaches in multiplying square matrices, the best of ten."""
     size = 8192 if on_gpu else 1536
-    matrix = tf.cast(tf.random.stateless_uniform((size, size), [0, 0]), precision)
+    dtype = "float32" if precision == "tf32" else precision
+    matrix = tf.cast(tf.random.stateless_uniform((size, size), [0, 0]), dtype)
     # One value comes back, which waits for the product
     product = tf.function(lambda: tf.linalg.matmul(matrix, matrix)[0, 0])
     product().numpy()

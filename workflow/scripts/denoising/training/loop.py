@@ -18,9 +18,15 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from denoising.study.training import Compute, TrainingRun
+from denoising.study.training import TrainingRun
 from denoising.training import checkpoints, collapse, costs, model_folder
-from denoising.training.batches import PatchPairs, input_losses, read_ahead, validation_subset
+from denoising.training.batches import (
+    PatchPairs,
+    calls_of,
+    input_losses,
+    read_ahead,
+    validation_subset,
+)
 from denoising.training.checkpoints import State
 from denoising.training.failures import describe_not_finite
 from denoising.training.model_folder import Origin
@@ -33,9 +39,10 @@ from denoising.training.progress import (
     report_epoch,
     write_scalars,
 )
+from denoising.training.rehearsal import rehearsed
 from denoising.training.schedules import best_epoch, ended, learning_rate, warmed_up
 from denoising.training.signals import stop_process, stop_requests
-from denoising.training.steps import LOSSES, Execution, TrainingSteps, choose_execution
+from denoising.training.steps import LOSSES, Execution, TrainingSteps
 
 log = logging.getLogger(__name__)
 console = logging.getLogger("progress")  # it writes to the console too
@@ -68,7 +75,7 @@ def train(
     patches: PatchPairs,
     folders: Folders,
     device: Device,
-    compute: Compute,
+    execution: Execution,
     defined_by: str = "",
 ) -> None:
     """Train a model, or continue its training, and write its folder.
@@ -81,7 +88,8 @@ def train(
     patches : PatchPairs
     folders : Folders
     device : Device
-    compute : Compute
+    execution : Execution
+        The steps do with less if the device cannot take it (see `rehearsal`).
     defined_by : str
         What else defines the training (version of the code, checksums of the patches): where it
         differs, no checkpoint is used.
@@ -90,10 +98,11 @@ def train(
     ------
     FloatingPointError
         If a loss is not finite; the best epoch's weights are then kept with the checkpoints.
+    RuntimeError
+        If the device has not the memory for a batch.
     Stopped
         On SIGTERM or SIGINT, after a checkpoint.
     """
-    execution = choose_execution(run.settings, compute, device, patches.X)
     key = checkpoint_key(run, patches.split, device, execution, defined_by)
     folder = folders.checkpoints / key
     description = checkpoints.finished(folder)
@@ -101,7 +110,8 @@ def train(
         model_folder.write_description(folders.model, description)
         console.info("%s: it was trained like this before, and that model is still there", run.name)
         return
-    steps = TrainingSteps(run, patches, device, execution)
+    steps = rehearsed(run, patches, device, execution)
+    log.info("%s; %s", device.name, steps.execution)
     trainer = Trainer(steps, folder)
     log_sizes(steps, len(trainer.validating))
     trainer.restore()
@@ -117,7 +127,11 @@ def train(
 def checkpoint_key(
     run: TrainingRun, split: pd.DataFrame, device: Device, execution: Execution, defined_by: str
 ) -> str:
-    """Name of the training's checkpoint folder, which tells it from every other training."""
+    """Name of the training's checkpoint folder, which tells it from every other training.
+
+    How the steps are compiled is part of it on a CPU only, where a training continues to the bit:
+    on a GPU it follows from what was the fastest way when somebody asked.
+    """
     return checkpoints.key(
         values=run.values,
         split=hashlib.sha256(split.to_csv(index=False).encode()).hexdigest(),
@@ -125,7 +139,7 @@ def checkpoint_key(
         numerics=[
             device.kind,
             execution.precision,
-            execution.xla,
+            execution.xla and not device.on_gpu,
             tf.__version__,
             keras.__version__,
             np.__version__,
@@ -145,6 +159,7 @@ class Trainer:
         self.validating = validation_subset(self.validation, self.settings.validation_patches)
         self.input_losses = input_losses(steps.patches, self.validating, self.settings.loss)
         self.gpu = costs.Gpu(steps.device.on_gpu)
+        _ = steps.matmul_rate  # measured before there is anything to lose, and kept
         self.state = State(device=steps.device.name)
         self.resumed_from: str | None = None
         self.best_losses: list[float] | None = None  # on the whole validation set, if evaluated
@@ -230,13 +245,14 @@ class Trainer:
         end = first + self.settings.steps_per_epoch
         numbers = range(first + len(self.state.losses), end)
         in_flight: list[tf.Tensor] = []
-        for number, batch, symmetries in read_ahead(self.steps.read_training_batch, numbers):
-            if number < self.settings.warmup_steps:
-                self.steps.optimizer.learning_rate = warmed_up(self.settings, rate, number)
-            in_flight.append(self.steps.train(batch, symmetries))
-            is_full = len(in_flight) == STEPS_IN_FLIGHT[self.steps.device.kind]
+        calls = calls_of(numbers, self.steps.execution.steps_per_call, self.settings.warmup_steps)
+        for call, batches, symmetries in read_ahead(self.steps.read_training_batches, calls):
+            if call.start < self.settings.warmup_steps:
+                self.steps.optimizer.learning_rate = warmed_up(self.settings, rate, call.start)
+            in_flight.append(self.steps.train(batches, symmetries))
+            is_full = sum(map(len, in_flight)) >= STEPS_IN_FLIGHT[self.steps.device.kind]
             # The first step of all is waited for, because it includes compiling
-            if self.stop_signals or is_full or number in (0, end - 1):
+            if self.stop_signals or is_full or call.start == 0 or call.stop == end:
                 self._collect_losses(in_flight, first)
                 in_flight = []
                 self.forecast.update(time.perf_counter(), self.state)
@@ -245,7 +261,7 @@ class Trainer:
 
     def _collect_losses(self, in_flight: list[tf.Tensor], first: int) -> None:
         """Wait for the losses of steps in flight, and fail if one is not finite."""
-        for losses in tf.stack(in_flight).numpy().astype(float).tolist():
+        for losses in tf.concat(in_flight, 0).numpy().astype(float).tolist():
             if not math.isfinite(losses[0]):
                 step = len(self.state.losses)
                 where = f"in epoch {len(self.state.history) + 1}, step {step + 1}"

@@ -95,7 +95,7 @@ def write_model_folder(
         "percentiles": steps.patches.origin.get("percentiles"),
         "seen": seen_in(steps.patches.X, steps.patches.training),
         "flop_per_voxel_forward": steps.flop_per_voxel,
-        "matmul_gflop_per_second": round(steps.matmul_rate / 1e9, 1),
+        "matmul_gflop_per_second": steps.matmul_rate and round(steps.matmul_rate / 1e9, 1),
         "sha256": {name: sha256_of(folder / name) for name in FILES},
     }
     write_description(folder, description)

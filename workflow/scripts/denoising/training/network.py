@@ -10,8 +10,10 @@ import keras
 import tensorflow as tf
 from csbdeep.models import CARE, Config
 
+from denoising.running.caches import keep_compiled_kernels
 from denoising.running.checksums import sha256_of
 from denoising.study.training import Training
+from denoising.training.cards import check_card
 
 log = logging.getLogger(__name__)
 console = logging.getLogger("progress")  # it writes to the console too
@@ -36,6 +38,9 @@ class Device:
 def use_device(device: str, threads: int, memory_growth: bool = True) -> Device:
     """Choose where TensorFlow runs in this process, before it has run anything.
 
+    Float32 is float32: a GPU does not round it to the 10 bits of TF32 in products, which a training
+    may ask for (see `set_precision`).
+
     Parameters
     ----------
     device : {"auto", "cpu", "gpu"}
@@ -48,9 +53,10 @@ def use_device(device: str, threads: int, memory_growth: bool = True) -> Device:
     Raises
     ------
     RuntimeError
-        If `device` is "gpu" and none is visible.
+        If `device` is "gpu" and none is visible, or TensorFlow has no code for the card.
     """
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # as NVML counts them
+    keep_compiled_kernels()
     gpus = tf.config.list_physical_devices("GPU")
     if device == "gpu" and not gpus:
         raise RuntimeError(
@@ -69,8 +75,10 @@ def use_device(device: str, threads: int, memory_growth: bool = True) -> Device:
         tf.config.set_visible_devices(gpus[:1], "GPU")  # a job runs on one
         tf.config.experimental.set_memory_growth(gpus[0], memory_growth)
         details = tf.config.experimental.get_device_details(gpus[0])
-        name = "GPU, " + details.get("device_name", gpus[0].name)
-        chosen = Device("GPU", name, details.get("compute_capability", (0, 0)))
+        name = details.get("device_name", gpus[0].name)
+        chosen = Device("GPU", f"GPU, {name}", details.get("compute_capability", (0, 0)))
+        check_card(name, chosen.capability)
+    tf.config.experimental.enable_tensor_float_32_execution(False)
     log.info("device: %s", chosen.name)
     return chosen
 
@@ -90,18 +98,24 @@ def chosen_precision(precision: str, device: Device) -> str:
 
     Parameters
     ----------
-    precision : {"auto", "float32", "bfloat16", "float16"}
+    precision : {"auto", "float32", "tf32", "bfloat16", "float16"}
     device : Device
         bfloat16, which needs no loss scaling, is fast from compute capability 8.0, float16 from
-        7.0.
+        7.0. Cards have TF32 from 8.0.
 
     Raises
     ------
     ValueError
-        For float16 on a CPU, where TensorFlow has not all it takes.
+        For tf32 on a device that has none, and for float16 on a CPU, where TensorFlow has not all
+        it takes.
     """
     if precision == "float16" and not device.on_gpu:
         raise ValueError("precision: float16 needs a GPU; on a CPU set bfloat16, float32 or auto.")
+    if precision == "tf32" and device.capability < (8, 0):
+        raise ValueError(
+            f"precision: tf32 needs a GPU of compute capability 8.0 or more, not {device.name}; set"
+            " float32 or auto."
+        )
     if precision != "auto":
         return precision
     if not device.on_gpu or device.capability < (7, 0):
@@ -113,9 +127,11 @@ def set_precision(network: keras.Model, precision: str) -> None:
     """Let the U-Net's body compute in `precision`; weights, final layers and output stay float32.
 
     The final layers are the convolutions with kernels of one voxel, for mean and scale, and all
-    that follows them.
+    that follows them. Except for "float32", a GPU may multiply their float32 values in TF32, whose
+    mantissa has 10 bits, more than that of bfloat16 and as many as that of float16.
     """
-    policy = precision if precision == "float32" else f"mixed_{precision}"
+    tf.config.experimental.enable_tensor_float_32_execution(precision != "float32")
+    policy = "float32" if precision in ("float32", "tf32") else f"mixed_{precision}"
     for layer in network.layers:
         if set(getattr(layer, "kernel_size", ())) == {1}:
             return

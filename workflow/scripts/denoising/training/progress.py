@@ -87,11 +87,15 @@ def history_row(
         "samples_per_second": round(samples / epoch.training_seconds, 2),
         "voxels_per_second": round(samples * voxels / epoch.training_seconds),
         "teraflop": flop / 1e12,
-        "matmul_share": round(flop / epoch.seconds / steps.matmul_rate, 6),
+        "matmul_share": _share(flop / epoch.seconds, steps.matmul_rate),
         "host_memory_mb": round(host_memory, 1),
         "device_memory_mb": None if device_memory is None else round(device_memory, 1),
         "gpu_energy_kj": None if epoch.energy is None else round(epoch.energy / 1000, 4),
     }
+
+
+def _share(rate: float, of_rate: float | None) -> float | None:
+    return None if of_rate is None else round(rate / of_rate, 6)
 
 
 def log_sizes(steps: TrainingSteps, validation_count: int) -> None:

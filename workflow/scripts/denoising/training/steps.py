@@ -6,7 +6,7 @@ Patches are streamed from disk to the device, batch by batch, or resident in the
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -29,6 +29,8 @@ from denoising.training.batches import (
     read_ahead,
 )
 from denoising.training.collapse import is_constant
+from denoising.training.compilation import Compilation
+from denoising.training.folded_pass import Cores, folded_pass
 from denoising.training.initial_weights import begin_as_identity
 from denoising.training.network import (
     Device,
@@ -45,33 +47,39 @@ LOSSES = ("loss", "mse", "mae")  # what a step returns, in this order
 VALIDATION_VOXELS = 2**18
 
 
-@dataclass(frozen=True)
-class Execution:
-    """How a training uses its device, with every `auto` of the config settled."""
+@dataclass(frozen=True, kw_only=True)
+class Execution(Compilation):
+    """How a training uses its device, with every `auto` of the config settled.
+
+    `resident` says whether all patches are in the device's memory.
+    """
 
     precision: str
-    xla: bool
     resident: bool
+
+    def __str__(self) -> str:
+        where = "resident on the device" if self.resident else "read from disk"
+        return f"precision {self.precision}, {super().__str__()}, patches {where}"
 
 
 def choose_execution(
-    settings: Training, compute: Compute, device: Device, X: np.ndarray
+    compilation: Compilation, settings: Training, compute: Compute, device: Device, X: np.ndarray
 ) -> Execution:
-    """Settle what the config leaves to `auto`.
+    """Settle what the config leaves to `auto`, but for the compilation.
 
-    XLA is for GPUs. Patches are resident where X and Y take less than half of the free GPU memory.
+    Patches are resident where X and Y take less than half of the free GPU memory. Calls take
+    several steps only where they are.
     """
     resident = compute.resident
     if resident == "auto":
         free = costs.Gpu(device.on_gpu).free_memory() or 0
         resident = 2 * X.nbytes <= free / 2 and X.size <= MOST_ELEMENTS
-    execution = Execution(
+    steps_per_call = compilation.steps_per_call if resident else 1
+    return Execution(
+        **vars(replace(compilation, steps_per_call=steps_per_call)),
         precision=chosen_precision(settings.precision, device),
-        xla=device.on_gpu if compute.xla == "auto" else bool(compute.xla),
         resident=bool(resident),
     )
-    log.info("precision %s, XLA %s, patches resident on the device: %s", *vars(execution).values())
-    return execution
 
 
 def weighed_by_scale(
@@ -110,7 +118,8 @@ class TrainingSteps:
     network : keras.Model
     optimizer : keras.optimizers.Optimizer
     train : callable
-        Take one step on a batch and its symmetries. Returns the batch's losses, (3,), before it.
+        Take the steps of one call on batches and their symmetries, as `read_training_batches` gave
+        them. Returns the losses of each batch before its step, (steps, 3).
     validate : callable
         Losses of a batch, (3,).
     flop_per_voxel : float
@@ -139,7 +148,7 @@ class TrainingSteps:
             "autograph": False,
             "reduce_retracing": not execution.xla,
         }
-        self.train = tf.function(self._train, **options)
+        self.train = tf.function(self._train_all, **options)
         self.validate = tf.function(self._validate, **options)
 
     def indices(self, number: int) -> np.ndarray:
@@ -156,17 +165,19 @@ class TrainingSteps:
                 return tf.constant(indices, tf.int32)
             return tf.constant(self.patches.X[indices]), tf.constant(self.patches.Y[indices])
 
-    def read_training_batch(self, number: int) -> tuple[int, Any, tf.Tensor]:
-        """The number, patches and symmetries of a training batch."""
+    def read_training_batches(self, numbers: range) -> tuple[range, list[Any], list[tf.Tensor]]:
+        """The numbers of the batches of one call, the batches, and their symmetries."""
         is_square = self.patches.shape[-1] == self.patches.shape[-2]
         batch_size = self.run.settings.batch_size
-        symmetries = batch_symmetries(batch_size, number, self.run.seed, is_square)
-        return number, self.read(self.indices(number)), tf.constant(symmetries)
+        symmetries = [
+            tf.constant(batch_symmetries(batch_size, number, self.run.seed, is_square))
+            for number in numbers
+        ]
+        return numbers, [self.read(self.indices(number)) for number in numbers], symmetries
 
     def mean_losses(self, patches: np.ndarray, after_batch: Callable[[], None]) -> list[float]:
         """Validate the network on `patches`, batch by batch; `after_batch` follows each batch."""
-        voxels = math.prod(self.patches.shape)
-        size = max(2 * self.run.settings.batch_size, VALIDATION_VOXELS // voxels)
+        size = self.validation_batch
         batches = [patches[start : start + size] for start in range(0, len(patches), size)]
         losses: list[tf.Tensor] = []
         for batch in read_ahead(self.read, batches):
@@ -174,6 +185,13 @@ class TrainingSteps:
             after_batch()
         by_batch = tf.stack(losses).numpy().astype(float)
         return np.average(by_batch, axis=0, weights=[len(batch) for batch in batches]).tolist()
+
+    @property
+    def validation_batch(self) -> int:
+        """Patches that are validated at a time."""
+        return max(
+            2 * self.run.settings.batch_size, VALIDATION_VOXELS // math.prod(self.patches.shape)
+        )
 
     def state(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """The network's weights and the optimizer's variables."""
@@ -200,9 +218,15 @@ class TrainingSteps:
         self.set_state(network.get_weights(), variables)
 
     @cached_property
-    def matmul_rate(self) -> float:
-        """FLOP per second at which the device multiplies matrices in the network's precision."""
-        return costs.matmul_rate(self.execution.precision, self.device.on_gpu)
+    def matmul_rate(self) -> float | None:
+        """FLOP per second at which the device multiplies matrices in the network's precision; None
+        if it cannot now.
+        """
+        try:
+            return costs.matmul_rate(self.execution.precision, self.device.on_gpu)
+        except tf.errors.OpError as error:
+            log.warning("the rate of matrix products is not known: %s", error.message)
+            return None
 
     def _new_network(self, seed: int) -> keras.Model:
         keras.utils.set_random_seed(seed)
@@ -220,13 +244,30 @@ class TrainingSteps:
         optimizer.build(self.network.trainable_variables)
         return optimizer
 
+    def _train_all(self, batches: list[Any], symmetries: list[tf.Tensor]) -> tf.Tensor:
+        """The steps of one call; several are one loop, so that they compile as fast as one."""
+        if len(batches) == 1:
+            return self._train(batches[0], symmetries[0])[None]
+        count = len(batches)
+        indices, turns = tf.stack(batches), tf.stack(symmetries)
+
+        def step(number: tf.Tensor, losses: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
+            of_step = self._train(indices[number], turns[number])
+            return number + 1, losses.write(number, of_step)
+
+        losses = tf.TensorArray(tf.float32, count, element_shape=(len(LOSSES),))
+        _, losses = tf.while_loop(
+            lambda number, _: number < count, step, (0, losses), maximum_iterations=count
+        )
+        return losses.stack()
+
     def _train(self, batch: Any, symmetries: tf.Tensor) -> tf.Tensor:
         x, y = self._fetch(batch)
         if self.run.settings.augment:
             x = oriented(x, symmetries)
             y = oriented(y, symmetries)
         with tf.GradientTape() as tape:
-            restored = self.network(x[..., None], training=True)
+            restored = self._restored(x, training=True)
             losses = self._losses_of(y, restored)
             objective = losses[0]
             if power := self.run.settings.scale_weight:
@@ -238,7 +279,14 @@ class TrainingSteps:
 
     def _validate(self, batch: Any) -> tf.Tensor:
         x, y = self._fetch(batch)
-        return tf.stack(self._losses_of(y, self.network(x[..., None], training=False)))
+        return tf.stack(self._losses_of(y, self._restored(x, training=False)))
+
+    def _restored(self, x: tf.Tensor, training: bool) -> tf.Tensor:
+        if not self.execution.folded:
+            return self.network(x[..., None], training=training)
+        shape = self.patches.shape
+        whole = Cores(shape, shape, tf.zeros(len(shape), tf.int32))
+        return folded_pass(self.network, x[..., None], whole, trains=training)
 
     def _fetch(self, batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
         """Input and ground truth of a batch that `read` brought to the device."""
