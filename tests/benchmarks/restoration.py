@@ -135,7 +135,8 @@ def work(kind: str, folder: Path, memory: float, device: str, width: int) -> Non
     from denoising.images.volumes import INPUT_PERCENTILES, Pair, open_volume
     from denoising.restoration.destination import Destination
     from denoising.restoration.forward_pass import most_voxels_at_once
-    from denoising.restoration.restorer import TILES_PER_BATCH, Restorer, restore_file
+    from denoising.restoration.restored_volumes import VolumeRestoration
+    from denoising.restoration.restorer import TILES_PER_BATCH, Restorer
     from denoising.restoration.tiling import plan_tiles
     from denoising.training.network import use_device
 
@@ -178,7 +179,8 @@ def work(kind: str, folder: Path, memory: float, device: str, width: int) -> Non
     if kind == "ours":
         settings = {"format": "tiff", "dtype": "float32", "compression": False}
         pair = Pair("noise", "ours", "ZYX", source, source)
-        restore_file(restorer, pair, Destination(folder, settings, os.cpu_count()))
+        volumes = VolumeRestoration(restorer, Destination(folder, settings, os.cpu_count()))
+        volumes.write(volumes.restore(volumes.read(pair)))
     elif kind == "untiled":
         normalizer = PercentileNormalizer(*INPUT_PERCENTILES, do_after=False)
         found = model.predict_probabilistic(tifffile.imread(source), "ZYX", normalizer)

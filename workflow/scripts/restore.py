@@ -18,7 +18,8 @@ with open_log(snakemake.log[0]):
     from denoising.images.volumes import paired, with_channels
     from denoising.restoration.destination import Destination
     from denoising.restoration.forward_pass import most_voxels_at_once
-    from denoising.restoration.restorer import TILES_PER_BATCH, Restorer, restore_all
+    from denoising.restoration.restored_volumes import restore_all
+    from denoising.restoration.restorer import GRAPH_VOXELS, TILES_PER_BATCH, Restorer
     from denoising.training.costs import Gpu, host_memory
     from denoising.training.network import load_model, use_device
 
@@ -35,7 +36,13 @@ with open_log(snakemake.log[0]):
     voxels = most_voxels_at_once(model, snakemake.params.max_tile_voxels, free)
     storage = snakemake.params.storage | {"compression": snakemake.params.compression}
     restore_all(
-        Restorer(model, voxels, TILES_PER_BATCH[device.kind], snakemake.params.percentiles),
+        Restorer(
+            model,
+            voxels,
+            TILES_PER_BATCH[device.kind],
+            snakemake.params.percentiles,
+            GRAPH_VOXELS[device.kind],
+        ),
         pairs,
         Destination(Path(snakemake.output.restored), storage, snakemake.threads),
         Path(snakemake.output.runtime),

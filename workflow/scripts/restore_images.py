@@ -19,7 +19,7 @@ with open_log(snakemake.log[0]):
     from denoising.restoration.album import Networks, restore_album
     from denoising.restoration.forward_pass import most_voxels_at_once
     from denoising.restoration.new_images import Wish
-    from denoising.restoration.restorer import TILES_PER_BATCH, Restorer
+    from denoising.restoration.restorer import GRAPH_VOXELS, TILES_PER_BATCH, Restorer
     from denoising.training.costs import Gpu, host_memory
     from denoising.training.network import load_model, use_device
 
@@ -40,6 +40,7 @@ with open_log(snakemake.log[0]):
             model,
             most_voxels_at_once(model, params.max_tile_voxels, free / len(models)),
             TILES_PER_BATCH[device.kind],
+            graph_voxels=GRAPH_VOXELS[device.kind],
         )
         for folder, model in models.items()
     }

@@ -19,12 +19,18 @@ from denoising.images.volumes import open_volume, volume_header
 from denoising.restoration import album_page
 from denoising.restoration.album import COLUMNS, Networks, restore_album
 from denoising.restoration.frames import frames_of
-from denoising.restoration.new_images import Wish, restore_image, write_restored
+from denoising.restoration.new_images import Wish, open_image, write_restored
+from denoising.restoration.new_images import restore_image as restore_opened
 from denoising.restoration.quicklooks import draw, view
 from denoising.restoration.restorer import Restorer
 
 VIEWER = ROOT / "workflow/report/viewer.html"
 TIFF = {"format": "tiff", "dtype": "float32", "compression": True}
+
+
+def restore_image(restorers, path, wish, scratch):
+    """Open an image and restore it."""
+    return restore_opened(restorers, open_image(path, restorers[0], wish, scratch), scratch)
 
 
 def wish(**changes):

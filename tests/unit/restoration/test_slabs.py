@@ -10,7 +10,7 @@ import pytest
 
 from denoising.images.volumes import Pair, open_volume, volume_header, volume_names, write_volume
 from denoising.restoration.destination import Destination
-from denoising.restoration.restorer import restore_all
+from denoising.restoration.restored_volumes import restore_all
 from denoising.restoration.slabs import gather, join, total
 
 SLABS = {"format": "tiff", "dtype": "float32", "compression": False}

@@ -1,4 +1,4 @@
-"""Cards that TensorFlow has no code for are refused; kernels compiled at the first start are kept."""
+"""Cards without code for them are refused; kernels compiled at the first start are kept."""
 
 import os
 

@@ -79,17 +79,17 @@ def test_a_restart_has_other_weights_and_the_same_patches(patches, tmp_path, mon
     """Whatever had been drawn before."""
     weights = []
     orders = []
-    read = TrainingSteps.read_training_batch
+    read = TrainingSteps.read_training_batches
 
-    def recorded(self, number):
-        orders.append(self.indices(number).tolist())
-        return read(self, number)
+    def recorded(self, numbers):
+        orders.extend(self.indices(number).tolist() for number in numbers)
+        return read(self, numbers)
 
     def collapsed_twice(self):
         weights.append(self.network.get_weights())
         return len(weights) < 3
 
-    monkeypatch.setattr(TrainingSteps, "read_training_batch", recorded)
+    monkeypatch.setattr(TrainingSteps, "read_training_batches", recorded)
     monkeypatch.setattr(TrainingSteps, "returns_input", collapsed_twice)
     train_model(
         patches, tmp_path / "worm", learning_rate=1e-30, epochs=1, collapse_steps=1, restarts=2

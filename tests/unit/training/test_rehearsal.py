@@ -20,6 +20,7 @@ from made_up_training import (
     train_model,
 )
 
+from denoising.training import steps
 from denoising.training.batches import PatchPairs
 from denoising.training.network import Device
 from denoising.training.rehearsal import rehearsed
@@ -80,10 +81,10 @@ def failing(monkeypatch):
 
 def test_the_first_step_is_taken_and_undone(pairs, failing):
     tried = failing(lambda execution: None)
-    steps = rehearsed(run_of("worm"), pairs, GPU, EVERYTHING)
-    assert tried == [steps.execution] == [EVERYTHING]
+    taken = rehearsed(run_of("worm"), pairs, GPU, EVERYTHING)
+    assert tried == [taken.execution] == [EVERYTHING]
     expected = TrainingSteps(run_of("worm"), pairs, GPU, EVERYTHING)
-    for values, initial in zip(steps.state(), expected.state(), strict=True):
+    for values, initial in zip(taken.state(), expected.state(), strict=True):
         assert_same(values, initial)
 
 
@@ -91,9 +92,9 @@ def test_the_first_step_is_taken_and_undone(pairs, failing):
 def test_without_memory_the_patches_stay_on_disk(pairs, failing, error, caplog):
     tried = failing(lambda execution: error if execution.resident else None)
     several = replace(EVERYTHING, steps_per_call=8)
-    steps = rehearsed(run_of("worm"), pairs, GPU, several)
-    assert tried == [several, steps.execution]
-    assert steps.execution == replace(EVERYTHING, resident=False)
+    taken = rehearsed(run_of("worm"), pairs, GPU, several)
+    assert tried == [several, taken.execution]
+    assert taken.execution == replace(EVERYTHING, resident=False)
     assert "worm: out of memory with all patches on the device: it reads them" in caplog.text
     assert error.message in caplog.text
 
@@ -108,17 +109,17 @@ def test_where_that_is_not_enough_the_message_names_the_batch_size(pairs, failin
 @pytest.mark.parametrize("error", [NOT_COMPILED, NO_ALGORITHM])
 def test_what_xla_cannot_compile_runs_without_it(pairs, failing, error, caplog):
     tried = failing(lambda execution: error if execution.xla else None)
-    steps = rehearsed(run_of("worm"), pairs, GPU, EVERYTHING)
-    assert tried == [EVERYTHING, steps.execution]
-    assert steps.execution == replace(PLAIN_EXECUTION, resident=True)
+    taken = rehearsed(run_of("worm"), pairs, GPU, EVERYTHING)
+    assert tried == [EVERYTHING, taken.execution]
+    assert taken.execution == replace(PLAIN_EXECUTION, resident=True)
     assert "worm: XLA cannot compile its steps: it trains without XLA." in caplog.text
 
 
 def test_no_algorithm_for_want_of_memory_ends_on_disk_without_xla(pairs, failing):
     """cuDNN does not say which it was."""
     failing(lambda execution: NO_ALGORITHM if execution.resident else None)
-    steps = rehearsed(run_of("worm"), pairs, GPU, EVERYTHING)
-    assert steps.execution == PLAIN_EXECUTION
+    taken = rehearsed(run_of("worm"), pairs, GPU, EVERYTHING)
+    assert taken.execution == PLAIN_EXECUTION
 
 
 def test_other_errors_stay_what_they_are(pairs, failing):
@@ -144,14 +145,14 @@ def test_a_real_step_that_xla_cannot_compile_trains_without_it(
     """On this machine's CPU, with an operation that XLA has not."""
     caplog.set_level(logging.INFO)
     compute = replace(COMPUTE, xla=True)
-    plain = TrainingSteps._restored
+    plain = steps.restored_by
 
-    def restored(self, x, training):
-        if self.execution.xla:
+    def restored_by(network, x, execution, training):
+        if execution.xla:
             x = x + 0 * tf.cast(tf.strings.length(tf.strings.as_string(x)), tf.float32)
-        return plain(self, x, training)
+        return plain(network, x, execution, training)
 
-    monkeypatch.setattr(TrainingSteps, "_restored", restored)
+    monkeypatch.setattr(steps, "restored_by", restored_by)
     history = train_model(patches, models / "worm", compute=compute)
     assert "worm: XLA cannot compile its steps: it trains without XLA." in caplog.text
     assert not described(models / "worm")["xla"]

@@ -15,8 +15,9 @@ image, in `COLUMNS`; noise and contrast are of the normalised image (see `appear
 
 import json
 import logging
+import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,15 @@ from denoising.images.headers import Header
 from denoising.images.percentiles import blocks
 from denoising.images.volumes import INPUT_PERCENTILES
 from denoising.restoration.album_page import write_album_page
-from denoising.restoration.new_images import Restored, Wish, restore_image, write_restored
+from denoising.restoration.new_images import (
+    OpenedImage,
+    Restored,
+    Wish,
+    open_image,
+    restore_image,
+    write_restored,
+)
+from denoising.restoration.overlap import overlapped
 from denoising.restoration.quicklooks import draw, view
 from denoising.restoration.restorer import Restorer
 from denoising.running.checksums import sha256_of, sha256_of_image
@@ -108,29 +117,17 @@ def restore_album(
         Naming every image that could not be restored, after all others were.
     """
     output.mkdir(parents=True, exist_ok=True)
+    album = Album(images, networks, wish, output)
     rows: dict[str, dict[str, Any]] = {}
     problems = []
-    for name, path in tqdm(images.items(), desc="restored", unit="image"):
-        made_from = {
-            "image": sha256_of_image(path),
-            "networks": networks.sha256,
-            "wish": {key: value for key, value in asdict(wish).items() if key != "threads"},
-        }
-        record = output / QUICKLOOKS / f"{name}.json"
-        row = _row_of(record, made_from)
-        if row is None:
-            try:
-                entry = _restore_one(path, name, networks, wish, output)
-            except ValueError as problem:
-                problems.append(str(problem))
-                reason = problems[-1].removeprefix(f"{path}: ")
-                rows[name] = {"image": str(path), "remarks": f"not restored: {reason}"}
-                continue
-            record.write_text(json.dumps(entry | {"made_from": made_from}, indent=2) + "\n")
-            row = entry["row"]
-            if row["remarks"]:
-                progress.warning("%s: %s", path, row["remarks"])
-        rows[name] = row
+    done = overlapped(images, album.read, album.restore, album.write)
+    for name, result in tqdm(done, "restored", len(images), unit="image"):
+        try:
+            rows[name] = result()
+        except ValueError as problem:
+            problems.append(str(problem))
+            reason = problems[-1].removeprefix(f"{images[name]}: ")
+            rows[name] = {"image": str(images[name]), "remarks": f"not restored: {reason}"}
     listed = pd.DataFrame(rows.values(), columns=list(COLUMNS))
     listed.to_csv(output / table.name, index=False)
     write_album_page(template, rows, output / QUICKLOOKS)
@@ -143,6 +140,80 @@ def restore_album(
     progress.info("%d images are restored in %s", len(images), output)
 
 
+@dataclass(frozen=True)
+class Entry:
+    """An image of the album between two steps.
+
+    Attributes
+    ----------
+    name : str
+    made_from : dict
+        What its restoration depends on.
+    opened : OpenedImage or None
+    restored : Restored or None
+    row : dict or None
+        Of the table, of an image that was restored before.
+    """
+
+    name: str
+    made_from: dict[str, Any]
+    opened: OpenedImage | None = None
+    restored: Restored | None = None
+    row: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Album:
+    """The three steps of restoring an image, unless it was restored from the same before."""
+
+    images: Mapping[str, Path]
+    networks: Networks
+    wish: Wish
+    output: Path
+
+    def read(self, name: str) -> Entry:
+        """Open an image, or find its row."""
+        path = self.images[name]
+        made_from = {
+            "image": sha256_of_image(path),
+            "networks": self.networks.sha256,
+            "wish": {key: value for key, value in asdict(self.wish).items() if key != "threads"},
+        }
+        if row := _row_of(self._record(name), made_from):
+            return Entry(name, made_from, row=row)
+        opened = open_image(path, self.networks.restorers[0], self.wish, self.output)
+        return Entry(name, made_from, opened)
+
+    def restore(self, entry: Entry) -> Entry:
+        """Restore what was opened, into files without a name."""
+        if entry.opened is None:
+            return entry
+        restored = restore_image(self.networks.restorers, entry.opened, self.output)
+        return replace(entry, restored=restored)
+
+    def write(self, entry: Entry) -> dict[str, Any]:
+        """Write what was restored, its picture and its record; returns its row of the table."""
+        if entry.row is not None:
+            return entry.row
+        assert entry.restored is not None
+        name, path = entry.name, self.images[entry.name]
+        file = write_restored(entry.restored, self.output, name, self.wish)
+        said = describe(entry.restored, self.networks.training)
+        row = {"image": str(path), "restored": str(file)} | said
+        if row["remarks"]:
+            progress.warning("%s: %s", path, row["remarks"])
+        draw(entry.restored, name, row["remarks"], self.output / QUICKLOOKS / f"{name}.png")
+        kept = {"row": row, "view": view(entry.restored, name), "made_from": entry.made_from}
+        record = self._record(name)
+        partial = record.with_suffix(".partial")
+        partial.write_text(json.dumps(kept, indent=2) + "\n")
+        os.replace(partial, record)
+        return row
+
+    def _record(self, name: str) -> Path:
+        return self.output / QUICKLOOKS / f"{name}.json"
+
+
 def _row_of(record: Path, made_from: dict[str, Any]) -> dict[str, Any] | None:
     """The row of an image that was restored from the same before, if all of it is still there."""
     try:
@@ -151,20 +222,6 @@ def _row_of(record: Path, made_from: dict[str, Any]) -> dict[str, Any] | None:
         return None
     is_same = entry["made_from"] == json.loads(json.dumps(made_from))
     return entry["row"] if is_same and Path(entry["row"]["restored"]).exists() else None
-
-
-def _restore_one(
-    path: Path, name: str, networks: Networks, wish: Wish, output: Path
-) -> dict[str, Any]:
-    """Restore an image; its row of the table, and what the viewer shows of it."""
-    restored = restore_image(networks.restorers, path, wish, output)
-    file = write_restored(restored, output, name, wish)
-    row = describe(restored, networks.training)
-    draw(restored, name, row["remarks"], output / QUICKLOOKS / f"{name}.png")
-    return {
-        "row": {"image": str(path), "restored": str(file)} | row,
-        "view": view(restored, name),
-    }
 
 
 def describe(restored: Restored, training: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from denoising.images.headers import Header, Normalisation
 from denoising.images.percentiles import blocks, limits
 from denoising.images.slabs import scratch_array
 from denoising.restoration.frames import Frames, Place, frames_of
-from denoising.restoration.restorer import Restorer, normalise
+from denoising.restoration.restored_volumes import normalise
+from denoising.restoration.restorer import Restorer
 from denoising.study.names import SCALES, SPREADS
 
 
@@ -69,15 +70,44 @@ class Restored:
         return places[len(places) // 2]
 
 
-def restore_image(restorers: Sequence[Restorer], path: Path, wish: Wish, scratch: Path) -> Restored:
-    """Restore an image with the mean of several networks, or with one.
+@dataclass(frozen=True)
+class OpenedImage:
+    """An image to be restored: a view of an array on disk.
+
+    Attributes
+    ----------
+    path : Path
+    header : Header
+    source : ndarray
+        The chosen channels.
+    frames : Frames
+    normalisations : list of Normalisation
+        Of each frame.
+    """
+
+    path: Path
+    header: Header
+    source: np.ndarray
+    frames: Frames
+    normalisations: list[Normalisation]
+
+    @property
+    def whole(self) -> Normalisation:
+        """That of the image: from the least of its frames' values to the largest."""
+        low = min(each.low for each in self.normalisations)
+        high = max(each.high for each in self.normalisations)
+        return Normalisation(low, high, is_applied=True)
+
+
+def open_image(path: Path, network: Restorer, wish: Wish, scratch: Path) -> OpenedImage:
+    """Open an image, and find what is 0 and 1 for the network in each of its frames.
 
     Parameters
     ----------
-    restorers : sequence of Restorer
-        Their networks have the same axes.
     path : Path
         TIFF or OME-Zarr, larger than memory if need be; only read.
+    network : Restorer
+        Of several, any.
     wish : Wish
     scratch : Path
         A folder for files without a name.
@@ -89,7 +119,6 @@ def restore_image(restorers: Sequence[Restorer], path: Path, wish: Wish, scratch
     """
     image, header = map_image(path, scratch)
     try:
-        network = restorers[0]
         frames = frames_of(
             header, network.axes, wish.axes, wish.channels, network.config.n_channel_in
         )
@@ -100,28 +129,50 @@ def restore_image(restorers: Sequence[Restorer], path: Path, wish: Wish, scratch
             name: Normalisation(*limits(source[stack], *wish.percentiles))
             for name, stack in stacks.items()
         }
-        norms = [by_stack[str(frames.stack(place))] for place in places]
-        whole = Normalisation(
-            min(n.low for n in norms), max(n.high for n in norms), is_applied=True
-        )
-        mean = scratch_array(scratch, source.shape, np.float32)
-        is_scale = len(restorers) == 1 and restorers[0].probabilistic
-        has_error = is_scale or len(restorers) > 1
-        error = scratch_array(scratch, source.shape, np.float32) if has_error else None
-        taken = list(frames.taken(source.shape))
-        given, bounds = source, [(norm.low, norm.high) for norm in norms]
-        if frames.takes_channels:
-            given = _normalised(source, places, norms, scratch)
-            bounds = [(0.0, 1.0)] * len(taken)
-        one = scratch_array(scratch, source[taken[0]].shape, np.float32)
+    except ValueError as problem:
+        raise ValueError(f"{path}: {problem}") from None
+    norms = [by_stack[str(frames.stack(place))] for place in places]
+    return OpenedImage(path, header, source, frames, norms)
+
+
+def restore_image(restorers: Sequence[Restorer], opened: OpenedImage, scratch: Path) -> Restored:
+    """Restore an image with the mean of several networks, or with one.
+
+    Parameters
+    ----------
+    restorers : sequence of Restorer
+        Their networks have the same axes.
+    opened : OpenedImage
+    scratch : Path
+        A folder for files without a name.
+
+    Raises
+    ------
+    ValueError
+        Naming the file, if no tile of it fits the memory.
+    """
+    source, frames, norms = opened.source, opened.frames, opened.normalisations
+    whole = opened.whole
+    mean = scratch_array(scratch, source.shape, np.float32)
+    is_scale = len(restorers) == 1 and restorers[0].probabilistic
+    has_error = is_scale or len(restorers) > 1
+    error = scratch_array(scratch, source.shape, np.float32) if has_error else None
+    places = list(frames.places(source.shape))
+    taken = list(frames.taken(source.shape))
+    given, bounds = source, [(norm.low, norm.high) for norm in norms]
+    if frames.takes_channels:
+        given = _normalised(source, places, norms, scratch)
+        bounds = [(0.0, 1.0)] * len(taken)
+    one = scratch_array(scratch, source[taken[0]].shape, np.float32)
+    try:
         for place, of_place in zip(taken, bounds, strict=True):
             outputs = (mean[place], None if error is None else error[place], one)
             _restore_frame(restorers, given[place], frames.taken_axes, outputs, of_place)
-        for place, norm in zip(places, norms, strict=True):
-            _renormalise(mean[place], None if error is None else error[place], norm, whole)
     except ValueError as problem:
-        raise ValueError(f"{path}: {problem}") from None
-    return Restored(source, mean, error, is_scale, whole, norms, frames, header)
+        raise ValueError(f"{opened.path}: {problem}") from None
+    for place, norm in zip(places, norms, strict=True):
+        _renormalise(mean[place], None if error is None else error[place], norm, whole)
+    return Restored(source, mean, error, is_scale, whole, norms, frames, opened.header)
 
 
 def write_restored(restored: Restored, folder: Path, name: str, wish: Wish) -> Path:

@@ -7,25 +7,19 @@ a slab of it and reads no more around it than the halo.
 """
 
 import itertools
-import json
 import logging
 import math
-import time
 from collections.abc import Iterable, Iterator
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 from csbdeep.models import CARE, Config
-from tqdm import tqdm
 
 from denoising.images.headers import Normalisation
-from denoising.images.percentiles import blocks, limits
-from denoising.images.slabs import scratch_array
-from denoising.images.volumes import INPUT_PERCENTILES, Pair, open_volume, volume_header
-from denoising.restoration.destination import Destination
+from denoising.images.volumes import INPUT_PERCENTILES
 from denoising.restoration.forward_pass import compiled
+from denoising.restoration.tile_shapes import TileShapes
 from denoising.restoration.tiling import (
     Region,
     Tile,
@@ -35,9 +29,7 @@ from denoising.restoration.tiling import (
     padded_part,
     plan_tiles,
     shifted,
-    slab,
 )
-from denoising.study.names import SCALES, TRUTH
 from denoising.training.device_errors import is_out_of_memory
 from denoising.training.network import halo
 
@@ -45,6 +37,9 @@ log = logging.getLogger(__name__)
 
 # On a CPU one tile at a time is the fastest (measured)
 TILES_PER_BATCH = {"CPU": 1, "GPU": 8}
+# Voxels that a device restores in the time of preparing another graph. On a CPU no plan but the
+# best is taken, so that a result does not depend on the images before it. That of a GPU is a guess.
+GRAPH_VOXELS = {"CPU": 0, "GPU": 2**25}
 
 
 class Restorer:
@@ -60,6 +55,8 @@ class Restorer:
         Number of tiles at a time, if together they have no more voxels than that.
     percentiles : tuple of float
         Of each image, which become 0 and 1 for the network.
+    graph_voxels : int
+        How many voxels more may be computed to save a graph.
     """
 
     def __init__(
@@ -68,6 +65,7 @@ class Restorer:
         max_tile_voxels: int,
         tiles_per_batch: int = 1,
         percentiles: tuple[float, float] = INPUT_PERCENTILES,
+        graph_voxels: int = 0,
     ):
         self.percentiles = percentiles
         self.config = model.config
@@ -76,6 +74,7 @@ class Restorer:
         self.max_tile_voxels = max_tile_voxels
         self.multiple = 2**self.config.unet_n_depth
         self.margin = halo(self.config.unet_n_depth, self.config.unet_kern_size)
+        self.shapes = TileShapes(graph_voxels)
         # One graph for each pair of shapes, of tile and core
         self._forward = cache(lambda tile, core: compiled(model, tile, core))
 
@@ -151,28 +150,21 @@ class Restorer:
             for part in wanted
         )
         try:
-            return plan_tiles(padded, self.margin, multiple, self.max_tile_voxels, region)
+            best = plan_tiles(padded, self.margin, multiple, self.max_tile_voxels, region)
         except ValueError as error:
             raise ValueError(f"{error}{reason}") from None
+        return self.shapes.chosen(best, self.max_tile_voxels)
 
     def _take_less(self, plan: TilePlan, reason: str) -> None:
         """Smaller batches than those of a plan, or else smaller tiles."""
         voxels = math.prod(plan.tile)
         if self.tiles_per_batch > 1 and 2 * voxels <= self.max_tile_voxels:
             self.tiles_per_batch = 1
-            log.warning(
-                "out of memory with several tiles of %s per batch: one at a time now.%s",
-                plan.tile,
-                reason,
-            )
+            said = f"several tiles of {plan.tile} per batch: one at a time now"
         else:
             self.max_tile_voxels = voxels // 2
-            log.warning(
-                "out of memory with tiles of %s: at most %d voxels now.%s",
-                plan.tile,
-                self.max_tile_voxels,
-                reason,
-            )
+            said = f"tiles of {plan.tile}: at most {self.max_tile_voxels} voxels now"
+        log.warning("out of memory with %s.%s", said, reason)
 
     def _run(
         self,
@@ -233,129 +225,3 @@ def _batches(places: Iterable[Place], size: int) -> Iterator[tuple[tuple[int, ..
     for begin, alike in itertools.groupby(places, key=lambda place: place[1].begin):
         while batch := list(itertools.islice(alike, size)):
             yield begin, batch
-
-
-def restore_all(
-    restorer: Restorer,
-    pairs: list[Pair],
-    destination: Destination,
-    runtime: Path,
-    record: dict,
-    part: tuple[int, int] = (1, 1),
-) -> None:
-    """Restore the image of every pair, or a part of each image.
-
-    Parameters
-    ----------
-    restorer : Restorer
-    pairs : list of Pair
-    destination : Destination
-        Written: {condition}/{volume}.tif, and of probabilistic networks
-        scale/{condition}/{volume}.tif.
-    runtime : Path
-        Written: JSON of `record` and the seconds that this took, the voxels and the threads.
-    record : dict
-        method, dataset, device.
-    part : tuple of int
-        As in `slab`; images that have none of it leave no file.
-    """
-    start = time.perf_counter()
-    voxels = 0
-    destination.folder.mkdir(parents=True, exist_ok=True)
-    for pair in tqdm(pairs, desc="restored", unit="volume"):
-        voxels += restore_file(restorer, pair, destination, part)
-    seconds = round(time.perf_counter() - start, 3)
-    spent = {"seconds": seconds, "voxels": voxels, "threads": destination.threads}
-    runtime.write_text(json.dumps(record | spent, indent=2) + "\n")
-
-
-def restore_file(
-    restorer: Restorer, pair: Pair, destination: Destination, part: tuple[int, int] = (1, 1)
-) -> int:
-    """Restore a pair's image, or a part of it, normalised by its percentiles.
-
-    A restored ground truth is compared, never calibrated: its scale is not written.
-
-    Parameters
-    ----------
-    restorer : Restorer
-    pair : Pair
-        Its image is as acquired; larger than memory, if need be.
-    destination : Destination
-        Written: the restoration, and of a probabilistic network its scale, with the axes, the
-        units and the size of a voxel of the image.
-    part : tuple of int
-        As in `slab`; the percentiles are the whole volume's.
-
-    Returns
-    -------
-    int
-        The number of voxels restored; with 0, nothing is written.
-
-    Raises
-    ------
-    ValueError
-        Naming the file, if it cannot be read or is constant, or no tile of it fits the memory.
-    """
-    header = volume_header(pair.image)
-    region = slab(header.shape, part, restorer.multiple)
-    if region is None:
-        return 0
-    folder = destination.folder
-    folder.mkdir(parents=True, exist_ok=True)
-    has_scale = restorer.probabilistic and pair.condition != TRUTH
-    try:
-        mean, scale, bounds = _restore_region(restorer, pair, region, folder, has_scale)
-    except ValueError as error:
-        raise ValueError(f"{pair.image}: {error}") from None
-    normalisation = Normalisation(*bounds, is_applied=True)
-    destination.write(pair.restored_name, mean, pair.axes, header, normalisation)
-    if scale is not None:
-        name = SCALES / pair.restored_name
-        destination.write(name, scale, pair.axes, header, normalisation.of_widths)
-    return mean.size
-
-
-def _restore_region(
-    restorer: Restorer, pair: Pair, region: Region, scratch: Path, has_scale: bool
-) -> tuple[np.ndarray, np.ndarray | None, tuple[float, float]]:
-    """Mean and scale of a region of a pair's image, and the image's values that became 0 and 1.
-
-    A network of several channels takes those of the pair together, each normalised by its own.
-    """
-    image = open_volume(pair.image, pair.axes, scratch=scratch)
-    bounds = limits(image, *restorer.percentiles)
-    axes, whole, given = pair.axes, region, bounds
-    own: tuple[int, ...] = ()
-    if pair.channels:
-        image = _joint(pair, restorer.percentiles, scratch)
-        axes, whole, given = f"C{axes}", (slice(0, len(pair.channels)), *region), (0.0, 1.0)
-        own = (pair.channels.index(pair.image),)
-    shape = tuple(axis.stop - axis.start for axis in whole)
-    mean = scratch_array(scratch, shape, np.float32)
-    scale = scratch_array(scratch, shape, np.float32) if has_scale else None
-    of_network = tuple(region[pair.axes.index(axis)] for axis in restorer.axes)
-    # Of a network of planes, those of this part
-    planes = tuple(
-        part if axis in pair.axes and axis not in restorer.axes else slice(None)
-        for axis, part in zip(axes, whole, strict=True)
-    )
-    restorer.restore(image[planes], axes, mean, scale, given, of_network)
-    return mean[own], None if scale is None else scale[own], bounds
-
-
-def _joint(pair: Pair, percentiles: tuple[float, float], scratch: Path) -> np.ndarray:
-    """The channels of a pair, (C, ...), each normalised by its own percentiles."""
-    first = volume_header(pair.image).shape
-    joint = scratch_array(scratch, (len(pair.channels), *first), np.float32)
-    for path, normalised in zip(pair.channels, joint, strict=True):
-        channel = open_volume(path, pair.axes, scratch=scratch)
-        bounds = limits(channel, *percentiles, str(path))
-        normalise(channel, Normalisation(*bounds), normalised)
-    return joint
-
-
-def normalise(image: np.ndarray, normalisation: Normalisation, out: np.ndarray) -> None:
-    """Write an image normalised into `out`, of its shape, block by block."""
-    for block in blocks(image):
-        out[block] = normalisation.apply(image[block])

@@ -9,6 +9,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -103,35 +104,42 @@ def plan_tiles(
     choices = [
         list(_axis_choices(*axis, margin, multiple)) for axis in zip(shape, region, strict=True)
     ]
-    plans = (
-        TilePlan(shape, region, margin, *zip(*axes, strict=True))
-        for axes in itertools.product(*choices)
+    counts, tiles = (
+        products([[choice[key] for choice in axis] for axis in choices]) for key in (2, 1)
     )
-    fitting = [plan for plan in plans if math.prod(plan.tile) <= max_voxels]
-    if not fitting:
-        smallest = math.prod(min(tile for _, tile in axis) for axis in choices)
+    fits = tiles <= max_voxels
+    if not fits.any():
         raise ValueError(
             f"a tile may have {max_voxels} voxels, but the smallest tile of a volume of {shape}"
-            f" with its halo of {margin} has {smallest}; give the rule restore (or restore_slab)"
+            f" with its halo of {margin} has {tiles.min()}; give the rule restore (or restore_slab)"
             " more memory (mem_mb, by the profile or --set-resources) or a larger GPU, or raise"
             " restoration.max_tile_voxels if it is set."
         )
-    return min(fitting, key=lambda plan: (plan.computed_voxels, len(plan)))
+    computed = np.where(fits, counts * tiles, np.iinfo(np.int64).max)
+    least = np.where(computed == computed.min(), counts, np.iinfo(np.int64).max)
+    best = np.unravel_index(least.argmin(), least.shape)
+    cores, sizes, _ = zip(*(axis[i] for axis, i in zip(choices, best, strict=True)), strict=True)
+    return TilePlan(shape, region, margin, cores, sizes)
+
+
+def products(values: list[list[int]]) -> np.ndarray:
+    """The product of each combination of integers, one of each list: an array of int64 with an axis
+    for each list.
+    """
+    return reduce(np.multiply.outer, [np.array(axis, np.int64) for axis in values])
 
 
 def _axis_choices(
     size: int, wanted: slice, margin: int, multiple: int
-) -> Iterator[tuple[int, int]]:
-    """Core and tile sizes along one axis for every useful number of tiles."""
+) -> Iterator[tuple[int, int, int]]:
+    """Core and tile sizes along one axis for every useful number of tiles, and that number."""
     length = wanted.stop - wanted.start
     counts = range(1, length // multiple + 1)
     cores = dict.fromkeys(-(-length // (count * multiple)) * multiple for count in counts)
     for core in cores:
-        spans = [
-            (max(0, begin - margin), min(size, begin + core + margin))
-            for begin in _begins(wanted, core)
-        ]
-        yield core, max(stop - start for start, stop in spans)
+        begins = _begins(wanted, core)
+        spans = [(max(0, begin - margin), min(size, begin + core + margin)) for begin in begins]
+        yield core, max(stop - start for start, stop in spans), len(begins)
 
 
 # Padding: reflected at the edges to multiples of 2**depth, as csbdeep's `PadAndCropResizer` does

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from csbdeep.internals import losses as csbdeep_losses
-from csbdeep.models import CARE
+from csbdeep.models import CARE, Config
 
 from denoising.running.random_streams import random_stream
 from denoising.study.training import Compute, Training, TrainingRun
@@ -109,6 +109,39 @@ def weighed_by_scale(
     return tf.reduce_mean(weights * laplace(y[..., None], restored))
 
 
+def new_network(run: TrainingRun, config: Config, patches: PatchPairs, seed: int) -> keras.Model:
+    """The network with the weights that a training begins with."""
+    keras.utils.set_random_seed(seed)
+    network = CARE(config, name=run.name, basedir=None).keras_model
+    if run.start is not None:
+        network.set_weights(load_model(run.start).keras_model.get_weights())
+    elif run.settings.initial_weights == "identity":
+        begin_as_identity(network, patches.input_error)
+    return network
+
+
+def new_optimizer(
+    network: keras.Model, learning_rate: float, precision: str
+) -> keras.optimizers.Optimizer:
+    """Adam, which scales the loss where float16 would lose small gradients."""
+    optimizer = keras.optimizers.Adam(learning_rate)
+    if precision == "float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    optimizer.build(network.trainable_variables)
+    return optimizer
+
+
+def restored_by(
+    network: keras.Model, x: tf.Tensor, execution: Execution, training: bool
+) -> tf.Tensor:
+    """The network's output for patches, (n, Z, Y, X) or (n, Y, X), by the pass that is chosen."""
+    if not execution.folded:
+        return network(x[..., None], training=training)
+    shape = tuple(x.shape[1:])
+    whole = Cores(shape, shape, tf.zeros(len(shape), tf.int32))
+    return folded_pass(network, x[..., None], whole, trains=training)
+
+
 class TrainingSteps:
     """A network with its optimizer, and the compiled steps that train and validate it.
 
@@ -134,10 +167,10 @@ class TrainingSteps:
         self.device = device
         self.execution = execution
         self.config = care_config(run.settings, patches.axes)
-        self.network = self._new_network(run.seed)
+        self.network = new_network(run, self.config, patches, run.seed)
         set_precision(self.network, execution.precision)
         self.flop_per_voxel = costs.flop_per_voxel(self.network)
-        self.optimizer = self._build_optimizer()
+        self.optimizer = self._new_optimizer()
         self._losses = [
             getattr(csbdeep_losses, f"loss_{name}")() for name in (run.settings.loss, "mse", "mae")
         ]
@@ -213,8 +246,9 @@ class TrainingSteps:
     def start_again(self, number: int) -> None:
         """Give the network its initial weights of restart `number`, and forget all steps."""
         rng = random_stream(self.run.seed, "restarts", number)
-        network = self._new_network(int(rng.integers(2**32)))
-        variables = [variable.numpy() for variable in self._build_optimizer().variables]
+        seed = int(rng.integers(2**32))
+        network = new_network(self.run, self.config, self.patches, seed)
+        variables = [variable.numpy() for variable in self._new_optimizer().variables]
         self.set_state(network.get_weights(), variables)
 
     @cached_property
@@ -228,21 +262,9 @@ class TrainingSteps:
             log.warning("the rate of matrix products is not known: %s", error.message)
             return None
 
-    def _new_network(self, seed: int) -> keras.Model:
-        keras.utils.set_random_seed(seed)
-        network = CARE(self.config, name=self.run.name, basedir=None).keras_model
-        if self.run.start is not None:
-            network.set_weights(load_model(self.run.start).keras_model.get_weights())
-        elif self.run.settings.initial_weights == "identity":
-            begin_as_identity(network, self.patches.input_error)
-        return network
-
-    def _build_optimizer(self) -> keras.optimizers.Optimizer:
-        optimizer = keras.optimizers.Adam(self.run.settings.learning_rate)
-        if self.execution.precision == "float16":
-            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        optimizer.build(self.network.trainable_variables)
-        return optimizer
+    def _new_optimizer(self) -> keras.optimizers.Optimizer:
+        precision = self.execution.precision
+        return new_optimizer(self.network, self.run.settings.learning_rate, precision)
 
     def _train_all(self, batches: list[Any], symmetries: list[tf.Tensor]) -> tf.Tensor:
         """The steps of one call; several are one loop, so that they compile as fast as one."""
@@ -267,7 +289,7 @@ class TrainingSteps:
             x = oriented(x, symmetries)
             y = oriented(y, symmetries)
         with tf.GradientTape() as tape:
-            restored = self._restored(x, training=True)
+            restored = restored_by(self.network, x, self.execution, training=True)
             losses = self._losses_of(y, restored)
             objective = losses[0]
             if power := self.run.settings.scale_weight:
@@ -279,14 +301,9 @@ class TrainingSteps:
 
     def _validate(self, batch: Any) -> tf.Tensor:
         x, y = self._fetch(batch)
-        return tf.stack(self._losses_of(y, self._restored(x, training=False)))
-
-    def _restored(self, x: tf.Tensor, training: bool) -> tf.Tensor:
-        if not self.execution.folded:
-            return self.network(x[..., None], training=training)
-        shape = self.patches.shape
-        whole = Cores(shape, shape, tf.zeros(len(shape), tf.int32))
-        return folded_pass(self.network, x[..., None], whole, trains=training)
+        return tf.stack(
+            self._losses_of(y, restored_by(self.network, x, self.execution, training=False))
+        )
 
     def _fetch(self, batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
         """Input and ground truth of a batch that `read` brought to the device."""
