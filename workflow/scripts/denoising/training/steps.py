@@ -142,6 +142,22 @@ def restored_by(
     return folded_pass(network, x[..., None], whole, trains=training)
 
 
+def in_a_loop(
+    step: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], batches: tf.Tensor, symmetries: tf.Tensor
+) -> tf.Tensor:
+    """Several steps as one operation, which compiles as fast as one step; the losses of each."""
+    count = batches.shape[0]
+
+    def taken(number: tf.Tensor, losses: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
+        return number + 1, losses.write(number, step(batches[number], symmetries[number]))
+
+    losses = tf.TensorArray(tf.float32, count, element_shape=(len(LOSSES),))
+    _, losses = tf.while_loop(
+        lambda number, _: number < count, taken, (0, losses), maximum_iterations=count
+    )
+    return losses.stack()
+
+
 class TrainingSteps:
     """A network with its optimizer, and the compiled steps that train and validate it.
 
@@ -267,21 +283,10 @@ class TrainingSteps:
         return new_optimizer(self.network, self.run.settings.learning_rate, precision)
 
     def _train_all(self, batches: list[Any], symmetries: list[tf.Tensor]) -> tf.Tensor:
-        """The steps of one call; several are one loop, so that they compile as fast as one."""
+        """The steps of one call."""
         if len(batches) == 1:
             return self._train(batches[0], symmetries[0])[None]
-        count = len(batches)
-        indices, turns = tf.stack(batches), tf.stack(symmetries)
-
-        def step(number: tf.Tensor, losses: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
-            of_step = self._train(indices[number], turns[number])
-            return number + 1, losses.write(number, of_step)
-
-        losses = tf.TensorArray(tf.float32, count, element_shape=(len(LOSSES),))
-        _, losses = tf.while_loop(
-            lambda number, _: number < count, step, (0, losses), maximum_iterations=count
-        )
-        return losses.stack()
+        return in_a_loop(self._train, tf.stack(batches), tf.stack(symmetries))
 
     def _train(self, batch: Any, symmetries: tf.Tensor) -> tf.Tensor:
         x, y = self._fetch(batch)
