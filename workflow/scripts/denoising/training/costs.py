@@ -1,5 +1,6 @@
 """Costs of training: arithmetic, memory and energy, beside the rate of the device."""
 
+import logging
 import os
 import resource
 import time
@@ -10,6 +11,8 @@ from typing import Any
 import keras
 import pynvml
 import tensorflow as tf
+
+log = logging.getLogger(__name__)
 
 MEGA = 1e6
 
@@ -53,6 +56,15 @@ def matmul_rate(precision: str, on_gpu: bool) -> float:
         product().numpy()
         seconds.append(time.perf_counter() - start)
     return 2 * size**3 / min(seconds)
+
+
+def matmul_rate_if_it_can(precision: str, on_gpu: bool) -> float | None:
+    """`matmul_rate`, or None if the device has not the memory for it now."""
+    try:
+        return matmul_rate(precision, on_gpu)
+    except tf.errors.OpError as error:
+        log.warning("the rate of matrix products is not known: %s", error.message)
+        return None
 
 
 def host_memory() -> float:

@@ -13,7 +13,7 @@ from denoising.training.batches import PatchPairs
 from denoising.training.compilation import PLAIN
 from denoising.training.device_errors import is_out_of_memory, is_without_algorithm
 from denoising.training.network import Device
-from denoising.training.steps import Execution, TrainingSteps
+from denoising.training.steps import Execution, TrainingSteps, validation_batch
 
 log = logging.getLogger(__name__)
 console = logging.getLogger("progress")  # it writes to the console too
@@ -56,7 +56,9 @@ def _tried(
         steps.train(batches, symmetries).numpy()
         if execution.steps_per_call > 1:  # some calls take one
             steps.train(batches[:1], symmetries[:1]).numpy()
-        steps.mean_losses(patches.validation[: steps.validation_batch], after_batch=lambda: None)
+        steps.mean_losses(
+            patches.validation[: validation_batch(run, patches)], after_batch=lambda: None
+        )
         steps.set_state(*initial)
         return steps, None
     except tf.errors.OpError as error:

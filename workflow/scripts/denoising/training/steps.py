@@ -142,6 +142,11 @@ def restored_by(
     return folded_pass(network, x[..., None], whole, trains=training)
 
 
+def validation_batch(run: TrainingRun, patches: PatchPairs) -> int:
+    """How many patches are validated at a time."""
+    return max(2 * run.settings.batch_size, VALIDATION_VOXELS // math.prod(patches.shape))
+
+
 def in_a_loop(
     step: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], batches: tf.Tensor, symmetries: tf.Tensor
 ) -> tf.Tensor:
@@ -226,7 +231,7 @@ class TrainingSteps:
 
     def mean_losses(self, patches: np.ndarray, after_batch: Callable[[], None]) -> list[float]:
         """Validate the network on `patches`, batch by batch; `after_batch` follows each batch."""
-        size = self.validation_batch
+        size = validation_batch(self.run, self.patches)
         batches = [patches[start : start + size] for start in range(0, len(patches), size)]
         losses: list[tf.Tensor] = []
         for batch in read_ahead(self.read, batches):
@@ -234,13 +239,6 @@ class TrainingSteps:
             after_batch()
         by_batch = tf.stack(losses).numpy().astype(float)
         return np.average(by_batch, axis=0, weights=[len(batch) for batch in batches]).tolist()
-
-    @property
-    def validation_batch(self) -> int:
-        """Patches that are validated at a time."""
-        return max(
-            2 * self.run.settings.batch_size, VALIDATION_VOXELS // math.prod(self.patches.shape)
-        )
 
     def state(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """The network's weights and the optimizer's variables."""
@@ -272,11 +270,7 @@ class TrainingSteps:
         """FLOP per second at which the device multiplies matrices in the network's precision; None
         if it cannot now.
         """
-        try:
-            return costs.matmul_rate(self.execution.precision, self.device.on_gpu)
-        except tf.errors.OpError as error:
-            log.warning("the rate of matrix products is not known: %s", error.message)
-            return None
+        return costs.matmul_rate_if_it_can(self.execution.precision, self.device.on_gpu)
 
     def _new_optimizer(self) -> keras.optimizers.Optimizer:
         precision = self.execution.precision
