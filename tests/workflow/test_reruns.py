@@ -152,6 +152,7 @@ CHANGES: dict[str, object] = {
         },
     ),
     "studies.more.sample_matched": True,
+    "studies.batch_size.matched_validation_patches": 2,
     "studies.batch_size.figure": "fig4",
     "studies.more.tested_on": ["planaria", "tribolium"],
     "studies.own.models": OWN["models"] | {"third": {"trained_on": "mine", "width": 8}},

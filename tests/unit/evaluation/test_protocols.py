@@ -334,6 +334,18 @@ def test_nan_and_infinity_are_refused(truth, restored, bad, name):
         score_volume(images["truth"], images["image"], BOTH)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("unit", [1e160, 1e-200])
+@pytest.mark.parametrize("is_input", [True, False])
+def test_values_whose_squares_have_no_room_are_refused(unit, is_input):
+    """Else their scores are NaN."""
+    rng = np.random.default_rng(0)
+    truth = unit * rng.random((9, 16, 16))
+    image = truth + unit * rng.normal(0, 0.1, truth.shape)
+    with pytest.raises(ValueError, match="too large or too small to be squared.* in other units"):
+        score_volume(truth, image, ["paper"], is_input)
+
+
 @pytest.mark.parametrize("protocol", BOTH)
 @pytest.mark.parametrize("value", [0, 1, np.float32(0.1)])
 def test_constant_restorations_are_refused(truth, protocol, value):

@@ -233,6 +233,8 @@ def test_published_models_have_the_rest_in_common(published):
     }  # as many patches as 10 epochs of 400
     for name, model in published.models.items():
         expected = common | {"plateau_patience": patience.get(name, 10)}
+        # Of the arm that the 2019 study did not have; else three quarters of a training
+        expected["validation_patches"] = 340 if name in patience else None
         settings = vars(model.training)
         assert {k: settings[k] for k in settings if k not in VARIED} == expected, name
         assert model.seeds == (0,)
@@ -575,6 +577,27 @@ def test_matched_models_are_models_like_any_other(config, schema):
     assert study.models["later"].training.steps_per_epoch == 400
 
 
+def test_the_second_arm_may_validate_on_fewer_patches(config, schema):
+    """Where epochs make up for steps, validation would take most of the time; the first arm and the
+    base keep the protocol.
+    """
+    changes = {"studies.batches.matched_validation_patches": 50}
+    study = resolve(matched(config, changes), schema)
+    found = {name: model.training.validation_patches for name, model in study.models.items()}
+    assert {name for name, patches in found.items() if patches == 50} == {
+        "worms-4-matched",
+        "worms-32-matched",
+    }
+    assert set(found.values()) == {None, 50}
+
+
+@pytest.mark.parametrize("changes", [{}, {"varies": None}])
+def test_which_is_refused_without_a_second_arm(changes, config, schema):
+    config["studies"]["batches"] |= {"matched_validation_patches": 50} | changes
+    with pytest.raises(StudyError, match=r"^studies\.batches\.matched_validation_patches is given"):
+        resolve(config, schema)
+
+
 def test_without_sample_matched_there_is_no_second_arm(config, schema):
     study = resolve(config, schema)
     assert [sweep.matched for sweep in study.sweeps.values()] == [()]
@@ -912,7 +935,7 @@ REFUSED = {
     ),
     "unknown precision": (
         {"training.precision": "float64"},
-        ["training.precision", "float64", "auto, float32, bfloat16, float16"],
+        ["training.precision", "float64", "auto, float32, tf32, bfloat16, float16"],
     ),
     "unknown schedule": (
         {"training.schedule": "linear"},

@@ -104,6 +104,14 @@ def test_weights_that_diverge_are_told_from_bad_patches(patches, models, untrace
 
 def test_of_many_patches_the_first_are_listed():
     pairs = SimpleNamespace(X=np.zeros((100, 2)), Y=np.zeros((100, 2)))
-    message = describe_not_finite(pairs, np.arange(100))
+    message = describe_not_finite(pairs, np.arange(100), "float32")
     assert message.startswith("on patches 0, 1, 2,")
     assert " 62, 63 and 36 more. All their values are finite" in message
+
+
+def test_float16_has_a_remedy_of_its_own():
+    """Its largest number is 65,504."""
+    pairs = SimpleNamespace(X=np.zeros((1, 2)), Y=np.zeros((1, 2)))
+    remedy = "a smaller learning_rate, or precision: float32, because float16 overflows early."
+    assert describe_not_finite(pairs, np.arange(1), "float16").endswith(remedy)
+    assert describe_not_finite(pairs, np.arange(1), "bfloat16").endswith("a smaller learning_rate.")

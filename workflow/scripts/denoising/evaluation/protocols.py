@@ -110,8 +110,8 @@ def score_volume(
     Raises
     ------
     ValueError
-        If shapes differ, an image is constant or not finite, or an axis is shorter than SSIM's
-        window.
+        If shapes differ, an image is constant or not finite, an axis is shorter than SSIM's window,
+        or the squares of values have no room in float64.
     """
     check_shapes(truth, image, by_plane)
     if not isinstance(protocols, Mapping):
@@ -145,6 +145,11 @@ def score_volume(
             {"protocol": name, "metric": metric, "value": float(values[metric])}
             for metric in protocols[name].metrics
         ]
+    if np.isnan([row["value"] for row in rows]).any():
+        raise ValueError(
+            "values of the ground truth or of the image are too large or too small to be squared,"
+            " so that a score is not a number; save both in other units."
+        )
     return rows
 
 

@@ -104,8 +104,9 @@ def _add_comparison(name: str, entry: dict[str, Any], resolved: Models) -> None:
         raise StudyError(
             f"studies.{name}.figure is given, but the study varies no value: give varies too."
         )
-    if entry["sample_matched"]:
-        raise _unmatchable(f"studies.{name}.sample_matched", entry)
+    for key in ("sample_matched", "matched_validation_patches"):
+        if entry[key]:
+            raise _unmatchable(f"studies.{name}.{key}", entry)
     resolved.comparisons[name] = Comparison(name, tuple(entry["models"]))
 
 
@@ -132,6 +133,11 @@ def _add_sweep(name: str, entry: dict[str, Any], resolved: Models) -> None:
     )
     if entry["sample_matched"]:
         sweep = _with_matched_arm(sweep, entry, resolved)
+    elif entry["matched_validation_patches"]:
+        raise StudyError(
+            f"studies.{name}.matched_validation_patches is given, but the study has no second arm:"
+            " give sample_matched: true too."
+        )
     if figure in resolved.sweeps:
         first = resolved.sweeps[figure].name
         raise StudyError(
@@ -170,6 +176,8 @@ def _with_matched_arm(sweep: Sweep, entry: dict[str, Any], resolved: Models) -> 
                 "other."
             )
         training = _matched(key, resolved.models[model], resolved.models[sweep.base], sweep.varies)
+        if patches := entry["matched_validation_patches"]:
+            training = replace(training, validation_patches=patches)
         resolved.models[matched] = replace(resolved.models[model], name=matched, training=training)
         arm.append(matched)
     return replace(sweep, matched=tuple(arm))

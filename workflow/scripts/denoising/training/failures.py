@@ -7,9 +7,9 @@ from denoising.training.batches import PatchPairs
 MOST_LISTED = 64  # patches in a message
 
 
-def describe_not_finite(pairs: PatchPairs, patches: np.ndarray) -> str:
+def describe_not_finite(pairs: PatchPairs, patches: np.ndarray, precision: str) -> str:
     """The patches of a batch whose loss is not finite, and the cause."""
-    return f"on patches {_listed(patches)}. {_cause(pairs, patches)}"
+    return f"on patches {_listed(patches)}. {_cause(pairs, patches, precision)}"
 
 
 def _listed(patches: np.ndarray) -> str:
@@ -20,7 +20,7 @@ def _listed(patches: np.ndarray) -> str:
     return text
 
 
-def _cause(pairs: PatchPairs, patches: np.ndarray) -> str:
+def _cause(pairs: PatchPairs, patches: np.ndarray, precision: str) -> str:
     """Tell patches that hold NaN or infinity from weights that have diverged."""
     broken = [
         int(patch)
@@ -32,4 +32,7 @@ def _cause(pairs: PatchPairs, patches: np.ndarray) -> str:
             f"Patches {', '.join(map(str, broken))} hold values that are not finite: correct or"
             " leave out their images."
         )
-    return "All their values are finite, so the weights have diverged: set a smaller learning_rate."
+    remedy = "set a smaller learning_rate"
+    if precision == "float16":  # whose largest number is 65,504
+        remedy += ", or precision: float32, because float16 overflows early"
+    return f"All their values are finite, so the weights have diverged: {remedy}."

@@ -288,6 +288,7 @@ class Trainer:
     def _fail_not_finite(self, failure: str, patches: np.ndarray) -> NoReturn:
         """End the training with a message on the patches at fault; the best weights are kept."""
         kept = "No epoch was finished."
+        precision = self.steps.execution.precision
         if self.state.best:
             self.write(self.folder)
             best = best_epoch(self.state.val_losses)
@@ -295,7 +296,7 @@ class Trainer:
         raise FloatingPointError(
             f"model {self.run.name}: {failure}, at learning rate"
             f" {float(self.steps.optimizer.learning_rate):g},"
-            f" {describe_not_finite(self.steps.patches, patches)} {kept}"
+            f" {describe_not_finite(self.steps.patches, patches, precision)} {kept}"
         )
 
 
