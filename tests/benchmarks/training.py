@@ -9,7 +9,9 @@ of each process, in which graphs are traced, counts only for the time to the fir
 others the fastest counts, which other work on the machine disturbs least; of memory and first
 steps, the median. Patches are noise: the time does not depend on what they show. Then says how
 anonymous memory grows from a training set of 0.1 GB to one of 9 GB. With the reduced sizes a GPU
-mostly waits: there, --published-sizes tells more (27 GB on disk while it runs).
+mostly waits: there, --published-sizes tells more (27 GB on disk while it runs; epochs of 400 steps,
+so that the waits for losses hardly count). On a GPU ours runs in the precision that `auto` chooses
+and in float32: csbdeep's float32 is TF32 on cards that have it.
 """
 
 import argparse
@@ -23,15 +25,19 @@ import tempfile
 import threading
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
+from denoising.running.devices import visible_gpus  # noqa: E402
 
 # 3,401 pairs validate, a fifth, as of the published planaria set; a smaller network and smaller
 # patches
-PAIRS, BATCH, STEPS, EPOCHS = 17_005, 16, 25, 4
-SHAPE, WIDTH = ((16, 64, 64), 32) if "--published-sizes" in sys.argv else ((8, 16, 16), 16)
+PAIRS, BATCH = 17_005, 16
+PUBLISHED = "--published-sizes" in sys.argv
+SHAPE, WIDTH = ((16, 64, 64), 32) if PUBLISHED else ((8, 16, 16), 16)
+STEPS, EPOCHS = (400, 3) if PUBLISHED else (25, 4)
 SUBSET = 340
 SEED = 0
 SETTINGS = {
@@ -42,7 +48,8 @@ SETTINGS = {
     "plateau_factor": 0.5,
     "plateau_patience": 10, "plateau_min_delta": 0, "early_stopping_patience": None,
     "restarts": 0, "collapse_steps": 200,
-    "split": "tail", "validation_patches": None, "augment": False, "precision": "auto",
+    "split": "tail", "training_volumes": None, "start_from": None, "validation_patches": None,
+    "augment": False, "precision": "auto",
 }  # fmt: skip
 LARGE = (16, 64, 64)  # a published patch: 9 GB are 17,166 pairs of them
 
@@ -68,6 +75,8 @@ def compare(device: str, repeats: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_patches(Path(folder))
         runs = {"ours": [], "stock": [], "subset": []}
+        if visible_gpus() and device != "cpu":
+            runs["float32"] = []
         for repeat in range(repeats):
             for kind in list(runs)[:: 1 if repeat % 2 else -1]:
                 runs[kind].append(worker(kind, folder, device))
@@ -91,7 +100,7 @@ def write_patches(folder: Path) -> None:
 def worker(kind: str, folder: str, device: str) -> dict:
     """What a process that trains tells of itself."""
     command = [sys.executable, __file__, "--worker", kind, str(folder), "--device", device]
-    command += ["--published-sizes"] * ("--published-sizes" in sys.argv) + [
+    command += ["--published-sizes"] * PUBLISHED + [
         "--started",
         repr(time.time()),
     ]
@@ -126,24 +135,23 @@ def report(runs: dict, small: float, large: float) -> None:
         f"{PAIRS // 5} validate ({SUBSET} in the subset); {len(runs['ours'])} processes each of"
         f" {EPOCHS} epochs"
     )
-    print(
-        f"ours: precision {told['precision']}, XLA {told['xla']}, patches on the device:"
-        f" {told['resident']}\n"
-    )
+    print(f"ours: {told['execution']}")
+    share = max(run["matmul_share"] or 0 for run in runs["ours"])
+    print(f"ours: {share:.1%} of the device's rate of matrix products in that precision\n")
+    stock = runs["stock"]
     rows = [
-        row("steps per second", runs["ours"], runs["stock"], "steps_per_second", max),
-        row("epoch of 25 steps", runs["ours"], runs["stock"], "epoch_seconds", min),
-        row(
-            "epoch of 25 steps, validation subset",
-            runs["subset"],
-            runs["stock"],
-            "epoch_seconds",
-            min,
-        ),
-        row("peak memory", runs["ours"], runs["stock"], "peak_mb"),
-        row("time to first step", runs["ours"], runs["stock"], "first_step_seconds"),
+        row("steps per second", runs["ours"], stock, "steps_per_second", max),
+        row(f"epoch of {STEPS} steps", runs["ours"], stock, "epoch_seconds", min),
+        row(f"epoch of {STEPS}, validation subset", runs["subset"], stock, "epoch_seconds", min),
+        row("peak memory", runs["ours"], stock, "peak_mb"),
+        row("time to first step", runs["ours"], stock, "first_step_seconds"),
     ]
     units = ["1/s", "s", "s", "MB", "s"]
+    if "float32" in runs:
+        rows.append(
+            row("steps per second, float32", runs["float32"], stock, "steps_per_second", max)
+        )
+        units.append("1/s")
     print(f"{'':38}{'ours':>10}{'csbdeep':>10}{'':>5}{'ratio':>8}")
     for each, unit in zip(rows, units, strict=True):
         print(
@@ -217,10 +225,27 @@ def train_ours(kind: str, folder: Path, device: str) -> dict:
     import numpy as np
     import pandas as pd
 
+    from denoising.running.devices import card_of
     from denoising.study.training import Compute, Training, TrainingRun
+    from denoising.training.compilation import settle_compilation
+
+    settings = SETTINGS | {"validation_patches": SUBSET if kind == "subset" else None}
+    if kind == "memory":
+        settings |= {"width": 1, "epochs": 1, "steps_per_epoch": 100}
+    if kind == "float32":
+        settings |= {"precision": "float32"}
+    run = TrainingRun("ours", Training(**settings), SEED)
+    compute = Compute(threads=1, xla="auto", resident="auto", memory_growth=True)
+    gpus = visible_gpus() if device != "cpu" else []
+    # As for a training of the published length: trials are worth it there
+    long = replace(run, settings=replace(run.settings, epochs=100))
+    card = card_of(gpus[0]) if gpus else None
+    compilation = settle_compilation(long, SHAPE, compute, card)
+    # Here, so that XLA finds its flags
     from denoising.training.batches import PatchPairs
     from denoising.training.loop import Folders, Trainer, train
     from denoising.training.network import use_device
+    from denoising.training.steps import choose_execution
 
     collected = []  # (time, epoch, steps of the epoch that are done)
     collect_losses = Trainer._collect_losses
@@ -232,20 +257,14 @@ def train_ours(kind: str, folder: Path, device: str) -> dict:
     Trainer._collect_losses = collect_and_record
     count = len(np.load(folder / "X.npy", mmap_mode="r"))
     validate = 32 if kind == "memory" else count // 5
-    settings = SETTINGS | {"validation_patches": SUBSET if kind == "subset" else None}
-    if kind == "memory":
-        settings |= {"width": 1, "epochs": 1, "steps_per_epoch": 100}
     parts = np.where(np.arange(count) < count - validate, "train", "validation")
     split = pd.DataFrame({"patch": np.arange(count), "part": parts})
     with tempfile.TemporaryDirectory() as out:
         model = Path(out) / "model"
-        train(
-            TrainingRun("ours", Training(**settings), SEED),
-            PatchPairs.open(folder, split),
-            Folders(model, Path(out) / "checkpoints"),
-            use_device(device, os.cpu_count()),
-            Compute(threads=1, xla="auto", resident="auto", memory_growth=True),
-        )
+        patches = PatchPairs.open(folder, split)
+        on = use_device(device, os.cpu_count())
+        execution = choose_execution(compilation, run.settings, compute, on, patches.X)
+        train(run, patches, Folders(model, Path(out) / "checkpoints"), on, execution)
         history = pd.read_csv(model / "history.csv")
         told = json.loads((model / "training.json").read_text())
     rates = []
@@ -257,7 +276,9 @@ def train_ours(kind: str, folder: Path, device: str) -> dict:
         "epoch_seconds": float(history["seconds"][1:].min()),
         "val_loss": float(history["val_loss"].iloc[-1]),
         "first_step": collected[0][0],
-        **{name: told[name] for name in ("device", "precision", "xla", "resident")},
+        "matmul_share": history["matmul_share"].max(),
+        "device": told["device"],
+        "execution": str(execution),
     }
 
 

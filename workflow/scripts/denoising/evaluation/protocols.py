@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -133,7 +134,7 @@ def score_volume(
         for fit, protocol in zip(fits, protocols.values(), strict=True)
     ]
     ssims = mean_ssims(truth, image, acquired.mean, scalings, threads, by_plane)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, fit, ssim in zip(protocols, fits, ssims, strict=True):
         squared_error = mean_squared_error(moments, fit)
         values = {

@@ -1,0 +1,129 @@
+"""What only a GPU can show: the steps of a training in every way, restoration, and what happens
+where its memory ends. `make gpu-check` runs this.
+
+With GPU_CHECK_ON=cpu the same runs on a CPU, which shows that these tests run, and no more.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from denoising.running.devices import card_of, visible_gpus
+
+WORK = Path(__file__).parent / "work.py"
+ON = os.environ.get("GPU_CHECK_ON", "gpu")
+pytestmark = pytest.mark.skipif(ON == "gpu" and not visible_gpus(), reason="no GPU is visible")
+needs_gpu = pytest.mark.skipif(ON != "gpu", reason="a CPU has no such limit")
+
+WAYS = {
+    "plain": {},
+    "folded": {"folded": True},
+    "several steps a call": {"steps_per_call": 4},
+    "XLA": {"xla": True},
+    "XLA, channels last": {"xla": True, "channels_last": True},
+    "XLA, channels last, folded": {"xla": True, "channels_last": True, "folded": True},
+}
+
+
+def done(name, **arguments):
+    """What a process of `work.py` answers."""
+    command = [sys.executable, WORK, name, json.dumps({"device": ON} | arguments)]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    return json.loads(ended.stdout.splitlines()[-1])
+
+
+@cache
+def trained(way="plain", precision="float32", resident=True, limit_mb=None, device=ON):
+    return done(
+        "train",
+        way=WAYS[way],
+        precision=precision,
+        resident=resident,
+        limit_mb=limit_mb,
+        device=device,
+    )
+
+
+def test_the_card_is_named(record_property):
+    name = trained()["device"]
+    record_property("found", name)
+    assert name.startswith("GPU" if ON == "gpu" else "CPU")
+    if ON == "gpu":
+        assert card_of(visible_gpus()[0]) is not None
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_trains_as_a_cpu_does(way, record_property):
+    found = np.array(trained(way)["losses"])
+    expected = np.array(trained(device="cpu")["losses"])
+    difference = np.abs(found - expected).max()
+    record_property("found", f"losses differ from a CPU's by at most {difference:.1e}")
+    assert trained(way)["xla"] == WAYS[way].get("xla", False), "the first step failed under XLA"
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bfloat16", "float16"])
+def test_other_precisions_train_to_like_losses(precision, record_property):
+    if ON != "gpu" and precision != "bfloat16":
+        pytest.skip("a CPU has no such precision")
+    if precision != "float16" and ON == "gpu" and card_of(visible_gpus()[0]).capability < (8, 0):
+        pytest.skip("this card has no such precision")
+    found = np.array(trained(precision=precision)["losses"])
+    expected = np.array(trained()["losses"])
+    difference = np.abs(found - expected).max()
+    record_property("found", f"losses differ from float32's by at most {difference:.1e}")
+    np.testing.assert_allclose(found, expected, rtol=0.1, atol=0.05)
+
+
+def test_patches_from_disk_train_as_resident_ones(record_property):
+    found, expected = (np.array(trained(resident=each)["losses"]) for each in (False, True))
+    record_property("found", f"losses differ by at most {np.abs(found - expected).max():.1e}")
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_the_same_training_again(record_property):
+    """On a GPU not to the bit: how far apart is for the summary."""
+    again = trained.__wrapped__()
+    difference = np.abs(np.subtract(again["losses"], trained()["losses"])).max()
+    record_property(
+        "found", f"losses of the same training again differ by at most {difference:.1e}"
+    )
+    assert difference < 1e-3
+
+
+def test_the_trial_measures_every_way(record_property):
+    found = done("trial")
+    record_property("found", f"milliseconds per step: {found}")
+    assert "no XLA" in found
+    if ON == "gpu":
+        assert len(found) == 9
+
+
+def test_restoration_is_that_of_a_cpu(record_property):
+    found = done("restore", max_tile_voxels=200_000, limit_mb=None)
+    record_property("found", f"differs by at most {max(found['differences']):.1e} of the range")
+    assert max(found["differences"]) < 1e-4
+
+
+@needs_gpu
+def test_restoration_takes_smaller_tiles_where_memory_ends(record_property):
+    found = done("restore", max_tile_voxels=10**7, limit_mb=400)
+    record_property("found", f"tiles of at most {found['max_tile_voxels']} voxels in 400 MB")
+    assert max(found["differences"]) < 1e-4
+    assert found["max_tile_voxels"] < 10**7
+
+
+@needs_gpu
+def test_training_reads_patches_from_disk_where_memory_ends(record_property):
+    """Of 131 MB of patches in 220 MB, with 100 MB for a step."""
+    found = trained(resident=True, limit_mb=220)
+    record_property("found", f"resident: {found['resident']}; peak {found['memory_mb']} MB")
+    assert np.isfinite(found["losses"]).all()
