@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c "" 2>/dev/nu
 BIN := .venv/bin
 
 .PHONY: install install-gpu demo report seeds reproduce export test test-docs test-browser test-envs test-slurm \
-    test-exports lint config-table docs lock
+    test-exports gpu-check lint config-table docs lock
 
 install: .venv/installed
 
@@ -78,6 +78,11 @@ test-browser: .venv/installed
 # Each rule in the conda environment that it names, made by pip from the same pins
 test-envs: .venv/installed
 	$(BIN)/python -m pytest tests/envs
+
+# On a machine with a GPU: the tests that need one, three benchmarks, and a summary to send back. ON=cpu shows without a
+# GPU that the tests run.
+gpu-check: .venv/installed
+	$(BIN)/python tests/gpu/check.py $(if $(filter cpu,$(ON)),--device cpu --quick)
 
 # Networks in the forms of other programs, read by those
 test-exports: .venv-export/installed

@@ -17,6 +17,7 @@ DATE = re.compile(r"\b\d{1,2}\s+[A-Z][a-z]+\s+20\d\d\b")
 STATED = {
     "README.md": "3.11, 3.12, 10.17617, 2.6 GB, 2 minutes, 12 minutes",
     "docs/cluster.md": "9.25, 2.19",
+    "docs/gpu.md": "2.19",
     "docs/limits.md": "2.19, 3.11, 3.12, 22.05",
     "docs/own-images.md": "99.99, 0.0001, 15 MB",
     "docs/report.md": "15 MB, 34 MB, 47 MB",
