@@ -170,9 +170,15 @@ def test_unsafe_entries_are_refused_by_name_and_all_at_once(names, unpacked, tmp
         unpacked({name: UNSAFE[name] for name in names} | folders())
     assert str(refused.value) == (
         f"{tmp_path / 'worms.tar.gz'}: would leave the folder it is unpacked to, or is a link or"
-        f" device, expected plain files alone: {', '.join(names)}; do not use this archive."
+        " device, or has a name that cannot be printed, expected plain files alone:"
+        f" {', '.join(names)}; do not use this archive."
     )
     assert not list(tmp_path.rglob("evil*"))
+
+
+def test_a_name_that_cannot_be_printed_is_refused(unpacked):
+    with pytest.raises(ValueError, match=r"plain files alone: Top/test_data/a\?\[31m\.tif; do not"):
+        unpacked(folders() | {"Top/test_data/a\x1b[31m.tif": b""})
 
 
 def with_nan():

@@ -8,20 +8,18 @@ needs only requests, and continues a file only if the server says that it is the
 
 import json
 import logging
-import lzma
 import os
 import re
 import shutil
-import tarfile
 import time
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import requests
 import urllib3
 
+from denoising.images.tar_files import is_tar
 from denoising.running.checksums import sha256_of
 
 log = logging.getLogger(__name__)
@@ -175,7 +173,7 @@ def record_archive(path: Path, source: str, sha256: str | None, record: Path) ->
     ValueError
         If it is no tar file, or the checksum differs.
     """
-    if not _is_tar(path):
+    if not is_tar(path):
         raise ValueError(
             f"{source}: is {_look(path)}, expected a tar archive; open the address or the file to"
             " see what it is, and correct the dataset's archive (csbdeep's training patches are"
@@ -199,14 +197,6 @@ def record_archive(path: Path, source: str, sha256: str | None, record: Path) ->
         "verified": sha256 is not None,
     }
     record.write_text(json.dumps(entry, indent=2) + "\n")
-
-
-def _is_tar(path: Path) -> bool:
-    """Whether it begins as a tar file does, compressed or not; unpacking reads it to its end."""
-    try:
-        return tarfile.is_tarfile(path)
-    except (EOFError, zlib.error, lzma.LZMAError):  # compressed, and cut short at once
-        return True
 
 
 def _look(path: Path) -> str:
