@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import shutil
 import tarfile
 
@@ -368,6 +369,14 @@ def test_compressed_images_of_a_folder_are_decoded_once(folder_of, unpacked):
     assert not written.is_symlink()
     np.testing.assert_array_equal(tifffile.memmap(written, mode="r"), image(7))
     assert states(folder) == before
+
+
+def test_a_folder_with_links_in_circles_is_read_once(folder_of, unpacked):
+    folder = folder_of(folders())
+    for name in ("a", "b", "Top/c", "Top/test_data/GT/d"):
+        (folder / name).symlink_to(folder)
+    os.mkfifo(folder / "Top/test_data/GT/pipe.txt")  # nobody will ever write to it
+    assert len(read_listing(unpacked(folder))) == 6
 
 
 def test_a_folder_without_the_layout_says_so(folder_of, unpacked):

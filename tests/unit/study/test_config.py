@@ -967,8 +967,12 @@ REFUSED = {
         {"datasets.flies.archive.url": "ftp://example.org"},
         [
             "datasets.flies.archive.url: found 'ftp://example.org'",
-            "an address that begins with http:// or https://",
+            "an address that begins with https://",
         ],
+    ),
+    "an address that others can change on the way": (
+        {"datasets.flies.archive.url": "http://example.org/a"},
+        ["datasets.flies.archive.url is http://example.org/a", "allow_http to true"],
     ),
     "checksum of another kind": (
         {"datasets.worms.archive.sha256": "12ab"},

@@ -162,6 +162,11 @@ def _check_archive(key: str, archive: dict[str, Any]) -> None:
             f"{key}.archive has {' and '.join(given) or 'neither url nor path'}, expected exactly "
             "one of url, path."
         )
+    if (archive["url"] or "").startswith("http:") and not archive["allow_http"]:
+        raise StudyError(
+            f"{key}.archive.url is {archive['url']}, where anybody on the way could change the"
+            f" archive: give an https address, or set {key}.archive.allow_http to true."
+        )
     path = archive["path"] or ""
     if path.endswith(".npz"):
         raise StudyError(
