@@ -35,7 +35,7 @@ from denoising.study.baselines import BASELINES
 from denoising.study.names import INPUT, OVER_TRAININGS, QUICKLOOKS, TWO_TRAININGS
 from denoising.study.paths import wildcard
 from denoising.study.errors import StudyError
-from denoising.study.validation import refuse_repeated_keys
+from denoising.study.validation import check_yaml
 from denoising.study.viewed import viewed_runs
 from denoising.training import retraining
 
@@ -51,7 +51,7 @@ def refuse(sentence):
 try:
     if workflow.is_main_process:
         for file in workflow.configfiles:
-            refuse_repeated_keys(Path(file))
+            check_yaml(Path(file))
     schema = yaml.safe_load((WORKFLOW / "schemas" / "config.schema.yaml").read_text())
     STUDY = study_config.resolve(config, schema)
 except StudyError as error:
