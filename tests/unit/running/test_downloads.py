@@ -318,7 +318,7 @@ PAGE = b"\n<!DOCTYPE html>\n<html><head><title> Sign in </title></head></html>"
     [
         (PAGE, "is a web page titled 'Sign in', expected a tar archive; open the address"),
         (b"<html>" + b"?" * 9999, "is a web page, expected a tar archive;"),
-        (b'{"status":"ERROR"}', 'is a file that begins with b\'{"status":"ERROR"}\', expected'),
+        (b'{"status":"ERROR"}', 'is a file that begins with \'{"status":"ERROR"}\', expected'),
         (b"", "is empty, expected a tar archive;"),
         (
             npz(),

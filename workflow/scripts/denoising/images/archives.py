@@ -39,6 +39,7 @@ class Contents:
     number of channels (None where it is one image).
     """
 
+    archive: Path
     names: list[str]
     images: dict[str, int | None]
 
@@ -100,7 +101,7 @@ def unpack(
         if NUCLEI in files:
             unpacking.place(NUCLEI, folder / NUCLEI)
     write_listing(folder, rows)
-    return Contents(names, unpacking.images)
+    return Contents(archive, names, unpacking.images)
 
 
 def _extract(archive: Path, scratch: Path) -> tuple[dict[str, Path], list[str]]:

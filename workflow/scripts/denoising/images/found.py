@@ -4,6 +4,7 @@ Snakemake itself looks, to know its inputs: nothing here needs a package that Sn
 """
 
 import glob
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def find_images(patterns: Sequence[str], output: str) -> dict[str, Path]:
 def left_out(patterns: Sequence[str], output: str) -> list[str]:
     """Images of formats that cannot be read in the folders, each with its format in words."""
     results = Path(output).absolute()
-    folders = [Path(pattern) for pattern in patterns if Path(pattern).is_dir()]
+    folders = [Path(pattern) for pattern in patterns if os.path.isdir(pattern)]
     files = [path for folder in folders for path in paths_below(folder) if path.is_file()]
     own = [path for path in files if not path.absolute().is_relative_to(results)]
     formats = {str(path): other_format(path) for path in own}
@@ -64,7 +65,7 @@ def left_out(patterns: Sequence[str], output: str) -> list[str]:
 
 def _found(pattern: str, output: Path) -> tuple[Path, list[Path]]:
     """The fixed part of a pattern, and the images that it names."""
-    if Path(pattern).is_dir() and not pattern.endswith(".ome.zarr"):
+    if os.path.isdir(pattern) and not pattern.endswith(".ome.zarr"):
         root, names = Path(pattern), paths_below(Path(pattern))
     else:
         fixed = Path(*_before_wildcards(Path(pattern).parts))

@@ -156,7 +156,9 @@ def _safe(member: tarfile.TarInfo, folder: Path) -> tarfile.TarInfo | None:
     except (tarfile.FilterError, ValueError, OSError):  # the latter of names that cannot be
         return None
     is_plain = safe.isfile() or safe.isdir()
-    return safe if is_plain and safe.name.isprintable() and member.name[0] != "/" else None
+    return (
+        safe if is_plain and safe.name.isprintable() and not member.name.startswith("/") else None
+    )
 
 
 def _printable(name: str) -> str:

@@ -24,6 +24,8 @@ from denoising.running.checksums import sha256_of
 
 log = logging.getLogger(__name__)
 
+COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")  # how gzip, bzip2 and xz files begin
+
 
 def download(
     url: str, path: Path, allow_http: bool = False, attempts: int = 8, wait: float = 2.0
@@ -224,7 +226,10 @@ def _look(path: Path) -> str:
         return f"a web page titled {title[1]!r}" if title else "a web page"
     if zipfile.is_zipfile(path):
         return "a zip or npz file"
-    return f"a file that begins with {start[:24]!r}" if start else "empty"
+    if start.startswith(COMPRESSED):
+        return "a compressed file without a tar archive in it, or a damaged one"
+    shown = "".join(letter for letter in start[:24].decode("latin-1") if letter.isprintable())
+    return f"a file that begins with '{shown}'" if start else "empty"
 
 
 def record_folder(folder: Path, files: Mapping[str, Path], record: Path) -> None:

@@ -3,6 +3,7 @@
 import copy
 import difflib
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ PLAIN_TAGS = {
 # Of a config, aliases written out: a few lines of YAML can stand for billions of values
 MOST_VALUES = 100_000
 MOST_LEVELS = 30
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f-\x9f]")  # all but tabs and line ends
 LONGEST_VALUE = 80  # characters, in a message
 
 
@@ -148,17 +150,22 @@ def _validate(config: dict, schema: dict) -> None:
     error = jsonschema.exceptions.best_match(validator.iter_errors(config))
     if error is not None:
         raise StudyError(_sentence(error))
-    _check_finite("", config)
+    _check_values("", config)
 
 
-def _check_finite(where: str, value) -> None:
-    """JSON schema lets .nan and .inf pass as numbers."""
+def _check_values(where: str, value) -> None:
+    """Refuse .nan and .inf, which JSON schema takes for numbers, and what steers a terminal."""
     if isinstance(value, float) and not math.isfinite(value):
         raise StudyError(f"{where} is {value}, expected a finite number.")
+    if isinstance(value, str) and CONTROL.search(value):
+        raise StudyError(
+            f"{where} is {_shown(value)}, which holds a control character, expected plain text;"
+            " type it anew."
+        )
     if isinstance(value, dict | list):
         entries = value.items() if isinstance(value, dict) else enumerate(value)
         for key, inner in entries:
-            _check_finite(f"{where}.{key}" if where else str(key), inner)
+            _check_values(f"{where}.{key}" if where else str(key), inner)
 
 
 def _filling_defaults(validator):
