@@ -8,7 +8,7 @@ import os
 import re
 import resource
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ LARGEST_FILE = 1 << 28
 LONGEST = 700  # characters of a sentence
 # What no sentence holds: names of Python, addresses in memory, raw bytes
 DUMPS = re.compile(
-    r"Traceback|<(class|function|module|built-in)|object at 0x|(?<!['\"\w])b['\"]|\\x|\n"
+    r"Traceback|<(class|function|module|built-in)|object at 0x|(?<!['\"\w])b['\"]|\n"
 )
 
 
@@ -104,12 +104,29 @@ def faults(found: Outcome, name: str) -> list[str]:
     wrong = [f"left or changed {file}" for file in found.beside]
     if found.ended == "died":
         wrong.append(f"died of {found.kind} {found.message}")
-    if found.ended == "error":
-        text = found.message
-        if not found.is_told:
-            wrong.append(f"a bare {found.kind}: {text[:LONGEST]}")
-        elif name not in text:
-            wrong.append(f"does not name {name}: {text[:LONGEST]}")
-        elif DUMPS.search(text) or len(text) > LONGEST:
-            wrong.append(f"no sentence ({len(text)} characters): {text[:LONGEST]}")
+    if found.ended == "error" and found.is_told:
+        wrong += faults_of_sentence(found.message, name)
+    elif found.ended == "error":
+        wrong.append(f"a bare {found.kind}: {found.message[:LONGEST]}")
+    return wrong
+
+
+def faults_of_sentence(text: str, name: str) -> list[str]:
+    if name not in text:
+        return [f"does not name {name}: {text[:LONGEST]}"]
+    if DUMPS.search(text) or len(text) > LONGEST:
+        return [f"no sentence ({len(text)} characters): {text[:LONGEST]}"]
+    return []
+
+
+def faults_of_each(cases: Iterable[tuple[str, Callable[[], object]]], name: str) -> list[str]:
+    """What is wrong with how each of many readers ends, by the name of its case; in one process."""
+    wrong = []
+    for case, read in cases:
+        try:
+            read()
+        except (*IN_SENTENCES, MemoryError) as error:
+            wrong += [f"{case}: {fault}" for fault in faults_of_sentence(str(error), name)]
+        except Exception as error:
+            wrong.append(f"{case}: a bare {type(error).__name__}: {error}")
     return wrong

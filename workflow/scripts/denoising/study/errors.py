@@ -1,6 +1,6 @@
 """What is wrong with a config."""
 
-LONGEST = 900  # characters
+LONGEST = 600  # characters
 
 
 class StudyError(ValueError):

@@ -13,12 +13,13 @@ from denoising.study.validation import first_fault
 
 LARGEST_FILE = 1 << 20  # bytes of a JSON file
 BYTES_PER_WEIGHT = 4
-_COUNT = {"type": "integer", "minimum": 1}
+_COUNT = {"type": "integer", "minimum": 1, "maximum": 10**6}
 _NUMBER = {"type": ["number", "null"]}
 CONFIG: dict[str, Any] = {
     "type": "object",
     "properties": {
-        "axes": {"type": "string"},
+        "axes": {"type": "string", "pattern": "^[ZYXC]{2,4}$", "expected": "letters of ZYXC"},
+        "n_dim": _COUNT,
         "n_channel_in": _COUNT,
         "n_channel_out": _COUNT,
         "probabilistic": {"type": "boolean"},
@@ -33,7 +34,13 @@ CONFIG: dict[str, Any] = {
         "train_steps_per_epoch": _COUNT,
         "train_batch_size": _COUNT,
         "train_learning_rate": {"type": "number", "exclusiveMinimum": 0},
+        "train_reduce_lr": {"type": ["object", "null"]},
+        "train_tensorboard": {"type": "boolean"},
+        "train_checkpoint": {"type": ["string", "null"]},
+        "train_checkpoint_last": {"type": ["string", "null"]},
+        "train_checkpoint_epoch": {"type": ["string", "null"]},
     },
+    "additionalProperties": False,  # csbdeep takes no others either
     "required": [
         "axes", "n_channel_in", "n_channel_out", "probabilistic", "unet_n_first", "unet_n_depth",
         "unet_kern_size", "unet_residual", "unet_last_activation",
