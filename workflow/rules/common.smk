@@ -23,7 +23,7 @@ from denoising.images.archive_names import folder_files
 from denoising.images.found import find_images
 from denoising.images.matching import match_pairs
 from denoising.running.checksums import files_of_network, sha256_of
-from denoising.running.environment import set_environment
+from denoising.running.environment import close_to_others, set_environment
 from denoising.running.logs import lines_before_the_error, sentence_in
 from denoising.running.names import any_of
 from denoising.running.provenance import code_version as version_of
@@ -40,6 +40,7 @@ from denoising.study.viewed import viewed_runs
 from denoising.training import retraining
 
 IS_ALONE = Path(workflow.basedir).resolve() == WORKFLOW.parent.resolve()
+close_to_others()
 set_environment(os.environ, SCRIPTS, IS_ALONE, HAS_GPU, workflow.remote_exec)
 
 

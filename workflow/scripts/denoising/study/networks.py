@@ -12,7 +12,7 @@ from typing import Any
 from denoising.study.errors import StudyError
 from denoising.study.names import ELSEWHERE
 from denoising.study.network_files import described_network
-from denoising.study.paths import expanded
+from denoising.study.paths import check_no_wildcard, expanded
 from denoising.study.study import Dataset, Model, Study
 from denoising.study.training import Training
 
@@ -63,6 +63,7 @@ def read_network(key: str, folder: str, else_expected: str = "") -> Network:
         or it gives another number of channels than it takes.
     """
     expected = f"a csbdeep model folder{f', or {else_expected}' if else_expected else ''}"
+    check_no_wildcard(key, folder)
     path = Path(folder)
     is_folder = os.path.isdir(folder)  # it knows names that are too long, too
     found = {"config.json": "config.json", "weights (*.h5)": "*.h5"}

@@ -20,6 +20,7 @@ PLAIN_TAGS = {
 MOST_VALUES = 100_000
 MOST_LEVELS = 30
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f-\x9f]")  # all but tabs and line ends
+DIRECTIVE = re.compile(r"^\s*\.\.\s.*::", re.MULTILINE)
 LONGEST_VALUE = 80  # characters, in a message
 
 
@@ -161,6 +162,11 @@ def _check_values(where: str, value) -> None:
         raise StudyError(
             f"{where} is {_shown(value)}, which holds a control character, expected plain text;"
             " type it anew."
+        )
+    if isinstance(value, str) and DIRECTIVE.search(value):
+        raise StudyError(
+            f"{where} is {_shown(value)}, which reports would take for a command of"
+            " reStructuredText; begin the line with another letter than a point."
         )
     if isinstance(value, dict | list):
         entries = value.items() if isinstance(value, dict) else enumerate(value)
