@@ -18,13 +18,12 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def harmful(tmp_path):
+def harmful(tmp_path, monkeypatch):
     """A whole model that runs something when it is loaded, and what shows that it did."""
-    mark = str(tmp_path / "pwned")
-
+    monkeypatch.chdir(tmp_path)
     inputs = keras.Input((None, None, 1))
     # A function without a name is stored as code, and not by its name
-    layer = keras.layers.Lambda(lambda values, mark=mark: (open(mark, "w").close(), values)[1])
+    layer = keras.layers.Lambda(lambda values: (open("pwned", "w").close(), values)[1])
     return keras.Model(inputs, layer(inputs)), tmp_path / "pwned"
 
 
