@@ -70,15 +70,16 @@ def test_a_constant_image_is_refused(value, size, low, high):
         normalisation(np.full((size, size), value, np.uint16), low, high)
 
 
-@given(COUNTS, st.floats(-(10**6), 10**6), st.floats(0.001, 10**5))
-def test_normalising_is_undone_by_the_scale(image, low, width):
-    values = image.astype(np.float64)
+@given(COUNTS, st.integers(-(10**6), 10**6), st.floats(0.001, 10**5))
+def test_normalising_is_undone_by_the_scale_even_beside_a_large_offset(image, ranges, width):
+    low = ranges * width
+    values = low + width * (image / 997 - 5.3)
     norm = Normalisation(low, low + width)
     gain, offset = norm.scale
     restored = norm.apply(values).astype(np.float64) * gain + offset
-    # float32 rounds the normalised image, and beside no large offset the image before that
-    reach = np.abs(values).max() + abs(low)
-    np.testing.assert_allclose(restored, values, atol=4e-7 * reach)
+    # float32 rounds the normalised image, and an offset that is no more than 1000 ranges
+    reach = np.abs(values - low).max() + min(abs(low), 1001 * width)
+    np.testing.assert_allclose(restored, values, rtol=1e-12, atol=4e-7 * reach)
 
 
 @given(
