@@ -159,6 +159,7 @@ def test_every_version_is_used():
         "pygments",
         "pytest",
         "pytest-xdist",
+        "hypothesis",
         "ruff",
         "snakefmt",
         "mypy",

@@ -23,7 +23,7 @@ from denoising.images.archive_names import folder_files
 from denoising.images.found import find_images
 from denoising.images.matching import match_pairs
 from denoising.running.checksums import files_of_network, sha256_of
-from denoising.running.environment import set_environment
+from denoising.running.environment import close_to_others, set_environment
 from denoising.running.logs import lines_before_the_error, sentence_in
 from denoising.running.names import any_of
 from denoising.running.provenance import code_version as version_of
@@ -35,11 +35,12 @@ from denoising.study.baselines import BASELINES
 from denoising.study.names import INPUT, OVER_TRAININGS, QUICKLOOKS, TWO_TRAININGS
 from denoising.study.paths import wildcard
 from denoising.study.errors import StudyError
-from denoising.study.validation import refuse_repeated_keys
+from denoising.study.validation import check_yaml
 from denoising.study.viewed import viewed_runs
 from denoising.training import retraining
 
 IS_ALONE = Path(workflow.basedir).resolve() == WORKFLOW.parent.resolve()
+close_to_others()
 set_environment(os.environ, SCRIPTS, IS_ALONE, HAS_GPU, workflow.remote_exec)
 
 
@@ -51,7 +52,7 @@ def refuse(sentence):
 try:
     if workflow.is_main_process:
         for file in workflow.configfiles:
-            refuse_repeated_keys(Path(file))
+            check_yaml(Path(file))
     schema = yaml.safe_load((WORKFLOW / "schemas" / "config.schema.yaml").read_text())
     STUDY = study_config.resolve(config, schema)
 except StudyError as error:

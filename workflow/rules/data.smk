@@ -52,6 +52,7 @@ rule download:
     params:
         # No code version, because an edit to the code must not download again
         url=lambda wildcards: dataset_of(wildcards).source.url,
+        allow_http=untracked(lambda wildcards: dataset_of(wildcards).source.allow_http),
         sha256=untracked(lambda wildcards: dataset_of(wildcards).source.sha256),
     script:
         "../scripts/download.py"

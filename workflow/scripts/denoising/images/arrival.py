@@ -103,7 +103,7 @@ def _found(contents: Contents, volumes: Path, sources: Sources) -> dict[str, Any
         "dtypes": sorted(set(listing["dtype"])),
         "channels": sorted({count for count in contents.images.values() if count is not None}),
         "noise": _noise(volumes, truths[truths["part"] == "test"], list(sources)),
-        "patches": _patches(npz) if npz.exists() else None,
+        "patches": _patches(contents.archive, npz) if npz.exists() else None,
     }
 
 
@@ -122,8 +122,15 @@ def _noise(volumes: Path, truths: pd.DataFrame, conditions: list[str]) -> dict[s
     return medians
 
 
-def _patches(npz: Path) -> dict[str, Any]:
-    """Shape, axes and values of the arrays of an npz."""
+def _patches(archive: Path, npz: Path) -> dict[str, Any]:
+    """Shape, axes and values of the arrays of an npz, for errors under its name in the archive."""
+    try:
+        return _described(npz)
+    except ValueError as error:
+        raise ValueError(f"{archive}: {str(error).replace(str(npz), NPZ)}") from None
+
+
+def _described(npz: Path) -> dict[str, Any]:
     arrays = {name: open_array(npz, name) for name in "XY"}
     values = {}
     for name, array in arrays.items():

@@ -12,12 +12,14 @@ the full resolution.
 
 import itertools
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from denoising.images.decoding import decoding, reason
 from denoising.images.headers import MICROMETRES, Header, Scale, units, units_in
 from denoising.images.slabs import slabs
 
@@ -38,18 +40,29 @@ def open_ome_zarr(path: Path) -> "tuple[zarr.Array, Header]":
     """
     import zarr
 
-    try:
-        group = zarr.open_group(str(path), mode="r")
-        attributes = dict(group.attrs)
-        array: Any = group[_multiscale(attributes)["datasets"][0]["path"]]
-        return array, _header(array, attributes)
-    except (
-        AttributeError, KeyError, IndexError, TypeError, ValueError, FileNotFoundError,
-    ) as error:  # fmt: skip
-        raise ValueError(
-            f"{path}: not a readable OME-Zarr group ({type(error).__name__}: {error}); save it"
-            " again as OME-Zarr 0.5."
-        ) from None
+    with decoding_zarr(path):
+        try:
+            group = zarr.open_group(str(path), mode="r")
+            attributes = dict(group.attrs)
+            array: Any = group[_multiscale(attributes)["datasets"][0]["path"]]
+            header = _header(array, attributes)
+        except (FileNotFoundError, KeyError) as error:
+            raise ValueError(f"it has no {reason(error)}") from None
+        _check_shapes(array, header)
+        return array, header
+
+
+def decoding_zarr(path: Path) -> AbstractContextManager[None]:
+    """Errors of the block name the group at `path`, see `decoding`."""
+    return decoding(path, "OME-Zarr group", "save it again as OME-Zarr 0.5")
+
+
+def _check_shapes(array: Any, header: Header) -> None:
+    """Refuse an array that has no voxels, or other axes than the group's attributes say."""
+    if len(header.axes) != len(header.shape):
+        raise ValueError(f"axes {header.axes} of an array of shape {header.shape}")
+    if min((*header.shape, *array.chunks), default=0) < 1:
+        raise ValueError(f"shape {header.shape} in chunks of {array.chunks}")
 
 
 def write_ome_zarr(

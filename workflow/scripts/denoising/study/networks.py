@@ -3,7 +3,7 @@
 A csbdeep model folder holds config.json and the weights.
 """
 
-import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,8 @@ from typing import Any
 
 from denoising.study.errors import StudyError
 from denoising.study.names import ELSEWHERE
-from denoising.study.paths import expanded
+from denoising.study.network_files import described_network
+from denoising.study.paths import check_no_wildcard, expanded
 from denoising.study.study import Dataset, Model, Study
 from denoising.study.training import Training
 
@@ -29,7 +30,6 @@ COURSE = {
     "batch_size": "train_batch_size",
     "learning_rate": "train_learning_rate",
 }
-NEEDED = ("axes", "n_channel_in", "n_channel_out", "probabilistic", *ARCHITECTURE.values())
 
 
 @dataclass(frozen=True)
@@ -63,21 +63,21 @@ def read_network(key: str, folder: str, else_expected: str = "") -> Network:
         or it gives another number of channels than it takes.
     """
     expected = f"a csbdeep model folder{f', or {else_expected}' if else_expected else ''}"
+    check_no_wildcard(key, folder)
     path = Path(folder)
+    is_folder = os.path.isdir(folder)  # it knows names that are too long, too
     found = {"config.json": "config.json", "weights (*.h5)": "*.h5"}
-    missing = [name for name, pattern in found.items() if not any(path.glob(pattern))]
+    missing = [
+        name
+        for name, pattern in found.items()
+        if not is_folder or not any(file.is_file() for file in path.glob(pattern))
+    ]
     if missing:
-        here = f"the folder has no {' and no '.join(missing)}" if path.is_dir() else "no folder"
+        here = f"the folder has no {' and no '.join(missing)}" if is_folder else "no folder"
         raise StudyError(f"{key} is {folder}, expected {expected}; {path.absolute()}: {here}.")
-    try:
-        config = json.loads((path / "config.json").read_text())
-        lacks = [name for name in NEEDED if name not in config]
-    except (ValueError, TypeError):
-        lacks = ["JSON"]
-    if lacks:
-        raise StudyError(
-            f"{key} is {folder}, expected {expected}; its config.json lacks {', '.join(lacks)}."
-        )
+    config, fault = described_network(path)
+    if fault:
+        raise StudyError(f"{key} is {folder}, expected {expected}; {fault}")
     loss = "laplace" if config["probabilistic"] else config.get("train_loss", "mae")
     told = {
         name: config[theirs] for name, theirs in (ARCHITECTURE | COURSE).items() if theirs in config
