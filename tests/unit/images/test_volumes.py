@@ -104,6 +104,15 @@ def test_colour_image_is_no_volume(path):
         open_volume(path, "ZYX")
 
 
+def test_planes_of_red_green_and_blue_are_no_stack(path):
+    """Their axes are S, Y, X in the file, and S may stand for Z."""
+    how = {"photometric": "rgb", "planarconfig": "separate"}
+    tifffile.imwrite(path, volume((3, 6, 7), np.uint8), **how)
+    assert volume_header(path).axes == "CYX"
+    with pytest.raises(ValueError, match="axes are CYX .* expected ZYX"):
+        open_volume(path, "ZYX")
+
+
 def test_what_is_no_tiff_is_named(path):
     path.parent.mkdir(parents=True)
     path.write_bytes(b"not an image")

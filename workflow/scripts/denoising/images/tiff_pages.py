@@ -39,7 +39,11 @@ class Pages:
 
     @property
     def axes(self) -> str:
-        return self.parts[0].axes if len(self.parts) == 1 else "I" + self.parts[0].axes
+        axes = self.parts[0].axes
+        # Planes of red, green and blue are channels, not a sequence without a name
+        if self.parts[0].keyframe.photometric == tifffile.PHOTOMETRIC.RGB and axes[-1] != "S":
+            axes = axes.replace("S", "C")
+        return axes if len(self.parts) == 1 else "I" + axes
 
     @property
     def shape(self) -> tuple[int, ...]:
