@@ -15,6 +15,7 @@ from denoising.images.volumes import (
     open_volume,
     paired,
     read_listing,
+    volume_header,
     write_listing,
     write_volume,
 )
@@ -106,6 +107,7 @@ def test_colour_image_is_no_volume(path):
 
 def test_planes_of_red_green_and_blue_are_no_stack(path):
     """Their axes are S, Y, X in the file, and S may stand for Z."""
+    path.parent.mkdir(parents=True)
     how = {"photometric": "rgb", "planarconfig": "separate"}
     tifffile.imwrite(path, volume((3, 6, 7), np.uint8), **how)
     assert volume_header(path).axes == "CYX"
