@@ -7,7 +7,7 @@
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c "" 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: install install-gpu demo report seeds reproduce export test test-docs test-fuzz test-browser test-envs \
+.PHONY: install install-gpu demo report seeds reproduce export test test-runs test-docs test-fuzz test-browser test-envs \
     test-slurm test-exports gpu-check lint config-table docs lock
 
 install: .venv/installed
@@ -65,6 +65,10 @@ export: .venv-export/installed
 
 test: .venv/installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Other runs of real studies: stopped and started again, on own images, with networks made elsewhere, after edits
+test-runs: .venv/installed
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/workflow/runs
 
 # The commands of all pages; those on own images on real images, which is skipped where those are missing
 test-docs: .venv/installed
