@@ -16,15 +16,15 @@ import tifffile
 from bounded import faults, outcome
 from mutations import mutations
 
-from denoising.images import tar_files
 from denoising.images.archives import unpack
 from denoising.images.arrival import report
 from denoising.images.npz import import_npz
+from denoising.running import tar_files
 from denoising.running.downloads import record_archive
 from denoising.study.names import TRUTH
 from denoising.training.npz import npz_patches
 
-COUNT = 100  # damaged copies of each kind of file
+COUNT = 80  # damaged copies of each kind of file
 SHAPE = (3, 8, 10)
 SOURCES = {"1": "low"}
 

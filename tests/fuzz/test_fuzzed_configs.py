@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
 CONFIGS = sorted((ROOT / "config").glob("*.yaml"))
 MINIATURE = ROOT / "tests/workflow/miniature.yaml"
-COUNT = 150  # damaged copies of each config
+COUNT = 100  # damaged copies of each config
 
 
 def study_of(path):

@@ -16,7 +16,7 @@ from denoising.images.files import Storage, map_image, write
 from denoising.images.sources import Selection, find_source
 
 VOLUME = np.random.default_rng(3).integers(0, 4000, (3, 20, 24)).astype(np.uint16)
-COUNT = 70  # damaged copies of each kind of file
+COUNT = 50  # damaged copies of each kind of file
 
 
 def gray(path, image, **how):

@@ -12,7 +12,7 @@ import pytest
 from bounded import faults, faults_of_each, outcome
 from mutations import mutations
 
-from denoising.study.networks import read_network
+from denoising.study.pretrained import read_network
 
 COUNT = 40  # damaged copies of each file
 # Remove it where `load_model` makes a sentence of any error of h5py and Keras

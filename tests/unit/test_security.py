@@ -1,7 +1,7 @@
 """Nothing that a stranger wrote is run: the code uses nothing that would, and files that would run
 something when they are unpickled run nothing.
 
-Beside these tests: limits of archives (images/test_tar_files.py, images/test_npz_files.py), https
+Beside these tests: limits of archives (running/test_tar_files.py, images/test_npz_files.py), https
 (running/test_downloads.py), configs (study/test_strange_configs.py), model folders
 (study/test_network_files.py, training/test_strange_networks.py), names of files and the umask
 (tests/workflow/runs/test_strangers.py), and damaged files of each kind (tests/fuzz).

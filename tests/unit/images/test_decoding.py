@@ -8,31 +8,12 @@ import pytest
 import tifffile
 
 from denoising.images import slabs
-from denoising.images.decoding import decoding, reason
+from denoising.images.decoding import decoding
 from denoising.images.files import Storage, map_image, write
 from denoising.images.formats import UnusableImageError
 
 WORM = Path("worm.tif")
 VOLUME = np.random.default_rng(0).integers(0, 900, (3, 20, 24)).astype(np.uint16)
-
-
-@pytest.mark.parametrize(
-    ("said", "told"),
-    [
-        ("two\n  lines", "two lines"),
-        ("Got <class 'list'> instead", "Got list instead"),
-        ("Zstd error: b'Data corruption'", "Zstd error: 'Data corruption'"),
-        ("float: 'b'", "float: 'b'"),
-        ("a\x00b\x1b", "ab"),
-        ("", "KeyError"),
-    ],
-)
-def test_a_reason_is_plain(said, told):
-    assert reason(KeyError() if not said else ValueError(said)) == told
-
-
-def test_a_reason_is_short():
-    assert len(reason(ValueError("a" * 10**6))) < 300
 
 
 def decode(error):

@@ -6,7 +6,7 @@ import pytest
 from made_up_networks import save_network
 
 from denoising.study.errors import StudyError
-from denoising.study.networks import read_network
+from denoising.study.pretrained import read_network
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from denoising.images.archive_names import all_files, below_top, folder_files, is_data
-from denoising.images.tar_files import extract
 from denoising.images.volumes import (
     check_volume,
     listing_row,
@@ -27,6 +26,7 @@ from denoising.images.volumes import (
     write_listing,
     write_volume,
 )
+from denoising.running.tar_files import extract
 from denoising.study.layouts import LAYOUTS, ArchiveImage
 from denoising.study.names import NUCLEI, TRUTH
 

@@ -1,22 +1,12 @@
 """Errors of the libraries that decode images, as sentences that name the file."""
 
 import contextlib
-import errno
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from denoising.images.formats import UnusableImageError
 from denoising.images.slabs import NoRoomError
-
-LONGEST_REASON = 200  # characters
-# Python's words in messages, and what stands for them
-PLAIN = {
-    r"<class '([\w.]+)'>": r"\1",
-    r"(?<!['\"\w])b(['\"])": r"\1",  # bytes
-    r"\\x[0-9a-f]{2}": "",
-}
-NOT_THE_FILES_FAULT = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+from denoising.running.reasons import NOT_THE_FILES_FAULT, reason
 
 
 @contextlib.contextmanager
@@ -57,12 +47,3 @@ def decoding(path: Path, kind: str, remedy: str) -> Iterator[None]:
         raise UnusableImageError(
             f"{path}: not a readable {kind} ({reason(error)}); {remedy}."
         ) from None
-
-
-def reason(error: Exception) -> str:
-    """An error's message as a clause: printable, not too long, without Python's words."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    for pattern, plain in PLAIN.items():
-        text = re.sub(pattern, plain, text)
-    text = "".join(letter for letter in text if letter.isprintable())
-    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]} ..."

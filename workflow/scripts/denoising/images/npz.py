@@ -20,10 +20,10 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
-from denoising.images.decoding import NOT_THE_FILES_FAULT, reason
 from denoising.images.volumes import write_listing
 from denoising.running.checksums import sha256_of
 from denoising.running.names import first_of
+from denoising.running.reasons import NOT_THE_FILES_FAULT, reason
 
 PART = 8_000_000  # bytes in memory at a time
 MOST_FILES = 1000  # arrays in an npz

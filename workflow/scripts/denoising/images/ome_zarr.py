@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from denoising.images.decoding import decoding, reason
+from denoising.images.decoding import decoding
 from denoising.images.headers import MICROMETRES, Header, Scale, units, units_in
 from denoising.images.slabs import slabs
+from denoising.running.reasons import reason
 
 if TYPE_CHECKING:  # slow to import, and seldom needed
     import zarr

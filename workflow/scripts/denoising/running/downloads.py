@@ -19,8 +19,8 @@ from pathlib import Path
 import requests
 import urllib3
 
-from denoising.images.tar_files import is_tar
 from denoising.running.checksums import sha256_of
+from denoising.running.tar_files import is_tar
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from denoising.images.tar_files import extract
+from denoising.running.tar_files import extract
 
 PLAIN = st.text("abZ09_-. ü", min_size=1, max_size=12).filter(lambda part: set(part) - set(". "))
 PLAIN_NAMES = st.lists(PLAIN, min_size=1, max_size=4).map("/".join)

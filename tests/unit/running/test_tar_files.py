@@ -8,8 +8,8 @@ from collections import namedtuple
 
 import pytest
 
-from denoising.images import tar_files
-from denoising.images.tar_files import extract, is_tar
+from denoising.running import tar_files
+from denoising.running.tar_files import extract, is_tar
 
 MEGABYTE = 1 << 20
 

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from denoising.images.decoding import NOT_THE_FILES_FAULT, reason
 from denoising.running.names import first_of
+from denoising.running.reasons import NOT_THE_FILES_FAULT, reason
 
 MOST_NAMES = 10  # in a message
 MOST_FILES = 100_000
