@@ -8,7 +8,10 @@ from denoising.running.logs import muted, open_log
 
 method = snakemake.wildcards.method
 device = snakemake.params.device
-with open_log(snakemake.log[0]), reserve_device(device, f"conformal factors of {method}"):
+with (
+    open_log(snakemake.log[0], snakemake.input),
+    reserve_device(device, f"conformal factors of {method}"),
+):
     # Here, so that TensorFlow sees the reserved device alone
     import pandas as pd
 

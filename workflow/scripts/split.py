@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from denoising.running.logs import open_log
+from denoising.running.outputs import whole
 from denoising.training.checks import check_batch, check_scorable
 from denoising.training.splits import read_labels, split_patches, with_training_volumes
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     check_scorable(Path(snakemake.input.volumes))
     labels = read_labels(snakemake.input.labels)
     seed = snakemake.params.seed
@@ -15,4 +16,5 @@ with open_log(snakemake.log[0]):
         split = with_training_volumes(split, labels, snakemake.params.training_volumes, seed)
     for model, batch_size in snakemake.params.batch_sizes.items():
         check_batch(model, batch_size, split)
-    split.to_csv(snakemake.output.split, index=False)
+    with whole(snakemake.output.split) as file:
+        split.to_csv(file, index=False)

@@ -1,6 +1,5 @@
 """Npz files: arrays may be larger than memory, so they are read part by part, without a copy."""
 
-import json
 import shutil
 import zipfile
 import zlib
@@ -13,8 +12,10 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
+from denoising.images.formats import UnusableImageError
 from denoising.images.volumes import write_listing
 from denoising.running.checksums import sha256_of
+from denoising.running.outputs import whole, write_json
 
 PART = 8_000_000  # bytes in memory at a time
 DAMAGES = (zipfile.BadZipFile, zlib.error, EOFError, FileNotFoundError)
@@ -51,11 +52,11 @@ def import_npz(npz: Path, folder: Path, record: Path) -> None:
             " truth); save it again with csbdeep's save_training_data."
         )
     target = folder / "train" / "data_label.npz"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(npz, target)
+    with whole(target) as partial:
+        shutil.copyfile(npz, partial)
     write_listing(folder, [])
     file = {"bytes": npz.stat().st_size, "sha256": sha256_of(npz)}
-    record.write_text(json.dumps({"source": "npz", "files": {str(npz): file}}, indent=2) + "\n")
+    write_json(record, {"source": "npz", "files": {str(npz): file}})
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,9 @@ def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
 
 
 def _unreadable(npz: Path, name: str, error: Exception) -> ValueError:
-    return ValueError(f"{npz}: array {name} cannot be read ({error}); fetch the archive again.")
+    return UnusableImageError(
+        f"{npz}: array {name} cannot be read ({error}); fetch the archive again."
+    )
 
 
 def typical_range(patches: np.ndarray) -> tuple[float, float]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from denoising.images.formats import UnusableImageError
 from denoising.images.headers import MICROMETRES, Header, Scale, units, units_in
 from denoising.images.slabs import slabs
 
@@ -46,7 +47,7 @@ def open_ome_zarr(path: Path) -> "tuple[zarr.Array, Header]":
     except (
         AttributeError, KeyError, IndexError, TypeError, ValueError, FileNotFoundError,
     ) as error:  # fmt: skip
-        raise ValueError(
+        raise UnusableImageError(
             f"{path}: not a readable OME-Zarr group ({type(error).__name__}: {error}); save it"
             " again as OME-Zarr 0.5."
         ) from None

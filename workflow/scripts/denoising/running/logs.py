@@ -11,8 +11,11 @@ import re
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from denoising.running.handovers import refuse_damaged
+from denoising.running.remedies import with_remedy
 
 FAILED = "FAILED: "  # begins each line of a sentence
 # The environment variable of a job on another machine, whose console is not the user's
@@ -54,8 +57,11 @@ class OncePerMinute(logging.Filter):
 
 
 @contextlib.contextmanager
-def open_log(path: str) -> Iterator[None]:
+def open_log(path: str, made_before: Iterable[str] = ()) -> Iterator[None]:
     """Send all output of the block, that of C++ libraries too, to the log file at `path`.
+
+    `made_before` are the job's inputs that earlier jobs made: if one is damaged, the block does not
+    run.
 
     Messages of the logger "progress" are printed on the console as well, but for such as the same
     line of code printed there within a minute. An error in the block ends
@@ -78,11 +84,14 @@ def open_log(path: str) -> Iterator[None]:
     logging.getLogger("progress").addHandler(on_console)
     logging.captureWarnings(True)
     warnings.simplefilter("default", UserWarning)
+    paths = list(map(str, made_before))
     try:
+        refuse_damaged(paths)
         yield
     except Exception as error:
         logging.exception("failed")
-        said = "".join(f"{FAILED}{line}\n" for line in _sentence(error).splitlines())
+        sentence = with_remedy(error, _sentence(error), paths)
+        said = "".join(f"{FAILED}{line}\n" for line in sentence.splitlines())
         sys.stderr.write(said)
         if OWN_CONSOLE in os.environ:
             console.write(said)

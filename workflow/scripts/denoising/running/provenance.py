@@ -13,6 +13,8 @@ from pathlib import Path
 
 import yaml
 
+from denoising.running.outputs import write_json, write_whole
+
 # Modules that write logs, refuse or report input and wait for a device: an edit to them changes no
 # result
 NO_RESULTS = {"running.logs", "running.devices", "training.checks", "images.arrival"}
@@ -167,8 +169,8 @@ def write_record(entry: dict, config: dict, record_path: Path, config_path: Path
     """Write the record as JSON, and beside it the config with every default filled in as YAML, a
     config again.
     """
-    record_path.write_text(json.dumps(entry, indent=2) + "\n")
-    config_path.write_text(yaml.safe_dump(config, sort_keys=False, width=120))
+    write_json(record_path, entry)
+    write_whole(config_path, yaml.safe_dump(config, sort_keys=False, width=120))
 
 
 def recorded_title(config_path: Path) -> str | None:
