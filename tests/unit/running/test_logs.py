@@ -85,6 +85,13 @@ def test_killed_or_interrupted_jobs_and_those_of_earlier_runs_have_none(job):
     assert sentence_in(job.log) == ""
 
 
+def test_a_job_that_a_scheduler_stops_cleans_up_and_says_so(job):
+    lines = "try: os.kill(os.getpid(), 15)\n    finally: open('cleaned', 'w')"
+    assert job(lines) == ("half way\n", 143)
+    assert (job.log.parents[1] / "cleaned").exists()
+    assert sentence_in(job.log).startswith("stopped by SIGTERM, as a scheduler does")
+
+
 def test_what_a_job_said_before_its_error_is_known_without_the_traceback(job):
     job("print('a', 'b', '', 'c', sep='\\n', flush=True); raise KeyError('key')")
     assert lines_before_the_error(job.log, 2) == ["b", "c"]

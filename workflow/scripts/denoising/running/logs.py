@@ -8,20 +8,26 @@ import logging
 import math
 import os
 import re
+import signal
 import sys
 import traceback
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 from denoising.running.handovers import refuse_damaged
-from denoising.running.remedies import with_remedy
+from denoising.running.remedies import IN_SENTENCES, with_remedy
 
 FAILED = "FAILED: "  # begins each line of a sentence
 # The environment variable of a job on another machine, whose console is not the user's
 OWN_CONSOLE = "DENOISING_OWN_CONSOLE"
-# Errors that this workflow raises itself, in sentences for its user; others keep their names
-IN_SENTENCES = (ValueError, RuntimeError, OSError, EOFError, FloatingPointError)
+
+TERMINATED = 128 + signal.SIGTERM  # exit status, as a shell has it
+STOPPED = (
+    "stopped by SIGTERM, as a scheduler does at the end of a job's time, or somebody by kill; give"
+    " it more time if need be, and run the same command."
+)
 
 
 @contextlib.contextmanager
@@ -85,21 +91,30 @@ def open_log(path: str, made_before: Iterable[str] = ()) -> Iterator[None]:
     logging.captureWarnings(True)
     warnings.simplefilter("default", UserWarning)
     paths = list(map(str, made_before))
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(TERMINATED))
     try:
         refuse_damaged(paths)
         yield
     except Exception as error:
         logging.exception("failed")
-        sentence = with_remedy(error, _sentence(error), paths)
-        said = "".join(f"{FAILED}{line}\n" for line in sentence.splitlines())
-        sys.stderr.write(said)
-        if OWN_CONSOLE in os.environ:
-            console.write(said)
-            console.flush()
+        _say(with_remedy(error, _sentence(error), paths), console)
         sys.exit(1)
+    except SystemExit as end:
+        if end.code == TERMINATED:
+            _say(STOPPED, console)
+        raise
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
+
+
+def _say(sentence: str, console: TextIO) -> None:
+    """Write the sentence on an error to the log, and to the console if that is a job's own."""
+    said = "".join(f"{FAILED}{line}\n" for line in sentence.splitlines())
+    sys.stderr.write(said)
+    if OWN_CONSOLE in os.environ:
+        console.write(said)
+        console.flush()
 
 
 def _sentence(error: Exception) -> str:

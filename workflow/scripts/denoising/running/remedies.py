@@ -7,10 +7,15 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from denoising.running.names import first_of
+
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 # By name, because this module imports neither TensorFlow nor the folders above its own
 OUT_OF_MEMORY = ("MemoryError", "ResourceExhaustedError", "_ArrayMemoryError")
+# Errors that this workflow raises itself, in sentences for its user; others keep their names
+IN_SENTENCES = (ValueError, RuntimeError, OSError, EOFError, FloatingPointError)
+MOST = 8  # paths in a sentence
 DAMAGED = ("FileNotFoundError", "UnusableImageError")
 
 
@@ -43,6 +48,11 @@ def with_remedy(error: Exception, sentence: str, made_before: Sequence[str]) -> 
         return (
             f"{sentence.rstrip()} An earlier job made {damaged}: delete it and run the same"
             " command, which makes it again."
+        )
+    if made_before and not isinstance(error, IN_SENTENCES):
+        return (
+            f"{sentence.rstrip()}. If a file that an earlier job made was edited or damaged, delete"
+            f" it and run the same command, which makes it again: {first_of(made_before, MOST)}."
         )
     return sentence
 

@@ -1,0 +1,127 @@
+"""A study that suffers faults, run once without any; and copies of it for each test."""
+
+import importlib.util
+import re
+import shutil
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+WORKFLOW_TESTS = HERE.parent / "workflow"
+SCORES = "results/scores.csv"
+# Files that hold times, and what tells them apart from run to run
+TIMED = re.compile(r"runtimes/|training\.json|history\.csv|weights_best\.h5|checkpoints/")
+
+
+def of_workflow_tests():
+    """The conftest of the other tests, which has this one's name."""
+    place = WORKFLOW_TESTS / "conftest.py"
+    spec = importlib.util.spec_from_file_location("workflow_conftest", place)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+workflow_tests = of_workflow_tests()
+sys.path.append(str(WORKFLOW_TESTS))
+
+
+def results_of(root):
+    """Bytes of every result that is the same in each run, by its path."""
+    files = [path for path in (root / "results").rglob("*") if path.is_file()]
+    named = {str(path.relative_to(root)): path for path in files}
+    return {
+        name: path.read_bytes()
+        for name, path in named.items()
+        if not TIMED.search(name) and path.name != ".snakemake_timestamp"
+    }
+
+
+@dataclass
+class Study(workflow_tests.Workflow):
+    """A workflow with a study, and what its results are without faults."""
+
+    config: Path = HERE / "study.yaml"
+    expected: dict = field(default_factory=dict)
+    variables: dict = field(default_factory=dict)
+
+    def environment(self):
+        return {**super().environment(), **self.variables}
+
+    def arguments(self, *targets):
+        options = ["--cores", "2", "--keep-going", "--configfile", self.config]
+        return [*(targets or [SCORES]), *options]
+
+    def go(self, *targets, check=False):
+        return self.run(*self.arguments(*targets), check=check)
+
+    def suffer(self, fault, *rules):
+        """Let the first job of each of these rules meet a fault; of all rules, if none is named."""
+        folder = self.root / "faults"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        self.variables = {
+            "FAULT": fault, "FAULT_RULES": " ".join(rules), "FAULT_FOLDER": str(folder)
+        }  # fmt: skip
+
+    @property
+    def suffered(self):
+        return {path.name for path in (self.root / "faults").iterdir() if path.is_dir()}
+
+    def wrong(self):
+        """Results that are there under their names, and are not what they should be."""
+        found = results_of(self.root)
+        return [
+            name
+            for name, content in found.items()
+            if not name.endswith((".partial", ".part")) and self.expected.get(name) != content
+        ]
+
+    def recovers(self):
+        """The next run, without a fault, ends with the results of an undisturbed one."""
+        self.variables = {}
+        self.go(check=True)
+        assert self.wrong() == []
+        found = results_of(self.root)
+        assert sorted(found) == sorted(self.expected)  # nothing else is left either
+
+
+def last_words(done):
+    """What the console ends with: a sentence for each job that failed."""
+    return done.said.partition("Once this is put right, run the same command")[2]
+
+
+def copy_of_workflow(root):
+    """A copy of the workflow whose jobs can meet a fault."""
+    workflow_tests.copy_workflow(root)
+    shutil.copy(HERE / "injected.py", root / "workflow/scripts/sitecustomize.py")
+    return Study(root)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory):
+    """The study, run to its scores without a fault."""
+    study = copy_of_workflow(tmp_path_factory.mktemp("undisturbed"))
+    study.first = study.go(check=True)
+    study.expected = results_of(study.root)
+    return study
+
+
+@pytest.fixture
+def fresh(undisturbed, tmp_path):
+    """The study before its first run."""
+    study = copy_of_workflow(tmp_path)
+    study.expected = undisturbed.expected
+    return study
+
+
+@pytest.fixture
+def finished(undisturbed, tmp_path):
+    """A finished run of the study, in a copy of the folder."""
+    root = tmp_path / "finished"
+    shutil.copytree(undisturbed.root, root, symlinks=True)
+    return Study(root, expected=undisturbed.expected)

@@ -1,0 +1,76 @@
+"""Faults inside jobs. A copy of this file is the `sitecustomize` of a workflow under test, which
+every job's Python imports at its start.
+
+The environment variable FAULT says which fault: `ACTION@MOMENT`. It meets the first job of each
+rule once, in the moment when the job is about to write its first output (`first`), or to give the
+last of them its name (`last`). FAULT_RULES are the rules that suffer it, all if it is empty.
+FAULT_FOLDER keeps a file for each rule that has suffered it.
+"""
+
+import errno
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+
+def pause():
+    """Until the file `go` appears in the folder of the faults."""
+    while not (FOLDER / "go").exists():
+        time.sleep(0.05)
+
+
+def full():
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def out_of_memory():
+    raise MemoryError
+
+
+ACTIONS = {
+    "SIGKILL": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "SIGTERM": lambda: os.kill(os.getpid(), signal.SIGTERM),
+    "full": full,
+    "memory": out_of_memory,
+    "pause": pause,
+}
+FOLDER = Path(os.environ.get("FAULT_FOLDER", "."))
+ACTION, _, MOMENT = os.environ.get("FAULT", "").partition("@")
+RULES = os.environ.get("FAULT_RULES", "").split()
+
+
+def written(event, arguments):
+    """The path that is opened to be written, or that a file is about to get for its name."""
+    if event == "open" and isinstance(arguments[0], (str, os.PathLike)):
+        path, _, flags = arguments
+        return os.path.relpath(path) if flags & (os.O_WRONLY | os.O_RDWR) else None
+    return os.path.relpath(arguments[1]) if event == "os.rename" else None
+
+
+def is_moment(path, outputs):
+    """Whether this is the first write to an output, or the one that completes the outputs."""
+    its_own = [output for output in outputs if path == output or path.startswith(f"{output}/")]
+    if MOMENT == "first":
+        return bool(its_own) or path.removesuffix(".partial") in outputs
+    others = [output for output in outputs if output not in its_own]
+    return bool(its_own) and all(map(os.path.exists, others))
+
+
+def meet(event, arguments):
+    if event not in ("open", "os.rename"):
+        return
+    job = getattr(sys.modules.get("__main__"), "snakemake", None)
+    path = job and written(event, arguments)
+    if not path or (RULES and job.rule not in RULES) or not is_moment(path, list(job.output)):
+        return
+    try:
+        (FOLDER / job.rule).mkdir()  # no event that is looked at here
+    except FileExistsError:
+        return
+    ACTIONS[ACTION]()
+
+
+if ACTION and "/.snakemake/scripts/" in " ".join(sys.orig_argv):
+    sys.addaudithook(meet)
