@@ -36,6 +36,7 @@ ACTIONS = {
     "memory": out_of_memory,
     "pause": pause,
 }
+WRITES = os.O_WRONLY | os.O_RDWR
 FOLDER = Path(os.environ.get("FAULT_FOLDER", "."))
 ACTION, _, MOMENT = os.environ.get("FAULT", "").partition("@")
 RULES = os.environ.get("FAULT_RULES", "").split()
@@ -45,7 +46,9 @@ def written(event, arguments):
     """The path that is opened to be written, or that a file is about to get for its name."""
     if event == "open" and isinstance(arguments[0], (str, os.PathLike)):
         path, _, flags = arguments
-        return os.path.relpath(path) if flags & (os.O_WRONLY | os.O_RDWR) else None
+        # In a folder tempfile opens a file without a name, or makes it in another way
+        is_file = bool(flags & WRITES) and not os.path.isdir(path)
+        return os.path.relpath(path) if is_file else None
     return os.path.relpath(arguments[1]) if event == "os.rename" else None
 
 

@@ -101,6 +101,7 @@ def open_log(path: str, made_before: Iterable[str] = ()) -> Iterator[None]:
         sys.exit(1)
     except SystemExit as end:
         if end.code == TERMINATED:
+            logging.error("failed")
             _say(STOPPED, console)
         raise
     finally:
