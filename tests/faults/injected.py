@@ -2,9 +2,10 @@
 every job's Python imports at its start.
 
 The environment variable FAULT says which fault: `ACTION@MOMENT`. It meets the first job of each
-rule once, in the moment when the job is about to write its first output (`first`), or to give the
-last of them its name (`last`). FAULT_RULES are the rules that suffer it, all if it is empty.
-FAULT_FOLDER keeps a file for each rule that has suffered it.
+rule once, when the job is about to write its first output (`first`), to give the last of them its
+name (`last`), or to write the checkpoint of the second epoch (`checkpoint`). FAULT_RULES are the
+rules that suffer it, all if it is empty. FAULT_FOLDER keeps a folder for each rule that has
+suffered it.
 """
 
 import errno
@@ -29,12 +30,27 @@ def out_of_memory():
     raise MemoryError
 
 
+def device():
+    """What TensorFlow raises when its GPU is gone."""
+    import tensorflow as tf
+
+    raise tf.errors.InternalError(None, None, "CUDA_ERROR_DEVICE_UNAVAILABLE: device is busy")
+
+
+def device_memory():
+    import tensorflow as tf
+
+    raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+
 ACTIONS = {
     "SIGKILL": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "SIGTERM": lambda: os.kill(os.getpid(), signal.SIGTERM),
     "full": full,
     "memory": out_of_memory,
     "pause": pause,
+    "device": device,
+    "device-memory": device_memory,
 }
 WRITES = os.O_WRONLY | os.O_RDWR
 FOLDER = Path(os.environ.get("FAULT_FOLDER", "."))
@@ -53,7 +69,9 @@ def written(event, arguments):
 
 
 def is_moment(path, outputs):
-    """Whether this is the first write to an output, or the one that completes the outputs."""
+    """Whether this write is the one that meets the fault."""
+    if MOMENT == "checkpoint":
+        return path.startswith("results/checkpoints/") and "/epoch-00002" in path
     its_own = [output for output in outputs if path == output or path.startswith(f"{output}/")]
     if MOMENT == "first":
         return bool(its_own) or path.removesuffix(".partial") in outputs

@@ -37,7 +37,7 @@ def test_scores_do_not_depend_on_place_language_time_zone_and_network(undisturbe
     ]
     if can("unshare", "--net", "true"):
         command = ["unshare", "--net", *command]
-    others = {"LC_ALL": "C", "LANG": "tr_TR.UTF-8", "TZ": "Pacific/Kiritimati", "PYTHONUTF8": "0"}
+    others = {"LC_ALL": "C", "LANG": "tr_TR.UTF-8", "TZ": "Pacific/Kiritimati"}
     done = subprocess.run(
         list(map(str, command)),
         env=undisturbed.environment() | others,
@@ -52,11 +52,11 @@ def test_scores_do_not_depend_on_place_language_time_zone_and_network(undisturbe
 
 
 @contextmanager
-def disk(folder, megabytes):
+def disk(folder, kilobytes):
     """A disk of this size; yields how it is mounted anew with other options."""
     folder.mkdir()
     subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", folder], check=True
+        ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", folder], check=True
     )
     try:
         yield lambda options: subprocess.run(
@@ -71,7 +71,7 @@ def test_a_disk_that_fills_up_is_said_and_a_larger_one_goes_on(undisturbed, tmp_
     """A disk that grows by a step each time that it is full."""
     root = tmp_path / "disk"
     study = Study(undisturbed.root, expected=undisturbed.expected)
-    size = 0.5
+    size = 512
     times_full = 0
     with disk(root, size) as remount:
         while (done := study.run(*study.arguments(), "--directory", root, check=False)).returncode:
@@ -79,8 +79,8 @@ def test_a_disk_that_fills_up_is_said_and_a_larger_one_goes_on(undisturbed, tmp_
             assert re.search(r"--directory", done.said)
             assert "Traceback" not in done.said
             times_full += 1
-            size += 0.25
-            remount(f"size={int(size * 1024)}k")
+            size += 256
+            remount(f"size={size}k")
         assert times_full > 3
         assert Study(root, expected=undisturbed.expected).wrong() == []
         assert (root / "results/scores.csv").read_bytes() == undisturbed.expected[
@@ -92,7 +92,7 @@ def test_a_disk_that_fills_up_is_said_and_a_larger_one_goes_on(undisturbed, tmp_
 def test_a_folder_that_is_read_only_is_said_and_nothing_is_lost(undisturbed, tmp_path):
     root = tmp_path / "disk"
     study = Study(undisturbed.root, expected=undisturbed.expected)
-    with disk(root, 50) as remount:
+    with disk(root, 50_000) as remount:
         for name in ("results", ".snakemake"):
             shutil.copytree(undisturbed.root / name, root / name, symlinks=True)
         (root / "results/scores.csv").unlink()

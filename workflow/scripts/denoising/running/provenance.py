@@ -53,7 +53,7 @@ def code_version(script: Path) -> str:
 
 @cache
 def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(), path.name)
+    return ast.parse(path.read_text(encoding="utf-8"), path.name)
 
 
 @cache
@@ -109,7 +109,7 @@ def record(
     ValueError
         If an archive does not have the checksum that the config gives.
     """
-    lines = (repository / "envs" / "versions.txt").read_text().splitlines()
+    lines = (repository / "envs" / "versions.txt").read_text(encoding="utf-8").splitlines()
     pins = (line.split("==") for line in lines if "==" in line)
     changes = _git(repository, "status", "--porcelain", "--untracked-files=no") or ""
     return {
@@ -129,14 +129,14 @@ def record(
 def _processor() -> str:
     """The model of the CPU, as Linux names it."""
     listed = Path("/proc/cpuinfo")
-    lines = listed.read_text().splitlines() if listed.is_file() else []
+    lines = listed.read_text(encoding="utf-8").splitlines() if listed.is_file() else []
     models = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
     return models[0] if models else platform.processor() or platform.machine()
 
 
 def _input(path: Path, expected: str | None) -> dict:
     """The record of a dataset's input, held against the checksum that the config gives now."""
-    entry = json.loads(path.read_text())
+    entry = json.loads(path.read_text(encoding="utf-8"))
     if not expected:
         return entry
     if entry["sha256"] != expected:
@@ -176,7 +176,7 @@ def write_record(entry: dict, config: dict, record_path: Path, config_path: Path
 def recorded_title(config_path: Path) -> str | None:
     """The title in the config that `write_record` wrote; None where there is none to read."""
     try:
-        config = yaml.safe_load(config_path.read_text())
+        config = yaml.safe_load(config_path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
         return None
     return config.get("title") if isinstance(config, dict) else None

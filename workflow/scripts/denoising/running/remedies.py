@@ -1,8 +1,9 @@
-"""Remedies for errors whose own words name none: a full disk, too little memory, a path that cannot
-be used, a damaged file of an earlier job.
+"""Remedies for errors whose own words name none: a full disk, too little memory, a GPU that fails,
+a path that cannot be used, a damaged file of an earlier job.
 """
 
 import errno
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,9 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 # By name, because this module imports neither TensorFlow nor the folders above its own
 OUT_OF_MEMORY = ("MemoryError", "ResourceExhaustedError", "_ArrayMemoryError")
+OF_TENSORFLOW = (
+    "InternalError", "UnavailableError", "AbortedError", "UnknownError", "FailedPreconditionError",
+)  # fmt: skip
 # Errors that this workflow raises itself, in sentences for its user; others keep their names
 IN_SENTENCES = (ValueError, RuntimeError, OSError, EOFError, FloatingPointError)
 MOST = 8  # paths in a sentence
@@ -42,6 +46,11 @@ def with_remedy(error: Exception, sentence: str, made_before: Sequence[str]) -> 
         return (
             f"{sentence.rstrip()}: the memory is used up; start fewer jobs at a time by --cores, or"
             " set a smaller training.batch_size or restoration.max_tile_voxels."
+        )
+    if kind in OF_TENSORFLOW and re.search("CUDA|cuDNN|GPU", sentence):
+        return (
+            f"{sentence.rstrip()}: the GPU fails or is gone; see nvidia-smi, and run the same"
+            " command: a training goes on from its last checkpoint."
         )
     damaged = next((path for path in made_before if path in sentence), None)
     if damaged and kind in DAMAGED:

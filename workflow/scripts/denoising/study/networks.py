@@ -70,7 +70,7 @@ def read_network(key: str, folder: str, else_expected: str = "") -> Network:
         here = f"the folder has no {' and no '.join(missing)}" if path.is_dir() else "no folder"
         raise StudyError(f"{key} is {folder}, expected {expected}; {path.absolute()}: {here}.")
     try:
-        config = json.loads((path / "config.json").read_text())
+        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
         lacks = [name for name in NEEDED if name not in config]
     except (ValueError, TypeError):
         lacks = ["JSON"]
