@@ -8,9 +8,11 @@ bits in the pixels of uncompressed volumes, and in a digit of a table or of JSON
 import os
 import re
 import shutil
+from dataclasses import replace
 
 import pytest
-from conftest import SCORES, last_words
+import yaml
+from conftest import HERE, last_words
 
 DAMAGES = {
     "empty": lambda data: b"",
@@ -44,6 +46,7 @@ READ_BY = {
     "results/scores/input/worms.csv": "results/scores.csv",
     "results/nuclei/input/worms.csv": "results/scores.csv",
     "results/resolution_scores/care-seed1/worms.csv": "results/scores.csv",
+    "results/scores.csv": "results/tables/verdicts.csv",
 }
 # In whose middle there are numbers or pixels alone, which are as likely as any others
 UNSEEN = re.compile(r"volumes/.*\.tif|\.csv$|baselines/.*\.json|conformal\.json|training\.json")
@@ -95,9 +98,41 @@ def test_a_damaged_file_is_named_and_so_is_the_remedy(study, undisturbed, name, 
     assert "Traceback" not in said
 
 
+@pytest.fixture(scope="module")
+def zarr_study(study, undisturbed):
+    """The study with a restoration in OME-Zarr."""
+    remade(study, undisturbed)
+    config = yaml.safe_load((HERE / "study.yaml").read_text())
+    config["restoration"]["format"] = "ome-zarr"
+    changed = replace(study, root=study.root.with_name("zarr"))
+    shutil.copytree(study.root, changed.root, symlinks=True)
+    changed.config = changed.write_config(config)
+    changed.go(BY_BASELINE, check=True)
+    changed.scores = (changed.root / BY_BASELINE).read_bytes()
+    return changed
+
+
+@pytest.mark.parametrize("damage", ["missing", *DAMAGES])
+@pytest.mark.parametrize("name", ["zarr.json", "0/zarr.json", "0/c/0/0/0"])
+def test_a_damaged_ome_zarr_is_named_and_made_again(zarr_study, name, damage):
+    """Restorations are compressed, and their chunks have checksums."""
+    folder = "results/restored/gaussian/worms"
+    (path,) = (zarr_study.root / folder / "1").glob(f"*.ome.zarr/{name}")
+    kept = path.read_bytes()
+    path.unlink() if damage == "missing" else path.write_bytes(DAMAGES[damage](kept))
+    done = zarr_study.go(BY_BASELINE, "--force")
+    path.write_bytes(kept)
+    if done.returncode == 0:
+        assert (zarr_study.root / BY_BASELINE).read_bytes() == zarr_study.scores
+        return
+    assert f"{folder}/1/" in last_words(done)
+    assert f"An earlier job made {folder}: delete it and run the same" in last_words(done)
+    assert "Traceback" not in done.said
+
+
 def test_once_what_is_named_is_deleted_the_next_run_makes_it_again(study, undisturbed):
     remade(study, undisturbed)
-    for name in {*READ_BY, *READ_BY.values(), SCORES}:
+    for name in {*READ_BY, *READ_BY.values()}:
         for path in list(study.root.glob(name)):
             made = study.root / made_as(str(path.relative_to(study.root)))
             shutil.rmtree(made) if made.is_dir() else made.unlink(missing_ok=True)

@@ -5,6 +5,8 @@ tests/workflow/test_miniature.py.
 """
 
 import os
+import re
+import subprocess
 import time
 
 import pandas as pd
@@ -12,31 +14,37 @@ import pytest
 import yaml
 from conftest import HERE, SCORES, last_words
 
-DAY = 86_400
+DAY = 86_400 * 10**9  # nanoseconds
 TUNED = "results/baselines/gaussian/worms.json"
 SPLIT = "results/splits/worms/random.csv"
 
 
-def shift(study, seconds, folder="results"):
-    """Move the times of all files and folders."""
-    for path in [*(study.root / folder).rglob("*"), study.root / folder]:
-        times = path.lstat()
-        moved = (times.st_atime + seconds, times.st_mtime + seconds)
-        os.utime(path, moved, follow_symlinks=False)
+def shift(study, days, folders=("results", "benchmarks")):
+    """Move the times of all files and folders in some folders."""
+    for folder in folders:
+        for path in [*(study.root / folder).rglob("*"), study.root / folder]:
+            times = path.lstat()
+            moved = (times.st_atime_ns + days * DAY, times.st_mtime_ns + days * DAY)
+            os.utime(path, ns=moved, follow_symlinks=False)
 
 
 @pytest.mark.parametrize("days", [-20_000, 1])
 def test_a_clock_that_was_wrong_runs_nothing_again(finished, days):
-    shift(finished, days * DAY)
+    shift(finished, days)
     assert finished.go(check=True).ran == set()
     assert finished.wrong() == []
 
 
-def test_files_of_the_future_are_used_and_the_scores_are_the_same(finished):
+def test_files_of_the_future_are_refused_before_any_job_and_can_be_touched(finished):
     """The clock has been set back since the archive was made."""
-    shift(finished, DAY, "results/archives")
-    shift(finished, DAY, "results/volumes")
+    shift(finished, 1, ["results/archives", "results/volumes"])
     (finished.root / SCORES).unlink()
+    done = finished.go()
+    assert done.returncode
+    assert done.ran == set()
+    assert "results/volumes/worms: its time, " in done.said
+    (command,) = re.findall("by `(find .*?)`", done.said)
+    subprocess.run(command, shell=True, cwd=finished.root, check=True)
     finished.recovers()
 
 
@@ -59,9 +67,10 @@ def test_settings_that_no_study_can_have_are_refused_and_lose_nothing(finished):
     finished.config = finished.root / "half.yaml"
     text = original.read_text()
     for broken, words in (
-        (text[: len(text) // 2], "The config does not describe a study."),
+        (text[: text.index("studies:")], "The config does not describe a study."),
+        (text + "  {", "Config file is not valid"),
         (text.replace("width: 4", "width: four"), "training.width is 'four'"),
-        ("", "The config does not describe a study."),
+        ("", "Config file must be given as JSON or YAML with keys at top level"),
     ):
         finished.config.write_text(broken)
         done = finished.go()
@@ -79,7 +88,7 @@ def test_settings_that_no_study_can_have_are_refused_and_lose_nothing(finished):
         (lambda split: pd.concat([split, split.assign(patch=split["patch"] + 24)]),
          "has patches from 0 to 47, but results/patches/worms holds 24"),
         (lambda split: pd.concat([split, split[:1]]), "has a patch twice, expected each once"),
-        (lambda split: split.replace("validation", "test"), r"has the parts \['test', 'train'\]"),
+        (lambda split: split.replace("validation", "test"), r"has the parts \['test'\], expected"),
     ],
     ids=["of more patches", "of a patch twice", "of other parts"],
 )  # fmt: skip

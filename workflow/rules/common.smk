@@ -63,7 +63,9 @@ try:
         refuse_closed_folders()
         for file in workflow.configfiles:
             refuse_repeated_keys(Path(file))
-    schema = yaml.safe_load((WORKFLOW / "schemas" / "config.schema.yaml").read_text(encoding="utf-8"))
+    schema = yaml.safe_load(
+        (WORKFLOW / "schemas" / "config.schema.yaml").read_text(encoding="utf-8")
+    )
     STUDY = study_config.resolve(config, schema)
 except StudyError as error:
     refuse(f"The config does not describe a study. {error}")

@@ -153,7 +153,9 @@ def caption_of(kind, product):
 
     The note speaks of the study's own numbers, so that published records go without it.
     """
-    text = (WORKFLOW / "report" / kind / f"{product.script_name}.rst").read_text(encoding="utf-8")
+    text = (WORKFLOW / "report" / kind / f"{product.script_name}.rst").read_text(
+        encoding="utf-8"
+    )
     caption = jinja2.Template(text).render(
         study=STUDY,
         product=product,

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from denoising.images.formats import UnusableImageError
 from denoising.images.headers import SAME, Header, Normalisation, Scale
 from denoising.images.ome_zarr import ZARR, open_ome_zarr, write_ome_zarr
 from denoising.images.slabs import scratch_array, slabs
@@ -71,7 +72,12 @@ def map_image(path: Path, scratch: Path | None = None) -> tuple[np.ndarray, Head
     scratch = scratch or path.parent
     if path.is_dir():
         array, header = open_ome_zarr(path)
-        return _decoded(array, header, scratch), header
+        try:
+            return _decoded(array, header, scratch), header
+        except (RuntimeError, ValueError) as error:  # as codecs raise them
+            raise UnusableImageError(
+                f"{path}: a chunk cannot be read ({error}); copy or save it again."
+            ) from None
     image, header = map_tiff(path, scratch)
     return _decoded(image, header, scratch) if header.scaled else image, header
 

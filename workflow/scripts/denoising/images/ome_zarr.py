@@ -26,6 +26,8 @@ if TYPE_CHECKING:  # slow to import, and seldom needed
     import zarr
 
 ZARR = ".ome.zarr"
+# An attribute of groups whose every chunk is a file: elsewhere a chunk that is missing is zeros
+ALL_CHUNKS = "all_chunks"
 CHUNK = {"Z": 16, "Y": 256, "X": 256}  # voxels along an axis; 1 along others
 
 
@@ -43,7 +45,7 @@ def open_ome_zarr(path: Path) -> "tuple[zarr.Array, Header]":
         group = zarr.open_group(str(path), mode="r")
         attributes = dict(group.attrs)
         array: Any = group[_multiscale(attributes)["datasets"][0]["path"]]
-        return array, _header(array, attributes)
+        header = _header(array, attributes)
     except (
         AttributeError, KeyError, IndexError, TypeError, ValueError, FileNotFoundError,
     ) as error:  # fmt: skip
@@ -51,13 +53,19 @@ def open_ome_zarr(path: Path) -> "tuple[zarr.Array, Header]":
             f"{path}: not a readable OME-Zarr group ({type(error).__name__}: {error}); save it"
             " again as OME-Zarr 0.5."
         ) from None
+    if attributes.get(ALL_CHUNKS) and array.nchunks_initialized < array.nchunks:
+        raise UnusableImageError(
+            f"{path}: has {array.nchunks_initialized} of its {array.nchunks} chunks; copy or save"
+            " it again."
+        )
+    return array, header
 
 
 def write_ome_zarr(
     path: Path, image: np.ndarray, header: Header, scale: Scale, compression: bool
 ) -> None:
-    """Write the image and its pyramid chunk by chunk; `compression` is zarr's default one, `scale`
-    the image's. Times and channels come first, as OME-Zarr wants it.
+    """Write the image and its pyramid chunk by chunk; `compression` is zarr's default one with
+    checksums, `scale` the image's. Times and channels come first, as OME-Zarr wants it.
     """
     import zarr
 
@@ -74,7 +82,7 @@ def write_ome_zarr(
     ]
     multiscale = {"axes": [_axis(axis, sizes) for axis in header.axes], "datasets": levels}
     attributes: dict[str, Any] = {"ome": {"version": "0.5", "multiscales": [multiscale]}}
-    attributes |= units(header)
+    attributes |= units(header) | {ALL_CHUNKS: True}
     group = zarr.create_group(store=str(path), zarr_format=3, attributes=attributes)
     arrays = []
     for level, of_level in enumerate(factors):
@@ -85,7 +93,8 @@ def write_ome_zarr(
             shape=shape,
             dtype=header.dtype,
             chunks=tuple(map(min, shape, edges)),
-            compressors="auto" if compression else None,
+            compressors=zarr.codecs.ZstdCodec(checksum=True) if compression else None,
+            config={"write_empty_chunks": True},
             dimension_names=list(header.axes.lower()),
         )
         arrays.append(array)

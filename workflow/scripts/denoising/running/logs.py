@@ -141,5 +141,6 @@ def lines_before_the_error(path: Path, most: int) -> list[str]:
     if not path.is_file():
         return []
     text = path.read_text(encoding="utf-8", errors="replace")
-    story = re.split(r"^.*\bERROR failed$", text, maxsplit=1, flags=re.MULTILINE)[0]
+    end = r"^(?:.*\bERROR failed$|Exception ignored in|Traceback \()"
+    story = re.split(end, text, maxsplit=1, flags=re.MULTILINE)[0]
     return [line for line in story.splitlines() if line.strip()][-most:]
