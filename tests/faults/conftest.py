@@ -1,6 +1,8 @@
 """A study that suffers faults, run once without any; and copies of it for each test."""
 
+import fcntl
 import importlib.util
+import os
 import re
 import shutil
 import sys
@@ -48,13 +50,14 @@ class Study(workflow_tests.Workflow):
     config: Path = HERE / "study.yaml"
     expected: dict = field(default_factory=dict)
     variables: dict = field(default_factory=dict)
+    targets: tuple = (SCORES,)
 
     def environment(self):
         return {**super().environment(), **self.variables}
 
     def arguments(self, *targets):
         options = ["--cores", "2", "--keep-going", "--configfile", self.config]
-        return [*(targets or [SCORES]), *options]
+        return [*(targets or self.targets), *options]
 
     def go(self, *targets, check=False):
         return self.run(*self.arguments(*targets), check=check)
@@ -78,7 +81,7 @@ class Study(workflow_tests.Workflow):
         return [
             name
             for name, content in found.items()
-            if not name.endswith((".partial", ".part")) and self.expected.get(name) != content
+            if not name.endswith(".partial") and self.expected.get(name, content) != content
         ]
 
     def recovers(self):
@@ -88,6 +91,12 @@ class Study(workflow_tests.Workflow):
         assert self.wrong() == []
         found = results_of(self.root)
         assert sorted(found) == sorted(self.expected)  # nothing else is left either
+
+
+def rules_in_log(root):
+    """Rules of the jobs of the one run in a folder."""
+    (log,) = root.glob(".snakemake/log/*.log")
+    return set(re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):", log.read_text(), re.M))
 
 
 def last_words(done):
@@ -104,10 +113,19 @@ def copy_of_workflow(root):
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory):
-    """The study, run to its scores without a fault."""
-    study = copy_of_workflow(tmp_path_factory.mktemp("undisturbed"))
-    study.first = study.go(check=True)
+    """The study, run to its scores without a fault, once for all processes that test."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    study = Study(base / "undisturbed")
+    with (base / "undisturbed.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not study.root.exists():
+            study.root.mkdir()
+            copy_of_workflow(study.root).go(check=True)
     study.expected = results_of(study.root)
+    assert SCORES in study.expected
+    study.rules = rules_in_log(study.root)
     return study
 
 

@@ -5,7 +5,7 @@ The environment variable FAULT says which fault: `ACTION@MOMENT`. It meets the f
 rule once, when the job is about to write its first output (`first`), to give the last of them its
 name (`last`), or to write the checkpoint of the second epoch (`checkpoint`). FAULT_RULES are the
 rules that suffer it, all if it is empty. FAULT_FOLDER keeps a folder for each rule that has
-suffered it.
+suffered it. `unreadable@PATH` refuses every job that file.
 """
 
 import errno
@@ -79,11 +79,19 @@ def is_moment(path, outputs):
     return bool(its_own) and all(map(os.path.exists, others))
 
 
+def is_unreadable(event, arguments):
+    """Whether the file that MOMENT names is opened to be read, by Python itself."""
+    path = arguments[0] if event == "open" else None
+    return isinstance(path, (str, os.PathLike)) and os.path.relpath(path) == MOMENT
+
+
 def meet(event, arguments):
     if event not in ("open", "os.rename"):
         return
     job = getattr(sys.modules.get("__main__"), "snakemake", None)
-    path = job and written(event, arguments)
+    if job and ACTION == "unreadable" and is_unreadable(event, arguments):
+        raise PermissionError(errno.EACCES, "Permission denied", MOMENT)
+    path = job and ACTION != "unreadable" and written(event, arguments)
     if not path or (RULES and job.rule not in RULES) or not is_moment(path, list(job.output)):
         return
     try:

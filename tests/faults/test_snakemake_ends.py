@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 
-import pytest
+from conftest import SCORES
 
 # What runs when Snakemake ends
 RULES = ("simulate", "unpack", "patches", "split", "restore", "evaluate", "gather_scores")
@@ -67,14 +67,16 @@ def test_a_killed_snakemake_leaves_a_lock_that_is_said_and_nothing_else(fresh):
     fresh.recovers()
 
 
-@pytest.mark.parametrize("rule", ["patches", "evaluate"])
-def test_a_snakemake_that_is_asked_to_end_lets_its_jobs_end(fresh, rule):
-    run = start_until(fresh, rule)
+def test_a_snakemake_that_is_asked_to_end_lets_its_jobs_end(finished):
+    for path in (finished.root / "results/scores").rglob("*.csv"):
+        path.unlink()
+    (finished.root / SCORES).unlink()
+    run = start_until(finished, "evaluate")
     run.send_signal(signal.SIGTERM)
     time.sleep(1)
-    go_on(fresh)
+    go_on(finished)
     said = run.communicate(timeout=PATIENCE)[0]
     assert run.returncode
     assert "Traceback" not in said
-    assert fresh.wrong() == []
-    fresh.recovers()
+    assert finished.wrong() == []
+    finished.recovers()

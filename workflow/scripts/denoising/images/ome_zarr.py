@@ -68,6 +68,7 @@ def write_ome_zarr(
     checksums, `scale` the image's. Times and channels come first, as OME-Zarr wants it.
     """
     import zarr
+    from zarr.codecs import ZstdCodec
 
     order = sorted(range(image.ndim), key=lambda axis: f"TC{header.axes}".index(header.axes[axis]))
     image = image.transpose(order)
@@ -93,7 +94,7 @@ def write_ome_zarr(
             shape=shape,
             dtype=header.dtype,
             chunks=tuple(map(min, shape, edges)),
-            compressors=zarr.codecs.ZstdCodec(checksum=True) if compression else None,
+            compressors=ZstdCodec(checksum=True) if compression else None,
             config={"write_empty_chunks": True},
             dimension_names=list(header.axes.lower()),
         )
