@@ -62,18 +62,20 @@ class Study(workflow_tests.Workflow):
     def go(self, *targets, check=False):
         return self.run(*self.arguments(*targets), check=check)
 
-    def suffer(self, fault, *rules):
-        """Let the first job of each of these rules meet a fault; of all rules, if none is named."""
+    def suffer(self, faults, *rules):
+        """Let a job of each of these rules meet each of the faults; of all, if none is named."""
         folder = self.root / "faults"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         self.variables = {
-            "FAULT": fault, "FAULT_RULES": " ".join(rules), "FAULT_FOLDER": str(folder)
+            "FAULT": faults, "FAULT_RULES": " ".join(rules), "FAULT_FOLDER": str(folder)
         }  # fmt: skip
 
     @property
     def suffered(self):
-        return {path.name for path in (self.root / "faults").iterdir() if path.is_dir()}
+        """Rules and the number of a fault, from 0, that a job of the rule has met."""
+        names = [path.name for path in (self.root / "faults").iterdir() if path.is_dir()]
+        return {(rule, int(number)) for rule, number in (name.split(".") for name in names)}
 
     def wrong(self):
         """Results that are there under their names, and are not what they should be."""

@@ -1,11 +1,11 @@
 """Faults inside jobs. A copy of this file is the `sitecustomize` of a workflow under test, which
 every job's Python imports at its start.
 
-The environment variable FAULT says which fault: `ACTION@MOMENT`. It meets the first job of each
-rule once, when the job is about to write its first output (`first`), to give the last of them its
+The environment variable FAULT says which faults: `ACTION@MOMENT`, one after the other between
+commas. Each meets one job of each rule, when the job is about to write its first output (`first`), to give the last of them its
 name (`last`), or to write the checkpoint of the second epoch (`checkpoint`). FAULT_RULES are the
-rules that suffer it, all if it is empty. FAULT_FOLDER keeps a folder for each rule that has
-suffered it. `unreadable@PATH` refuses every job that file.
+rules that suffer it, all if it is empty. FAULT_FOLDER keeps RULE.NUMBER for each fault that a
+rule has suffered. `unreadable@PATH` refuses every job that file.
 """
 
 import errno
@@ -17,8 +17,9 @@ from pathlib import Path
 
 
 def pause():
-    """Until the file `go` appears in the folder of the faults."""
-    while not (FOLDER / "go").exists():
+    """Until the file `go` appears in the folder of the faults, or a test has ended without it."""
+    until = time.monotonic() + 300
+    while not (FOLDER / "go").exists() and time.monotonic() < until:
         time.sleep(0.05)
 
 
@@ -54,7 +55,7 @@ ACTIONS = {
 }
 WRITES = os.O_WRONLY | os.O_RDWR
 FOLDER = Path(os.environ.get("FAULT_FOLDER", "."))
-ACTION, _, MOMENT = os.environ.get("FAULT", "").partition("@")
+FAULTS = [fault.split("@") for fault in os.environ.get("FAULT", "").split(",") if fault]
 RULES = os.environ.get("FAULT_RULES", "").split()
 
 
@@ -68,38 +69,47 @@ def written(event, arguments):
     return os.path.relpath(arguments[1]) if event == "os.rename" else None
 
 
-def is_moment(path, outputs):
+def is_moment(moment, path, outputs):
     """Whether this write is the one that meets the fault."""
-    if MOMENT == "checkpoint":
+    if moment == "checkpoint":
         return path.startswith("results/checkpoints/") and "/epoch-00002" in path
     its_own = [output for output in outputs if path == output or path.startswith(f"{output}/")]
-    if MOMENT == "first":
+    if moment == "first":
         return bool(its_own) or path.removesuffix(".partial") in outputs
     others = [output for output in outputs if output not in its_own]
     return bool(its_own) and all(map(os.path.exists, others))
 
 
-def is_unreadable(event, arguments):
-    """Whether the file that MOMENT names is opened to be read, by Python itself."""
+def refuse_to_read(unreadable, event, arguments):
+    """Refuse one file to Python itself."""
     path = arguments[0] if event == "open" else None
-    return isinstance(path, (str, os.PathLike)) and os.path.relpath(path) == MOMENT
+    if isinstance(path, (str, os.PathLike)) and os.path.relpath(path) == unreadable:
+        raise PermissionError(errno.EACCES, "Permission denied", unreadable)
 
 
 def meet(event, arguments):
-    if event not in ("open", "os.rename"):
-        return
     job = getattr(sys.modules.get("__main__"), "snakemake", None)
-    if job and ACTION == "unreadable" and is_unreadable(event, arguments):
-        raise PermissionError(errno.EACCES, "Permission denied", MOMENT)
-    path = job and ACTION != "unreadable" and written(event, arguments)
-    if not path or (RULES and job.rule not in RULES) or not is_moment(path, list(job.output)):
+    if event not in ("open", "os.rename") or job is None or (RULES and job.rule not in RULES):
         return
-    try:
-        (FOLDER / job.rule).mkdir()  # no event that is looked at here
-    except FileExistsError:
+    left = [
+        (FOLDER / f"{job.rule}.{number}", *fault)
+        for number, fault in enumerate(FAULTS)
+        if not (FOLDER / f"{job.rule}.{number}").exists()
+    ]
+    if not left:
         return
-    ACTIONS[ACTION]()
+    suffered, action, moment = left[0]
+    if action == "unreadable":
+        refuse_to_read(moment, event, arguments)
+        return
+    path = written(event, arguments)
+    if path and is_moment(moment, path, list(job.output)):
+        try:
+            suffered.mkdir()
+        except FileExistsError:  # another job of the rule was faster
+            return
+        ACTIONS[action]()
 
 
-if ACTION and "/.snakemake/scripts/" in " ".join(sys.orig_argv):
+if FAULTS and "/.snakemake/scripts/" in " ".join(sys.orig_argv):
     sys.addaudithook(meet)

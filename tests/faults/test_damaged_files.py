@@ -131,7 +131,9 @@ def test_damage_is_refused_by_trainings_and_restorations(study, undisturbed, nam
     for path in (study.root / "results/checkpoints").rglob("finished.json"):
         path.unlink()  # or the model that is there is found to be that of this training
     path = study.root / name
+    times = path.stat()
     path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     done = study.go(reader, "--force")
     assert done.returncode, "it was taken for good"
     assert f"delete {name} and run the same command" in last_words(done)

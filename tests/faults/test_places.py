@@ -80,9 +80,9 @@ def test_a_disk_that_fills_up_is_said_and_a_larger_one_goes_on(undisturbed, tmp_
             assert re.search("--directory|Please ensure write permissions", done.said), done.said
             assert "Traceback" not in done.said
             times_full += 1
-            size += 256
+            size += 384
             remount(f"size={size}k")
-        assert times_full > 3
+        assert times_full > 2
         assert Study(root, expected=undisturbed.expected).wrong() == []
         assert (root / "results/scores.csv").read_bytes() == undisturbed.expected[
             "results/scores.csv"

@@ -21,7 +21,7 @@ def start_until(study, rule):
     study.suffer("pause@first", rule)
     run = study.start(*study.arguments())
     until = time.monotonic() + PATIENCE
-    while rule not in study.suffered:
+    while not study.suffered:
         assert run.poll() is None and time.monotonic() < until, run.communicate()[0]
         time.sleep(0.05)
     return run
