@@ -2,10 +2,10 @@
 every job's Python imports at its start.
 
 The environment variable FAULT says which faults: `ACTION@MOMENT`, one after the other between
-commas. Each meets one job of each rule, when the job is about to write its first output (`first`), to give the last of them its
-name (`last`), or to write the checkpoint of the second epoch (`checkpoint`). FAULT_RULES are the
-rules that suffer it, all if it is empty. FAULT_FOLDER keeps RULE.NUMBER for each fault that a
-rule has suffered. `unreadable@PATH` refuses every job that file.
+commas. Each meets one job of each rule, when the job is about to write its first output (`first`),
+to give the last of them its name (`last`), or to write the checkpoint of the second epoch
+(`checkpoint`). FAULT_RULES are the rules that suffer it, all if it is empty. FAULT_FOLDER keeps
+RULE.NUMBER for each fault that a rule has suffered. `unreadable@PATH` refuses every job that file.
 """
 
 import errno
