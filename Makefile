@@ -7,8 +7,8 @@
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c "" 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: install install-gpu demo report seeds reproduce export test test-runs test-docs test-fuzz test-browser test-envs \
-    test-slurm test-exports gpu-check lint config-table docs lock
+.PHONY: install install-gpu demo report seeds reproduce export test test-runs test-docs test-fuzz test-faults test-browser \
+    test-envs test-slurm test-exports gpu-check lint config-table docs lock
 
 install: .venv/installed
 
@@ -77,6 +77,10 @@ test-docs: .venv/installed
 # Files and configs from strangers, damaged or made to do harm
 test-fuzz: .venv/installed
 	$(BIN)/python -m pytest tests/fuzz
+
+# A study that suffers faults: jobs that die, damaged files, full disks, wrong images and clocks. Some want root
+test-faults: .venv/installed
+	$(BIN)/python -m pytest tests/faults -n 2 --dist worksteal
 
 # Pages in Debian's chromium: of the miniature study, or with STUDY_RESULTS=results of a finished one. Screenshots stay
 # in screenshots/

@@ -49,11 +49,24 @@ def refuse(sentence):
     sys.exit(f"\n{sentence}")
 
 
+def refuse_closed_folders():
+    """End with a sentence, where Snakemake would end with a traceback."""
+    for name in (".", ".snakemake", "results", "logs"):
+        if os.path.exists(name) and not os.access(name, os.W_OK):
+            refuse(
+                f"{Path(name).resolve()}: is read-only for this user; change its permissions or "
+                "those of its disk, or run in a folder of your own by --directory."
+            )
+
+
 try:
     if workflow.is_main_process:
+        refuse_closed_folders()
         for file in workflow.configfiles:
             check_yaml(Path(file))
-    schema = yaml.safe_load((WORKFLOW / "schemas" / "config.schema.yaml").read_text())
+    schema = yaml.safe_load(
+        (WORKFLOW / "schemas" / "config.schema.yaml").read_text(encoding="utf-8")
+    )
     STUDY = study_config.resolve(config, schema)
 except StudyError as error:
     refuse(f"The config does not describe a study. {error}")

@@ -5,7 +5,6 @@ looked at when an archive arrives. A difference is said, and stops nothing: what
 use is refused where it is read.
 """
 
-import json
 import logging
 import re
 from collections.abc import Iterator, Mapping
@@ -21,6 +20,7 @@ from denoising.images.noise import noise
 from denoising.images.npz import npz_text, open_array, typical_range
 from denoising.images.volumes import open_volume, read_listing
 from denoising.running.names import first_of
+from denoising.running.outputs import write_json
 from denoising.study.names import TRUTH
 
 progress = logging.getLogger("progress")  # printed on the console too
@@ -74,8 +74,7 @@ def write_report(entry: dict[str, Any], archive: Path, path: Path) -> None:
     """Write the report as JSON, and print each difference."""
     for difference in entry["differences"]:
         progress.warning("%s: %s", archive, difference)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"archive": str(archive), **entry}, indent=2) + "\n")
+    write_json(path, {"archive": str(archive), **entry})
 
 
 def _found(contents: Contents, volumes: Path, sources: Sources) -> dict[str, Any]:

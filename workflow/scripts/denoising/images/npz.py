@@ -5,7 +5,6 @@ that a header says is believed before it is compared with the file.
 """
 
 import contextlib
-import json
 import lzma
 import shutil
 import struct
@@ -20,9 +19,11 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
+from denoising.images.formats import UnusableImageError
 from denoising.images.volumes import write_listing
 from denoising.running.checksums import sha256_of
 from denoising.running.names import first_of
+from denoising.running.outputs import whole, write_json
 from denoising.running.reasons import NOT_THE_FILES_FAULT, reason
 
 PART = 8_000_000  # bytes in memory at a time
@@ -54,7 +55,7 @@ def import_npz(npz: Path, folder: Path, record: Path) -> None:
         with zipfile.ZipFile(npz) as archive:
             entries = {Path(entry).stem for entry in _entries(archive)}
     except UNREADABLE as error:
-        raise ValueError(
+        raise UnusableImageError(
             f"{npz}: not a complete npz file ({reason(error)}), expected what csbdeep's"
             " save_training_data or numpy.savez writes; save it again."
         ) from None
@@ -64,11 +65,11 @@ def import_npz(npz: Path, folder: Path, record: Path) -> None:
             " Y (ground truth); save it again with csbdeep's save_training_data."
         )
     target = folder / "train" / "data_label.npz"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(npz, target)
+    with whole(target) as partial:
+        shutil.copyfile(npz, partial)
     write_listing(folder, [])
     file = {"bytes": npz.stat().st_size, "sha256": sha256_of(npz)}
-    record.write_text(json.dumps({"source": "npz", "files": {str(npz): file}}, indent=2) + "\n")
+    write_json(record, {"source": "npz", "files": {str(npz): file}})
 
 
 @dataclass(frozen=True)

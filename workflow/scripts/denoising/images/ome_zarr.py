@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from denoising.images.decoding import decoding
+from denoising.images.formats import UnusableImageError
 from denoising.images.headers import MICROMETRES, Header, Scale, units, units_in
 from denoising.images.slabs import slabs
 from denoising.running.reasons import reason
@@ -28,6 +29,8 @@ if TYPE_CHECKING:  # slow to import, and seldom needed
     import zarr
 
 ZARR = ".ome.zarr"
+# An attribute of groups whose every chunk is a file: elsewhere a chunk that is missing is zeros
+ALL_CHUNKS = "all_chunks"
 CHUNK = {"Z": 16, "Y": 256, "X": 256}  # voxels along an axis; 1 along others
 
 
@@ -50,7 +53,12 @@ def open_ome_zarr(path: Path) -> "tuple[zarr.Array, Header]":
         except (FileNotFoundError, KeyError) as error:
             raise ValueError(f"it has no {reason(error)}") from None
         _check_shapes(array, header)
-        return array, header
+    if attributes.get(ALL_CHUNKS) and array.nchunks_initialized < array.nchunks:
+        raise UnusableImageError(
+            f"{path}: has {array.nchunks_initialized} of its {array.nchunks} chunks; copy or save"
+            " it again."
+        )
+    return array, header
 
 
 def decoding_zarr(path: Path) -> AbstractContextManager[None]:
@@ -69,10 +77,11 @@ def _check_shapes(array: Any, header: Header) -> None:
 def write_ome_zarr(
     path: Path, image: np.ndarray, header: Header, scale: Scale, compression: bool
 ) -> None:
-    """Write the image and its pyramid chunk by chunk; `compression` is zarr's default one, `scale`
-    the image's. Times and channels come first, as OME-Zarr wants it.
+    """Write the image and its pyramid chunk by chunk; `compression` is zarr's default one with
+    checksums, `scale` the image's. Times and channels come first, as OME-Zarr wants it.
     """
     import zarr
+    from zarr.codecs import ZstdCodec
 
     order = sorted(range(image.ndim), key=lambda axis: f"TC{header.axes}".index(header.axes[axis]))
     image = image.transpose(order)
@@ -87,7 +96,7 @@ def write_ome_zarr(
     ]
     multiscale = {"axes": [_axis(axis, sizes) for axis in header.axes], "datasets": levels}
     attributes: dict[str, Any] = {"ome": {"version": "0.5", "multiscales": [multiscale]}}
-    attributes |= units(header)
+    attributes |= units(header) | {ALL_CHUNKS: True}
     group = zarr.create_group(store=str(path), zarr_format=3, attributes=attributes)
     arrays = []
     for level, of_level in enumerate(factors):
@@ -98,7 +107,8 @@ def write_ome_zarr(
             shape=shape,
             dtype=header.dtype,
             chunks=tuple(map(min, shape, edges)),
-            compressors="auto" if compression else None,
+            compressors=ZstdCodec(checksum=True) if compression else None,
+            config={"write_empty_chunks": True},
             dimension_names=list(header.axes.lower()),
         )
         arrays.append(array)

@@ -6,7 +6,6 @@ pooch, starts over then (1.9 sends no range request), so this module resumes dow
 needs only requests, and continues a file only if the server says that it is the same one.
 """
 
-import json
 import logging
 import os
 import re
@@ -20,6 +19,7 @@ import requests
 import urllib3
 
 from denoising.running.checksums import sha256_of
+from denoising.running.outputs import write_json
 from denoising.running.tar_files import is_tar
 
 log = logging.getLogger(__name__)
@@ -213,7 +213,7 @@ def record_archive(path: Path, source: str, sha256: str | None, record: Path) ->
         "sha256": actual,
         "verified": sha256 is not None,
     }
-    record.write_text(json.dumps(entry, indent=2) + "\n")
+    write_json(record, entry)
 
 
 def _look(path: Path) -> str:
@@ -250,4 +250,4 @@ def record_folder(folder: Path, files: Mapping[str, Path], record: Path) -> None
         "verified": False,
         "files": entries,
     }
-    record.write_text(json.dumps(entry, indent=2) + "\n")
+    write_json(record, entry)
