@@ -189,7 +189,7 @@ def test_a_chunk_that_is_missing_or_damaged_is_refused(tmp_path):
     chunk = path / "0/c/0/1/1"
     data = chunk.read_bytes()
     chunk.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
-    with pytest.raises(UnusableImageError, match=f"{path}: a chunk cannot be read .*; copy or"):
+    with pytest.raises(UnusableImageError, match=f"{path}: not a readable .*checksum.*; save"):
         map_image(path)
     chunk.unlink()
     with pytest.raises(UnusableImageError, match=f"{path}: has 3 of its 4 chunks; copy or save"):

@@ -29,7 +29,7 @@ def test_a_split_may_leave_patches_out(patches):
 @pytest.mark.parametrize(
     ("numbers", "parts", "words"),
     [
-        ([0, 4], ["train", "validation"], "has patches from 0 to 4, but .* holds 4"),
+        ([0, 4], ["train", "validation"], "has patches from 0 to 4, but there are 4, from 0"),
         ([-1, 2], ["train", "validation"], "has patches from -1 to 2"),
         ([1, 1], ["train", "validation"], "has a patch twice"),
         ([0, 1], ["train", "test"], r"has the parts \['test'\], expected \['train', 'validation'"),
@@ -37,7 +37,7 @@ def test_a_split_may_leave_patches_out(patches):
 )
 def test_a_split_of_other_patches_is_refused(patches, numbers, parts, words):
     path = write_split(patches, numbers, parts)
-    with pytest.raises(ValueError, match=f"^{path}: {words}.*; the two .*: delete {path} and run"):
+    with pytest.raises(ValueError, match=f"^{path}: the split {words}.*; the two .*: delete {path} and run"):
         read_split(path, patches)
 
 

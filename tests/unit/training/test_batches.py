@@ -6,10 +6,12 @@ import threading
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 
 from denoising.training.batches import (
+    PatchPairs,
     batch_indices,
     batch_symmetries,
     on_device,
@@ -144,3 +146,27 @@ def test_arrays_come_to_the_device_block_by_block(monkeypatch):
     monkeypatch.setattr("denoising.training.batches.BLOCK_BYTES", 100)
     array = np.random.default_rng(0).random((7, 3, 4), np.float32)
     np.testing.assert_array_equal(on_device(array).numpy(), array)
+
+
+# Patches that belong together
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"Y": np.zeros((13, 1, 12), np.float32)}, r"X.npy has shape \(13, 8, 12\), but Y.npy"),
+        ({"X": np.zeros((13, 8, 12))}, "X.npy holds float64 and Y.npy float32, expected float32"),
+        ({"patch": [0, 13]}, "the split has patches from 0 to 13, but there are 13, from 0"),
+        ({"patch": [-1, 0]}, "the split has patches from -1"),
+        ({"patch": [3, 3]}, "the split has a patch twice"),
+    ],
+)
+def test_files_of_different_runs_are_refused(tmp_path, changes, words):
+    """Under XLA on a GPU they would train without a word: it clamps an index, and stretches Y."""
+    files = {name: np.zeros((13, 8, 12), np.float32) for name in "XY"} | changes
+    patch = files.pop("patch", [0, 1])
+    for name, array in files.items():
+        np.save(tmp_path / f"{name}.npy", array)
+    split = pd.DataFrame({"patch": patch, "part": ["train", "validation"]})
+    with pytest.raises(ValueError, match=f"^{tmp_path}: {words}.*delete the folder and its splits"):
+        PatchPairs.open(tmp_path, split)

@@ -53,11 +53,12 @@ def open_ome_zarr(path: Path) -> "tuple[zarr.Array, Header]":
         except (FileNotFoundError, KeyError) as error:
             raise ValueError(f"it has no {reason(error)}") from None
         _check_shapes(array, header)
-    if attributes.get(ALL_CHUNKS) and array.nchunks_initialized < array.nchunks:
-        raise UnusableImageError(
-            f"{path}: has {array.nchunks_initialized} of its {array.nchunks} chunks; copy or save"
-            " it again."
-        )
+    if attributes.get(ALL_CHUNKS):
+        there = sum(file.is_file() for file in (path / array.path / "c").rglob("*"))
+        if there < array.nchunks:
+            raise UnusableImageError(
+                f"{path}: has {there} of its {array.nchunks} chunks; copy or save it again."
+            )
     return array, header
 
 
