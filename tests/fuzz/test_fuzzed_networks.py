@@ -15,8 +15,6 @@ from mutations import mutations
 from denoising.study.pretrained import read_network
 
 COUNT = 40  # damaged copies of each file
-# Remove it where `load_model` makes a sentence of any error of h5py and Keras
-LET_PASS = pytest.mark.xfail(strict=True, reason="load_model lets errors of h5py and Keras pass")
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +67,7 @@ def test_the_network_of_these_tests_is_one(folder):
 
 @pytest.mark.parametrize(
     "file",
-    ["config.json", pytest.param("weights_best.h5", marks=LET_PASS), "training.json"],
+    ["config.json", "weights_best.h5", "training.json"],
 )
 def test_a_damaged_file_of_a_network_is_read_or_refused(file, folder, whole):
     wrong = []
@@ -182,9 +180,9 @@ def of_the_new_format(file):
 
 
 WEIGHTS = [
-    no_hdf5, empty, not_a_file, of_other_shapes, pytest.param(of_text, marks=LET_PASS),
+    no_hdf5, empty, not_a_file, of_other_shapes, of_text,
     without_layers, of_a_whole_model, elsewhere, of_exabytes,
-    pytest.param(of_the_new_format, marks=LET_PASS),
+    of_the_new_format,
 ]  # fmt: skip
 
 

@@ -37,7 +37,9 @@ def test_a_split_may_leave_patches_out(patches):
 )
 def test_a_split_of_other_patches_is_refused(patches, numbers, parts, words):
     path = write_split(patches, numbers, parts)
-    with pytest.raises(ValueError, match=f"^{path}: the split {words}.*; the two .*: delete {path} and run"):
+    with pytest.raises(
+        ValueError, match=f"^{path}: the split {words}.*; the two .*: delete {path} and run"
+    ):
         read_split(path, patches)
 
 
