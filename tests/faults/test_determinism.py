@@ -1,5 +1,5 @@
-"""The same study gives the same results: on one core and on two, in another folder, in another order
-of hashes. How far trainings on other numbers of threads differ: docs/limits.md.
+"""The same study gives the same results: on one core and on two, in another folder, in another
+order of hashes. How far trainings on other numbers of threads differ: docs/limits.md.
 """
 
 import h5py
@@ -23,7 +23,9 @@ def arrays_of(path):
 
 def test_tables_and_weights_are_the_same_to_the_bit(finished, tmp_path):
     finished.run(*finished.arguments(*TABLES))
-    other = copy_of_workflow(tmp_path / "another folder")
+    root = tmp_path / "another folder"
+    root.mkdir()
+    other = copy_of_workflow(root)
     other.variables = {"PYTHONHASHSEED": "7"}
     arguments = [*TABLES, "--cores", "1", "--configfile", other.config]
     other.run(*arguments)
