@@ -1,5 +1,5 @@
 """The same study gives the same results: on one core and on two, in another folder, in another
-order of hashes. How far trainings on other numbers of threads differ: docs/limits.md.
+order of hashes. How far trainings on other numbers of threads differ: docs/provenance.md.
 """
 
 import h5py
