@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from denoising.training.checkpoints import METADATA, State, key, load, save
+from denoising.training.checkpoints import METADATA, State, finish, finished, key, load, save
 
 
 def state(epochs, steps=0):
@@ -67,6 +67,14 @@ def test_those_of_a_restart_are_newer(tmp_path):
         save(saved, tmp_path)
         assert_same(load(tmp_path), saved)
     assert names(tmp_path) == ["restart-1-epoch-00001.npz", "restart-2-epoch-00001.npz"]
+
+
+def test_a_damaged_description_does_not_count(tmp_path, caplog):
+    """The training runs again, which costs time and nothing else."""
+    finish(tmp_path, {"best": 3})
+    (tmp_path / "finished.json").write_text('{"best": ')
+    assert finished(tmp_path) is None
+    assert "finished.json is damaged" in caplog.text
 
 
 def test_what_was_never_finished_does_not_count(tmp_path):
