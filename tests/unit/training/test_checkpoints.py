@@ -71,9 +71,11 @@ def test_those_of_a_restart_are_newer(tmp_path):
 
 def test_a_damaged_description_does_not_count(tmp_path, caplog):
     """The training runs again, which costs time and nothing else."""
-    finish(tmp_path, {"best": 3})
-    (tmp_path / "finished.json").write_text('{"best": ')
-    assert finished(tmp_path) is None
+    folder = tmp_path / "trainings" / "one"
+    finish(folder, {"best": 3})
+    assert finished(folder) == {"best": 3}
+    (folder / "finished.json").write_text('{"best": ')
+    assert finished(folder) is None
     assert "finished.json is damaged" in caplog.text
 
 
