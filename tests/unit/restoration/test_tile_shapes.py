@@ -1,12 +1,10 @@
-"""Images of many sizes need a handful of graphs on a GPU, and are restored all the same."""
+"""Images of many sizes need a handful of graphs on a GPU, and tiles cover all of them."""
 
 import math
 
 import numpy as np
 import pytest
-from random_networks import assert_equal, image, random_network, restored
 
-from denoising.restoration.restorer import Restorer
 from denoising.restoration.tile_shapes import FEW, TileShapes
 from denoising.restoration.tiling import plan_tiles
 
@@ -78,14 +76,3 @@ def test_every_voxel_is_given_once_with_its_halo_and_tiles_fit_the_memory(axes):
                 assert r.stop == size or r.stop - (first + core) >= 8
         expected[tuple(region)] = 1
         np.testing.assert_array_equal(given, expected)
-
-
-def test_images_are_restored_as_in_one_piece():
-    """Of eight sizes, by a network that sees 8 voxels far."""
-    model = random_network("YX", 1, 3, False)
-    restorer = Restorer(model, 10**6, graph_voxels=10**9)
-    for number in range(8):
-        noisy = image((60 + 4 * number, 90 - 6 * number))
-        mean, _ = restored(restorer, noisy, "YX")
-        assert_equal(mean, model.predict(noisy, "YX", normalizer=None))
-    assert len(restorer.shapes.known) < 8
