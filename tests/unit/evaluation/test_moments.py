@@ -62,6 +62,7 @@ def test_scale_is_n_over_n_minus_1_times_the_least_squares_one(images):
 def test_psnr_and_nrmse_of_known_errors():
     truth = np.zeros((7, 7, 7))
     assert nrmse(truth, truth + 0.1) == pytest.approx(0.1)
+    assert nrmse(np.array([5.0, 5.0]), np.array([2.0, 9.0])) == pytest.approx(12.5**0.5)
     assert psnr(0.01, data_range=1) == pytest.approx(20)
     assert psnr(0.01, data_range=2) == pytest.approx(20 + 20 * np.log10(2))
     assert psnr(0.0, data_range=1) == np.inf
