@@ -101,6 +101,8 @@ def test_labels_stay_text(tmp_path):
     table = read_labels(tmp_path / "patches.csv")
     assert list(table["volume"].unique()) == ["001", "NA", ""]
     assert set(table["condition"]) == {"1", "2"}
+    labels(["001", "002"]).to_csv(tmp_path / "patches.csv", index=False)
+    assert list(read_labels(tmp_path / "patches.csv")["volume"].unique()) == ["001", "002"]
 
 
 def training(split, table):
