@@ -1,7 +1,9 @@
 """Npz files: arrays read part by part, and files imported as they are."""
 
 import hashlib
+import io
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -103,3 +105,22 @@ def test_what_is_no_npz_is_refused(tmp_path):
     (tmp_path / "my.npz").write_bytes(b"PK\x03\x04")
     with pytest.raises(ValueError, match=r"my\.npz: not a complete npz file \(File is not a zip"):
         import_npz(tmp_path / "my.npz", tmp_path / "mine", tmp_path / "mine.json")
+
+
+def test_an_array_that_ends_before_its_last_number_is_named(tmp_path):
+    """Its header promises more than the file holds."""
+    path = tmp_path / "short.npz"
+    whole = io.BytesIO()
+    np.save(whole, np.zeros((10, 4), np.float32))
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("X.npy", whole.getvalue()[:-4])
+    with pytest.raises(ValueError, match=r"short\.npz: array X cannot be read \(its numbers end e"):
+        list(open_array(path, "X").parts())
+
+
+def test_an_array_without_a_header_is_named(tmp_path):
+    path = tmp_path / "odd.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("X.npy", b"\x93NUMPY\x01\x00\x04\x00{{{{")
+    with pytest.raises(ValueError, match=r"odd\.npz: array X cannot be read .*fetch the archive"):
+        open_array(path, "X")

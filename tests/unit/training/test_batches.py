@@ -6,10 +6,12 @@ import threading
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 
 from denoising.training.batches import (
+    PatchPairs,
     batch_indices,
     batch_symmetries,
     on_device,
@@ -144,3 +146,53 @@ def test_arrays_come_to_the_device_block_by_block(monkeypatch):
     monkeypatch.setattr("denoising.training.batches.BLOCK_BYTES", 100)
     array = np.random.default_rng(0).random((7, 3, 4), np.float32)
     np.testing.assert_array_equal(on_device(array).numpy(), array)
+
+
+# Patches on disk
+
+
+def open_patches(folder, X, Y, patches=(0, 1, 2)):
+    np.save(folder / "X.npy", X)
+    np.save(folder / "Y.npy", Y)
+    parts = ["train"] * (len(patches) - 1) + ["validation"]
+    return PatchPairs.open(folder, pd.DataFrame({"patch": patches, "part": parts}))
+
+
+PATCHES = np.zeros((3, 8, 8, 1), np.float32)
+REFUSED = {
+    "shapes": (
+        {"Y": PATCHES[:, :4]}, "X.npy has shape (3, 8, 8, 1), but Y.npy (3, 4, 8, 1)",
+    ),
+    "types": (
+        {"Y": PATCHES.astype(np.float64)},
+        "X.npy holds float32 and Y.npy float64, expected float32",
+    ),
+    "beyond the last": (
+        {"patches": (0, 3, 1)}, "the split names patch 3, but X.npy has 3, counted from 0",
+    ),
+    "before the first": (
+        {"patches": (0, -1, 1)}, "the split names patch -1, but X.npy has 3, counted from 0",
+    ),
+    "twice": ({"patches": (0, 1, 1)}, "the split names patch 1 twice"),
+    "several": (
+        {"X": PATCHES.astype(np.int16), "patches": (2, 2)},
+        "X.npy holds int16 and Y.npy float32, expected float32; the split names patch 2 twice",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_patches_that_do_not_belong_together_are_refused_in_a_sentence(tmp_path, case):
+    changes, found = REFUSED[case]
+    with pytest.raises(ValueError) as error:
+        open_patches(tmp_path, **{"X": PATCHES, "Y": PATCHES} | changes)
+    assert str(error.value) == (
+        f"{tmp_path}: {found}. The files are not of one run: delete the folder and its splits"
+        " (results/splits), and run again."
+    )
+
+
+def test_patches_that_belong_together_are_mapped(tmp_path):
+    pairs = open_patches(tmp_path, PATCHES, PATCHES)
+    assert isinstance(pairs.X, np.memmap)
+    assert (list(pairs.training), list(pairs.validation)) == ([0, 1], [2])

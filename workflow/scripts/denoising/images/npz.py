@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -126,7 +127,7 @@ def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
         is_short = npy.read_magic(stream) == (1, 0)
         read = npy.read_array_header_1_0 if is_short else npy.read_array_header_2_0
         return read(stream)
-    except ValueError as error:
+    except (ValueError, tokenize.TokenError) as error:  # the latter of brackets without an end
         raise EOFError(str(error)) from None
 
 
