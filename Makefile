@@ -7,8 +7,8 @@
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c "" 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: install install-gpu demo report seeds reproduce export test test-docs test-browser test-envs test-slurm \
-    test-exports test-mutants coverage lint config-table docs lock
+.PHONY: install install-gpu demo report seeds reproduce export test test-runs test-docs test-fuzz test-faults test-browser \
+    test-envs test-slurm test-exports test-mutants coverage gpu-check lint config-table docs lock
 
 install: .venv/installed
 
@@ -66,6 +66,10 @@ export: .venv-export/installed
 test: .venv/installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+# Other runs of real studies: stopped and started again, on own images, with networks made elsewhere, after edits
+test-runs: .venv/installed
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/workflow/runs
+
 # The share of the library's lines that its tests run, in processes of their own too
 coverage: .venv/installed
 	$(BIN)/coverage erase
@@ -81,6 +85,14 @@ test-mutants: .venv/installed
 test-docs: .venv/installed
 	$(BIN)/python -m pytest tests/docs
 
+# Files and configs from strangers, damaged or made to do harm
+test-fuzz: .venv/installed
+	$(BIN)/python -m pytest tests/fuzz
+
+# A study that suffers faults: jobs that die, damaged files, full disks, wrong images and clocks. Some want root
+test-faults: .venv/installed
+	$(BIN)/python -m pytest tests/faults -n 2 --dist worksteal
+
 # Pages in Debian's chromium: of the miniature study, or with STUDY_RESULTS=results of a finished one. Screenshots stay
 # in screenshots/
 test-browser: .venv/installed
@@ -89,6 +101,11 @@ test-browser: .venv/installed
 # Each rule in the conda environment that it names, made by pip from the same pins
 test-envs: .venv/installed
 	$(BIN)/python -m pytest tests/envs
+
+# On a machine with a GPU: the tests that need one, three benchmarks, and a summary to send back. ON=cpu shows without a
+# GPU that the tests run.
+gpu-check: .venv/installed
+	$(BIN)/python tests/gpu/check.py $(if $(filter cpu,$(ON)),--device cpu --quick)
 
 # Networks in the forms of other programs, read by those
 test-exports: .venv-export/installed

@@ -37,6 +37,7 @@ include: "workflow/rules/console.smk"
 
 
 onstart:
+    refuse_files_of_the_future()
     follow_jobs()
     say_what_trains_again()
 

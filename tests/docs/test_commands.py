@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", "CONTRIBUTING.md", "config/README.md", "profiles/README.md"]
 PAGES += sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))
 
-EXTENDING, KUBERNETES = "tests/workflow/test_extending.py", "tests/envs/test_kubernetes.py"
+EXTENDING, KUBERNETES = "tests/workflow/runs/test_extending.py", "tests/envs/test_kubernetes.py"
 # How a command begins, why it does not run here, and what runs it or says that nothing does
 ELSEWHERE = {
     "snakemake --report": ("needs results", "tests/workflow/test_miniature.py"),
@@ -36,7 +36,7 @@ PYTHON = {
     "docs/exports.md": "tests/exports/test_exports.py",
     "docs/extending.md": EXTENDING,
     "docs/provenance.md": "tests/workflow/test_miniature.py",
-    "docs/running.md": "tests/workflow/test_module.py",
+    "docs/running.md": "tests/workflow/runs/test_module.py",
 }
 
 

@@ -88,7 +88,7 @@ def run_table(script, study, folder, table="a_table", **inputs):
         log=[folder / "log"],
     )
     path = ROOT / f"workflow/scripts/tables/{script}.py"
-    with mock.patch("denoising.running.logs.open_log", nullcontext):
+    with mock.patch("denoising.running.logs.open_log", lambda *_: nullcontext()):
         runpy.run_path(str(path), init_globals={"snakemake": job})
     text = dict.fromkeys(("condition", "note", "reference", "steps"), str)
     written = pd.read_csv(csv, dtype=text, keep_default_na=True)
@@ -108,6 +108,6 @@ def run_figure(script, study, folder, name="a_figure", **inputs):
         log=[folder / "log"],
     )
     path = ROOT / f"workflow/scripts/figures/{script}.py"
-    with mock.patch("denoising.running.logs.open_log", nullcontext):
+    with mock.patch("denoising.running.logs.open_log", lambda *_: nullcontext()):
         names = runpy.run_path(str(path), init_globals={"snakemake": job})
     return names["figure"] if "figure" in names else names["grid"].figure, output

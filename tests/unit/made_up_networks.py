@@ -13,4 +13,5 @@ def save_network(folder, **keys):
     """A folder whose config.json differs from that of a small network of planes in some keys."""
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps(CARE | keys))
-    (folder / "weights_best.h5").touch()
+    with (folder / "weights_best.h5").open("wb") as weights:
+        weights.truncate(1 << 20)  # of zeros, which take no room

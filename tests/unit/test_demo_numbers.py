@@ -17,9 +17,11 @@ DATE = re.compile(r"\b\d{1,2}\s+[A-Z][a-z]+\s+20\d\d\b")
 STATED = {
     "README.md": "3.11, 3.12, 10.17617, 2.6 GB, 2 minutes, 12 minutes",
     "docs/cluster.md": "9.25, 2.19",
+    "docs/gpu.md": "2.19",
     "docs/limits.md": "2.19, 3.11, 3.12, 22.05",
     "docs/own-images.md": "99.99, 0.0001, 15 MB",
     "docs/report.md": "15 MB, 34 MB, 47 MB",
+    "docs/security.md": "1 MB, 1 GB, 200 GB",
     "docs/running.md": "0.17",
     "docs/published.md": "0.012, 0.0029, 0.0004, 0.0054, 0.0003, 0.305, 24 s, 23 s",
     "docs/scores.md": "15 MB, 0.05, 0.039, 0.034, 0.044",

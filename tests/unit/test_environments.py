@@ -161,6 +161,7 @@ def test_every_version_is_used():
         "mutmut",
         "pytest",
         "pytest-xdist",
+        "hypothesis",
         "ruff",
         "snakefmt",
         "mypy",

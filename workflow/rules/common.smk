@@ -23,7 +23,7 @@ from denoising.images.archive_names import folder_files
 from denoising.images.found import find_images
 from denoising.images.matching import match_pairs
 from denoising.running.checksums import files_of_network, sha256_of
-from denoising.running.environment import set_environment
+from denoising.running.environment import close_to_others, set_environment
 from denoising.running.logs import lines_before_the_error, sentence_in
 from denoising.running.names import any_of
 from denoising.running.provenance import code_version as version_of
@@ -35,11 +35,12 @@ from denoising.study.baselines import BASELINES
 from denoising.study.names import INPUT, OVER_TRAININGS, QUICKLOOKS, TWO_TRAININGS
 from denoising.study.paths import wildcard
 from denoising.study.errors import StudyError
-from denoising.study.validation import refuse_repeated_keys
+from denoising.study.validation import check_yaml
 from denoising.study.viewed import viewed_runs
 from denoising.training import retraining
 
 IS_ALONE = Path(workflow.basedir).resolve() == WORKFLOW.parent.resolve()
+close_to_others()
 set_environment(os.environ, SCRIPTS, IS_ALONE, HAS_GPU, workflow.remote_exec)
 
 
@@ -48,11 +49,24 @@ def refuse(sentence):
     sys.exit(f"\n{sentence}")
 
 
+def refuse_closed_folders():
+    """End with a sentence, where Snakemake would end with a traceback."""
+    for name in (".", ".snakemake", "results", "logs"):
+        if os.path.exists(name) and not os.access(name, os.W_OK):
+            refuse(
+                f"{Path(name).resolve()}: is read-only for this user; change its permissions or "
+                "those of its disk, or run in a folder of your own by --directory."
+            )
+
+
 try:
     if workflow.is_main_process:
+        refuse_closed_folders()
         for file in workflow.configfiles:
-            refuse_repeated_keys(Path(file))
-    schema = yaml.safe_load((WORKFLOW / "schemas" / "config.schema.yaml").read_text())
+            check_yaml(Path(file))
+    schema = yaml.safe_load(
+        (WORKFLOW / "schemas" / "config.schema.yaml").read_text(encoding="utf-8")
+    )
     STUDY = study_config.resolve(config, schema)
 except StudyError as error:
     refuse(f"The config does not describe a study. {error}")

@@ -23,6 +23,35 @@ if IS_OURS:
             handler.addFilter(LeavesOutJobs())
 
 
+def refuse_files_of_the_future():
+    """End before any job, if inputs are newer than what is made of them now can be.
+
+    Snakemake would fail each of these jobs when it is done.
+    """
+    inputs = {
+        path
+        for job in workflow.dag.needrun_jobs()
+        for path in job.input
+        if not path.is_ancient and os.path.exists(path)
+    }
+    future = sorted(str(path) for path in inputs if time_of(path) > STARTED + 60)
+    if future:
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(time_of(future[0])))
+        refuse(
+            f"{future[0]}: its time, {when}, lies in the future, and so does that of "
+            f"{len(future) - 1} more inputs: the clock was wrong when they were written, or is "
+            "wrong now. Set the clock right, or give files the present time by "
+            "`find results benchmarks -newermt now -exec touch {} +` (your own files by touch), "
+            "and run the same command."
+        )
+
+
+def time_of(path):
+    """When a file or folder was last written, as Snakemake sees it."""
+    stamp = os.path.join(path, ".snakemake_timestamp")
+    return os.path.getmtime(stamp if os.path.exists(stamp) else path)
+
+
 def waiting_jobs():
     """Jobs that have not ended, by Snakemake's number."""
     return {job.jobid: job_of(job) for job in workflow.dag.needrun_jobs()}

@@ -52,6 +52,7 @@ rule download:
     params:
         # No code version, because an edit to the code must not download again
         url=lambda wildcards: dataset_of(wildcards).source.url,
+        allow_http=untracked(lambda wildcards: dataset_of(wildcards).source.allow_http),
         sha256=untracked(lambda wildcards: dataset_of(wildcards).source.sha256),
     script:
         "../scripts/download.py"
@@ -205,6 +206,7 @@ rule split:
     """Split the patches into training and validation, and check them against the models."""
     input:
         labels="results/patches/{dataset}/patches.csv",
+        description="results/patches/{dataset}/patches.json",
         volumes="results/volumes/{dataset}",
     output:
         split="results/splits/{dataset}/{split}.csv",
@@ -237,6 +239,7 @@ rule patch_examples:
         X="results/patches/{dataset}/X.npy",
         Y="results/patches/{dataset}/Y.npy",
         labels="results/patches/{dataset}/patches.csv",
+        description="results/patches/{dataset}/patches.json",
         split=lambda wildcards: splits_of(wildcards.dataset)[0],
     output:
         examples="results/examples/patches-{dataset}.npz",

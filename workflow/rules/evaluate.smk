@@ -121,6 +121,7 @@ rule conformal:
     input:
         X=of_training("results/patches/{dataset}/X.npy"),
         Y=of_training("results/patches/{dataset}/Y.npy"),
+        description=of_training("results/patches/{dataset}/patches.json"),
         split=of_training("results/splits/{dataset}/{split}.csv"),
         configs=of_runs_behind("results/models/{run}/config.json"),
         weights=of_runs_behind("results/models/{run}/weights_best.h5"),

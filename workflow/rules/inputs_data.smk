@@ -55,7 +55,7 @@ def sizes_in_archive(wildcards):
 if workflow.is_main_process:
     for name in datasets_from("path"):
         archive = STUDY.datasets[name].source
-        if not Path(archive.path).exists():
+        if not os.path.exists(archive.path):
             refuse(
                 f"datasets.{name}.archive.path is {archive.path}, where there is no file or folder; "
                 "correct it."

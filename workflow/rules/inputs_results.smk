@@ -90,7 +90,7 @@ def template(name):
 
 def viewer_caption(wildcards):
     """What the viewer shows, and the study's note."""
-    text = (WORKFLOW / "report" / "viewer.rst").read_text()
+    text = (WORKFLOW / "report" / "viewer.rst").read_text(encoding="utf-8")
     caption = jinja2.Template(text).render(dataset=dataset_of(wildcards))
     return f"{caption}\n\n{STUDY.note}".strip()
 
@@ -153,7 +153,9 @@ def caption_of(kind, product):
 
     The note speaks of the study's own numbers, so that published records go without it.
     """
-    text = (WORKFLOW / "report" / kind / f"{product.script_name}.rst").read_text()
+    text = (WORKFLOW / "report" / kind / f"{product.script_name}.rst").read_text(
+        encoding="utf-8"
+    )
     caption = jinja2.Template(text).render(
         study=STUDY,
         product=product,

@@ -136,6 +136,7 @@ rule tune_baseline:
     input:
         X=of_tuning_dataset("results/patches/{dataset}/X.npy"),
         Y=of_tuning_dataset("results/patches/{dataset}/Y.npy"),
+        description=of_tuning_dataset("results/patches/{dataset}/patches.json"),
         split=lambda wildcards: splits_of(tuning_dataset(wildcards))[0],
     output:
         choice="results/baselines/{baseline}/{dataset}.json",

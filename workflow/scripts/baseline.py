@@ -7,8 +7,9 @@ from denoising.images.volumes import paired
 from denoising.restoration.baselines import restore_all
 from denoising.restoration.destination import Destination
 from denoising.running.logs import open_log
+from denoising.running.outputs import write_json
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     storage = snakemake.params.storage | {"compression": snakemake.params.compression}
     runtime = restore_all(
         list(paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions)),
@@ -17,4 +18,4 @@ with open_log(snakemake.log[0]):
         snakemake.threads,
     )
     runtime |= {"dataset": snakemake.wildcards.dataset}
-    Path(snakemake.output.runtime).write_text(json.dumps(runtime, indent=2) + "\n")
+    write_json(snakemake.output.runtime, runtime)

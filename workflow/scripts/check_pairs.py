@@ -8,6 +8,7 @@ from denoising.images.pairs import changed_since_import
 from denoising.images.sources import Selection
 from denoising.running.checksums import sha256_of_list
 from denoising.running.logs import open_log
+from denoising.running.outputs import whole, write_whole
 
 with open_log(snakemake.log[0]):
     params = snakemake.params
@@ -23,7 +24,8 @@ with open_log(snakemake.log[0]):
             "%s: changed since the import; what was made from it is made again, models too.",
             ", ".join(changed),
         )
-    table.to_csv(snakemake.output.table, index=False)
-    listing.write_text("".join(f"{warning}\n" for warning in check.warnings))
+    with whole(snakemake.output.table) as file:
+        table.to_csv(file, index=False)
+    write_whole(listing, "".join(f"{warning}\n" for warning in check.warnings))
     content = sha256_of_list(dict(zip(table["file"], table["sha256"], strict=True)))
-    Path(snakemake.output.content).write_text(content + "\n")
+    write_whole(snakemake.output.content, content + "\n")

@@ -8,23 +8,22 @@ from denoising.running.logs import muted, open_log
 
 method = snakemake.wildcards.method
 device = snakemake.params.device
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     reserve_device(device, f"conformal factors of {method}")
     # Here, so that TensorFlow sees the reserved device alone
-    import pandas as pd
-
     with muted():
         import tensorflow  # noqa: F401
 
     from denoising.evaluation.conformal import conformal_factors
     from denoising.restoration.restorer import TILES_PER_BATCH, Restorer
     from denoising.restoration.validation_scores import score_patches
+    from denoising.training.agreement import read_split
     from denoising.training.batches import PatchPairs
     from denoising.training.network import load_model, use_device
 
     chosen = use_device(device, snakemake.threads, snakemake.params.memory_growth)
-    split = pd.read_csv(snakemake.input.split)
-    patches = PatchPairs.open(Path(snakemake.input.X).parent, split)
+    folder = Path(snakemake.input.X).parent
+    patches = PatchPairs.open(folder, read_split(Path(snakemake.input.split), folder))
     # A patch is one tile; training had as many at a time in memory, and more
     tiles = TILES_PER_BATCH[chosen.kind]
     networks = [

@@ -8,4 +8,5 @@ from denoising.running.logs import open_log
 with open_log(snakemake.log[0]):
     output = snakemake.output
     params = snakemake.params
-    fetch(params.url, Path(output.archive), params.sha256, Path(output.record))
+    archive, record = Path(output.archive), Path(output.record)
+    fetch(params.url, archive, params.sha256, record, params.allow_http)

@@ -10,7 +10,7 @@ from denoising.restoration.destination import Destination
 from denoising.restoration.ensembles import average
 from denoising.running.logs import open_log
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     storage = snakemake.params.storage | {"compression": snakemake.params.compression}
     factors = [Factors.read(Path(path)) for path in snakemake.input.factors]
     average(

@@ -8,8 +8,9 @@ from denoising.evaluation import columns
 from denoising.evaluation.protocols import score_pair
 from denoising.images.volumes import paired
 from denoising.running.logs import open_log
+from denoising.running.outputs import whole
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     params = snakemake.params
     restored = Path(snakemake.input.restored) if snakemake.input.get("restored") else None
     scratch = Path(snakemake.output.scores).parent
@@ -19,4 +20,5 @@ with open_log(snakemake.log[0]):
             pair, restored, params.protocols, params.stratum, snakemake.threads, scratch
         )
         rows += [params.scored | score for score in scores]
-    pd.DataFrame(rows, columns=columns.IMAGE_SCORES).to_csv(snakemake.output.scores, index=False)
+    with whole(snakemake.output.scores) as file:
+        pd.DataFrame(rows, columns=columns.IMAGE_SCORES).to_csv(file, index=False)

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from denoising.running.logs import muted, open_log
+from denoising.running.outputs import write_whole
 
 with open_log(snakemake.log[0]):
     with muted():
@@ -47,7 +48,7 @@ with open_log(snakemake.log[0]):
             citation["license"] if is_ours else "",
         ),
     )
-    Path(output.passport).write_text(page, encoding="utf-8")
+    write_whole(output.passport, page)
 
     model = study.models[study.runs[run].model]
     condition = study.datasets[model.tested_on[0]].condition_names[-1]

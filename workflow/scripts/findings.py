@@ -8,13 +8,13 @@ from denoising.evaluation.scores import read_tidy
 from denoising.evaluation.verdicts import held_out, sentences, verdicts
 from denoising.images.pairs import held_out_files
 from denoising.report.first_page import Findings, as_html, as_markdown
-from denoising.report.markdown import write_whole
 from denoising.report.methods import methods
 from denoising.report.pages import write_page
 from denoising.report.score_tables import verdict_cells
 from denoising.running.logs import open_log
+from denoising.running.outputs import write_whole
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     study = snakemake.params.study
     scores = read_tidy(snakemake.input.scores)
     table = verdicts(scores, study)

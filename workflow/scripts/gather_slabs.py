@@ -7,7 +7,7 @@ from denoising.restoration.destination import Destination
 from denoising.restoration.slabs import gather
 from denoising.running.logs import open_log
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     storage = snakemake.params.storage | {"compression": snakemake.params.compression}
     gather(
         [Path(folder) for folder in snakemake.input.slabs],

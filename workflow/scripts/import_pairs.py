@@ -8,7 +8,7 @@ from denoising.images.pairs import import_pairs, record_pairs
 from denoising.images.sources import Selection
 from denoising.running.logs import open_log
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], [snakemake.input.table]):
     params = snakemake.params
     pairs = [(name, Path(low), Path(high)) for name, low, high in params.pairs]
     volumes = Path(snakemake.output.volumes)

@@ -10,9 +10,10 @@ from denoising.evaluation.objects import Detector, examine
 from denoising.evaluation.protocols import names_of
 from denoising.images.volumes import paired, read_nuclei
 from denoising.running.logs import open_log
+from denoising.running.outputs import whole
 from denoising.study.metrics import OBJECTS
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     params = snakemake.params
     method = params.scored | {"protocol": OBJECTS}
     folder = Path(snakemake.input.volumes)
@@ -36,6 +37,8 @@ with open_log(snakemake.log[0]):
             for volume, metric, value in object_scores(volumes)
         ]
         curves += [precision_recall(volume).assign(**names[volume.volume]) for volume in volumes]
-    pd.DataFrame(scores, columns=columns.SCORES).to_csv(snakemake.output.scores, index=False)
+    with whole(snakemake.output.scores) as file:
+        pd.DataFrame(scores, columns=columns.SCORES).to_csv(file, index=False)
     curve = pd.concat(curves)[list(columns.NUCLEI)]
-    curve.to_csv(snakemake.output.curves, index=False, float_format="%.6g")
+    with whole(snakemake.output.curves) as file:
+        curve.to_csv(file, index=False, float_format="%.6g")

@@ -5,7 +5,7 @@ from pathlib import Path
 from denoising.running.logs import open_log
 from denoising.training.patches import Cutting, patches_from_npz, patches_from_volumes
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     wanted = snakemake.params.wanted
     volumes = Path(snakemake.input.volumes)
     folder = Path(snakemake.output.X).parent

@@ -8,8 +8,9 @@ from denoising.evaluation import columns
 from denoising.evaluation.protocol_ladder import score_protocol_steps
 from denoising.images.volumes import paired
 from denoising.running.logs import open_log
+from denoising.running.outputs import whole
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     keys = {"dataset": snakemake.wildcards.dataset, "model": snakemake.params.model}
     restored = Path(snakemake.input.restored)
     clean_input = snakemake.input.get("restored_truth")
@@ -22,6 +23,5 @@ with open_log(snakemake.log[0]):
             pair, restored, restored_truth, organism, snakemake.threads, scratch
         )
         rows += [keys | step for step in steps]
-    pd.DataFrame(rows, columns=columns.PROTOCOL_STEPS).to_csv(
-        snakemake.output.explanation, index=False
-    )
+    with whole(snakemake.output.explanation) as file:
+        pd.DataFrame(rows, columns=columns.PROTOCOL_STEPS).to_csv(file, index=False)

@@ -5,7 +5,7 @@ from pathlib import Path
 from denoising.running.logs import open_log
 from denoising.running.provenance import record, write_record
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     entry = record(
         {Path(path).stem: Path(path) for path in snakemake.input.records},
         snakemake.params.checksums,

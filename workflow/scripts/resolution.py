@@ -9,9 +9,10 @@ from denoising.evaluation.protocols import names_of
 from denoising.evaluation.resolution import resolution_of_pair
 from denoising.images.volumes import paired
 from denoising.running.logs import open_log
+from denoising.running.outputs import whole
 from denoising.study.metrics import RESOLUTION
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     params = snakemake.params
     restored = Path(snakemake.input.restored) if snakemake.input.get("restored") else None
     scratch = Path(snakemake.output.curves).parent
@@ -28,5 +29,7 @@ with open_log(snakemake.log[0]):
                 for name, value in values.items()
             ]
     table = pd.concat(tables)[list(columns.RESOLUTION)]
-    table.to_csv(snakemake.output.curves, index=False, float_format="%.6g")
-    pd.DataFrame(scores, columns=columns.SCORES).to_csv(snakemake.output.scores, index=False)
+    with whole(snakemake.output.curves) as file:
+        table.to_csv(file, index=False, float_format="%.6g")
+    with whole(snakemake.output.scores) as file:
+        pd.DataFrame(scores, columns=columns.SCORES).to_csv(file, index=False)

@@ -6,8 +6,9 @@ import numpy as np
 
 from denoising.report.examples import example_sections, strength_label, strongest
 from denoising.running.logs import open_log
+from denoising.running.outputs import whole
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     restorations = {"restored": Path(snakemake.input.restored)}
     words = {}
     best = strongest([Path(path) for path in snakemake.input.choices])
@@ -23,4 +24,5 @@ with open_log(snakemake.log[0]):
     )
     size = snakemake.params.voxel_size
     pixel = size[-1] if size else np.nan
-    np.savez(snakemake.output.examples, **sections, **words, pixel_size_um=pixel)
+    with whole(snakemake.output.examples) as name, name.open("wb") as file:
+        np.savez(file, **sections, **words, pixel_size_um=pixel)

@@ -9,7 +9,7 @@ from denoising.running.logs import muted, open_log
 
 run = snakemake.wildcards.run
 dataset = snakemake.wildcards.dataset
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     reserve_device(snakemake.params.device, f"restoration of {dataset} by {run}")
     # Here, so that TensorFlow sees the reserved device alone
     with muted():

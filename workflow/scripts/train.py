@@ -3,17 +3,18 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from denoising.running.checksums import sha256_of
 from denoising.running.devices import card_of, reserve_device
 from denoising.running.logs import muted, open_log
 from denoising.study.training import Compute, Training, TrainingRun
+from denoising.training.agreement import read_split
 from denoising.training.compilation import settle_compilation
 
 name = snakemake.wildcards.run
 device = snakemake.params.device
-with open_log(snakemake.log[0]):
+made_before = [snakemake.input[name] for name in ("X", "Y", "description", "split")]
+with open_log(snakemake.log[0], [*made_before, *snakemake.input.start]):
     card = card_of(reserve_device(device, f"training of {name}"))
     settings = dict(snakemake.params.model)
     start = [Path(file) for file in (*snakemake.input.start, *snakemake.input.start_folder)]
@@ -32,9 +33,10 @@ with open_log(snakemake.log[0]):
     from denoising.training.steps import choose_execution
 
     defined_by = snakemake.params.code + Path(snakemake.input.description).read_text()
-    split = pd.read_csv(snakemake.input.split)
+    patches_folder = Path(snakemake.input.X).parent
+    split = read_split(Path(snakemake.input.split), patches_folder)
     check_batch(name, run.settings.batch_size, split)
-    patches = PatchPairs.open(Path(snakemake.input.X).parent, split)
+    patches = PatchPairs.open(patches_folder, split)
     chosen = use_device(device, snakemake.threads, compute.memory_growth)
     train(
         run,

@@ -1,20 +1,20 @@
 """Tune one classical baseline on validation patches of one dataset."""
 
-import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from denoising.restoration.baselines import tune
 from denoising.running.logs import open_log
+from denoising.running.outputs import write_json
+from denoising.training.agreement import read_split
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     choice = tune(
         snakemake.wildcards.baseline,
         np.load(snakemake.input.X, mmap_mode="r"),
         np.load(snakemake.input.Y, mmap_mode="r"),
-        pd.read_csv(snakemake.input.split),
+        read_split(Path(snakemake.input.split), Path(snakemake.input.X).parent),
         snakemake.params.voxel_size,
         snakemake.params.seed,
     )
@@ -22,4 +22,4 @@ with open_log(snakemake.log[0]):
         "tuned_on": snakemake.params.tuned_on,
         "percentiles": snakemake.params.percentiles,
     }
-    Path(snakemake.output.choice).write_text(json.dumps(choice, indent=2) + "\n")
+    write_json(snakemake.output.choice, choice)

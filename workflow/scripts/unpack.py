@@ -7,7 +7,10 @@ from denoising.images.arrival import report, write_report
 from denoising.running.logs import open_log
 from denoising.study.names import TRUTH
 
-with open_log(snakemake.log[0]):
+# Without the archive, if it is a user's own
+record = Path(snakemake.input.record)
+made_before = [file for file in snakemake.input if Path(file).parent == record.parent]
+with open_log(snakemake.log[0], made_before):
     params = snakemake.params
     archive = Path(snakemake.input.archive)
     volumes = Path(snakemake.output.volumes)

@@ -14,7 +14,7 @@ from denoising.study.names import INPUT
 from denoising.study.networks import trained_on_label
 from denoising.study.viewed import runs_left_out, viewed_runs
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     study = snakemake.params.study
     dataset = study.datasets[snakemake.wildcards.dataset]
     methods = {INPUT: ("input", "on its own grey scale")}

@@ -8,9 +8,10 @@ from denoising.report.examples import strongest
 from denoising.report.viewer import TestSet, sections_of_test_set
 from denoising.report.viewer_sections import Method
 from denoising.running.logs import open_log
+from denoising.running.outputs import write_whole
 from denoising.study.names import INPUT
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     methods = [Method(INPUT, None)]
     best = strongest([Path(path) for path in snakemake.input.choices])
     if best:
@@ -29,4 +30,4 @@ with open_log(snakemake.log[0]):
     )
     output = Path(snakemake.output.sections)
     sections = sections_of_test_set(test_set, output.parent)
-    output.write_text(json.dumps(sections, separators=(",", ":")), encoding="utf-8")
+    write_whole(output, json.dumps(sections, separators=(",", ":")))

@@ -90,7 +90,7 @@ def test_runs_must_share_their_volumes():
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
-        (scores_of([1.0]).drop(columns="protocol"), "lack the columns"),
+        (scores_of([1.0]).drop(columns="protocol"), "lacks the columns protocol, found"),
         (scores_of([1.0, np.nan]), "1 scores are not numbers"),
     ],
 )

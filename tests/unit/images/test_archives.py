@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import shutil
 import tarfile
 
@@ -170,9 +171,15 @@ def test_unsafe_entries_are_refused_by_name_and_all_at_once(names, unpacked, tmp
         unpacked({name: UNSAFE[name] for name in names} | folders())
     assert str(refused.value) == (
         f"{tmp_path / 'worms.tar.gz'}: would leave the folder it is unpacked to, or is a link or"
-        f" device, expected plain files alone: {', '.join(names)}; do not use this archive."
+        " device, or has a name that cannot be printed, expected plain files alone:"
+        f" {', '.join(names)}; do not use this archive."
     )
     assert not list(tmp_path.rglob("evil*"))
+
+
+def test_a_name_that_cannot_be_printed_is_refused(unpacked):
+    with pytest.raises(ValueError, match=r"plain files alone: Top/test_data/a\?\[31m\.tif; do not"):
+        unpacked(folders() | {"Top/test_data/a\x1b[31m.tif": b""})
 
 
 def with_nan():
@@ -362,6 +369,14 @@ def test_compressed_images_of_a_folder_are_decoded_once(folder_of, unpacked):
     assert not written.is_symlink()
     np.testing.assert_array_equal(tifffile.memmap(written, mode="r"), image(7))
     assert states(folder) == before
+
+
+def test_a_folder_with_links_in_circles_is_read_once(folder_of, unpacked):
+    folder = folder_of(folders())
+    for name in ("a", "b", "Top/c", "Top/test_data/GT/d"):
+        (folder / name).symlink_to(folder)
+    os.mkfifo(folder / "Top/test_data/GT/pipe.txt")  # nobody will ever write to it
+    assert len(read_listing(unpacked(folder))) == 6
 
 
 def test_a_folder_without_the_layout_says_so(folder_of, unpacked):

@@ -41,7 +41,8 @@ def said(tmp_path):
             (tmp_path / "train").mkdir()
             np.savez(tmp_path / NPZ.replace("train_data", "train"), X=X, Y=X / 2)
         all_names = [*names, *(f"Top/{file}" for file in images), f"Top/{NPZ}"]
-        entry = report(Contents(all_names, images), tmp_path, sources, published)
+        contents = Contents(tmp_path / "worms.tar.gz", all_names, images)
+        entry = report(contents, tmp_path, sources, published)
         write_report(entry, tmp_path / "worms.tar.gz", tmp_path / "checks/worms.json")
         assert json.loads((tmp_path / "checks/worms.json").read_text()) == {
             "archive": str(tmp_path / "worms.tar.gz"),
@@ -110,3 +111,11 @@ def test_laser_powers_in_the_order_of_the_config_are_as_expected(said):
 @pytest.mark.parametrize("patches", [None, 7])
 def test_an_archive_that_is_not_a_published_one_is_held_against_its_config_alone(patches, said):
     assert said(published=None, patches=patches)["differences"] == []
+
+
+def test_damaged_patches_are_named_by_their_name_in_the_archive(said, tmp_path):
+    npz = tmp_path / NPZ.replace("train_data", "train")
+    npz.parent.mkdir()
+    npz.write_bytes(b"PK")
+    with pytest.raises(ValueError, match=rf"^{tmp_path}/worms\.tar\.gz: {NPZ}: array X cannot be"):
+        said(patches=0)

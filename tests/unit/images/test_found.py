@@ -35,6 +35,15 @@ def test_absolute_paths_are_understood(folder):
     assert list(find_images([f"{folder}/new/*.tif"], "out")) == ["a"]
 
 
+def test_links_to_folders_are_followed_but_not_round_and_round(folder):
+    (folder / "elsewhere").mkdir()
+    (folder / "elsewhere/c.tif").touch()
+    (folder / "new/linked").symlink_to("../elsewhere")
+    for name in ("new/loop", "new/day 2/loop", "elsewhere/loop"):
+        (folder / name).symlink_to(folder / "new")
+    assert sorted(find_images(["new"], "out")) == ["a", "day 2/b{1}", "linked/c", "z"]
+
+
 def test_restorations_are_not_restored(folder):
     (folder / "new/restored").mkdir()
     (folder / "new/restored/a.tif").touch()

@@ -143,9 +143,18 @@ def test_paths_that_snakemake_takes_for_wildcards_are_all_named(files):
     with pytest.raises(ValueError) as refused:
         match_pairs("*_low.tif", "*_high.tif")
     assert str(refused.value) == (
-        "pairs: Snakemake takes {x} in a path for a wildcard; rename without braces: a{x}_low.tif,"
-        " {1,2}_low.tif, a{x}_high.tif, {1,2}_high.tif."
+        "pairs: Snakemake takes {x} in a path for a wildcard; rename without braces or <>:"
+        " a{x}_low.tif, {1,2}_low.tif, a{x}_high.tif, {1,2}_high.tif."
     )
+
+
+def test_a_path_that_stands_for_another_in_snakemake_is_named(files):
+    """It would read the file results_low.tif instead."""
+    files("<results>_low.tif", "<results>_high.tif", "<B>_low.tif", "<B>_high.tif")
+    with pytest.raises(
+        ValueError, match=r"takes <results> in a path .* or <>: <results>_low\.tif,"
+    ):
+        match_pairs("*_low.tif", "*_high.tif")
 
 
 def test_names_that_are_too_long_are_named(files):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from denoising.images import npz as module
-from denoising.images.npz import import_npz, open_array
+from denoising.images.npz import import_npz, npz_text, open_array
 from denoising.images.volumes import read_listing
 
 
@@ -107,20 +107,83 @@ def test_what_is_no_npz_is_refused(tmp_path):
         import_npz(tmp_path / "my.npz", tmp_path / "mine", tmp_path / "mine.json")
 
 
-def test_an_array_that_ends_before_its_last_number_is_named(tmp_path):
-    """Its header promises more than the file holds."""
-    path = tmp_path / "short.npz"
-    whole = io.BytesIO()
-    np.save(whole, np.zeros((10, 4), np.float32))
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("X.npy", whole.getvalue()[:-4])
-    with pytest.raises(ValueError, match=r"short\.npz: array X cannot be read \(its numbers end e"):
-        list(open_array(path, "X").parts())
-
-
 def test_an_array_without_a_header_is_named(tmp_path):
     path = tmp_path / "odd.npz"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("X.npy", b"\x93NUMPY\x01\x00\x04\x00{{{{")
     with pytest.raises(ValueError, match=r"odd\.npz: array X cannot be read .*fetch the archive"):
         open_array(path, "X")
+
+
+# Files from strangers
+
+
+def npy(array, **changed):
+    """An array as npz files hold it, with a header that says something else of it."""
+    header = np.lib.format.header_data_from_array_1_0(array) | changed
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, header)
+    return file.getvalue() + array.tobytes()
+
+
+def with_x(path, data):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("X.npy", data)
+    return path
+
+
+@pytest.mark.parametrize(
+    "shape", [(10**12, 4), (3, 10**6), (2, 3), (10**30, 10**30), (-3, -4)], ids=str
+)
+def test_a_header_that_lies_of_the_shape_is_refused_before_anything_is_read(shape, tmp_path):
+    path = with_x(tmp_path / "a.npz", npy(np.zeros((3, 4)), shape=shape))
+    with pytest.raises(
+        ValueError, match=r"^.*a\.npz: array X .*(shape|GB|some numbers).*; (fetch|save)"
+    ):
+        open_array(path, "X")
+
+
+def test_an_array_larger_than_the_limit_is_refused_with_a_remedy(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MOST_BYTES", 1 << 20)
+    path = with_x(tmp_path / "a.npz", npy(np.zeros((3, 1 << 16))))
+    assert path.stat().st_size < 1 << 14
+    with pytest.raises(ValueError, match=r"a\.npz: array X .* takes 0.00157 GB, .*; save fewer"):
+        open_array(path, "X")
+
+
+def test_a_patch_larger_than_the_limit_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MOST_PER_ROW", 1 << 10)
+    path = with_x(tmp_path / "a.npz", npy(np.zeros((3, 1 << 16))))
+    with pytest.raises(ValueError, match=r"a\.npz: array X .* for each patch; save fewer"):
+        open_array(path, "X")
+
+
+def test_more_arrays_than_the_limit_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MOST_FILES", 3)
+    np.savez(tmp_path / "a.npz", *[np.zeros(1)] * 4)
+    with pytest.raises(ValueError, match=r"a\.npz: .*it holds 4 arrays, expected at most 3"):
+        open_array(tmp_path / "a.npz", "X")
+    with pytest.raises(ValueError, match=r"a\.npz: .*it holds 4 arrays, expected at most 3"):
+        import_npz(tmp_path / "a.npz", tmp_path / "mine", tmp_path / "mine.json")
+
+
+def test_a_header_without_end_is_refused_without_advice_to_trust_it(tmp_path):
+    path = with_x(tmp_path / "a.npz", npy(np.zeros(3), shape=(3,) * 9000))
+    with pytest.raises(ValueError, match=r"a\.npz: array X .*header is damaged, or too long\); f"):
+        open_array(path, "X")
+
+
+@pytest.mark.parametrize(
+    "array", [np.array("S" * 200), np.array(["SCYX"]), np.array({}), np.zeros(3)], ids=str
+)
+def test_axes_that_are_no_short_text_are_refused(array, tmp_path):
+    np.savez(tmp_path / "a.npz", axes=array)
+    with pytest.raises(ValueError, match=r"a\.npz: array axes is .*, expected one short text"):
+        npz_text(tmp_path / "a.npz", "axes")
+
+
+@pytest.mark.parametrize(("text", "read"), [("SCYX", "SCYX"), (b"SYX", "SYX"), ("a\nb", "a?b")])
+def test_a_short_text_is_read(text, read, tmp_path):
+    np.savez(tmp_path / "a.npz", axes=np.array(text))
+    assert npz_text(tmp_path / "a.npz", "axes") == read
+    assert npz_text(tmp_path / "a.npz", "names") is None

@@ -6,7 +6,8 @@ import yaozarrs
 from skimage.measure import block_reduce
 
 from denoising.images import ome_zarr, slabs
-from denoising.images.files import Storage, write
+from denoising.images.files import Storage, map_image, write
+from denoising.images.formats import UnusableImageError
 from denoising.images.volumes import open_volume, volume_header
 
 
@@ -177,3 +178,19 @@ def test_ome_zarr_that_does_not_say_what_it_holds_is_named(tmp_path, changed):
         ValueError, match=r"worm\.ome\.zarr: not a readable OME-Zarr group .* save it again"
     ):
         open_volume(tmp_path / "worm.ome.zarr", "ZYX")
+
+
+def test_a_chunk_that_is_missing_or_damaged_is_refused(tmp_path):
+    """In OME-Zarr a missing chunk is zeros; groups written here say that they have all chunks."""
+    path = tmp_path / "a.ome.zarr"
+    image = np.zeros((4, 300, 300), np.float32)
+    write(path.with_name("a.tif"), image, "ZYX", storage=Storage("ome-zarr", compression=True))
+    np.testing.assert_array_equal(map_image(path)[0], image)
+    chunk = path / "0/c/0/1/1"
+    data = chunk.read_bytes()
+    chunk.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(UnusableImageError, match=f"{path}: not a readable .*checksum.*; save"):
+        map_image(path)
+    chunk.unlink()
+    with pytest.raises(UnusableImageError, match=f"{path}: has 3 of its 4 chunks; copy or save"):
+        map_image(path)

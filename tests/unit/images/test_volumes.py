@@ -16,6 +16,7 @@ from denoising.images.volumes import (
     open_volume,
     paired,
     read_listing,
+    volume_header,
     with_channels,
     write_listing,
     write_volume,
@@ -103,6 +104,16 @@ def test_colour_image_is_no_volume(path):
     path.parent.mkdir(parents=True)
     tifffile.imwrite(path, volume((6, 7, 3), np.uint8), photometric="rgb")
     with pytest.raises(ValueError, match="axes are YXS"):
+        open_volume(path, "ZYX")
+
+
+def test_planes_of_red_green_and_blue_are_no_stack(path):
+    """Their axes are S, Y, X in the file, and S may stand for Z."""
+    path.parent.mkdir(parents=True)
+    how = {"photometric": "rgb", "planarconfig": "separate"}
+    tifffile.imwrite(path, volume((3, 6, 7), np.uint8), **how)
+    assert volume_header(path).axes == "CYX"
+    with pytest.raises(ValueError, match="axes are CYX .* expected ZYX"):
         open_volume(path, "ZYX")
 
 

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import requests
 
 from denoising.running import downloads
 from denoising.running.downloads import download, fetch, record_archive, record_folder
@@ -96,11 +97,11 @@ def fail_once(server, target):
     """A first run that the network ends at 2.5 MiB."""
     server.breaks = [5 * MIB // 2]
     with pytest.raises(ConnectionError):
-        download(server.url, target, attempts=1, wait=0)
+        download(server.url, target, attempts=1, wait=0, allow_http=True)
 
 
 def test_download_leaves_the_file_and_nothing_else(server, target):
-    download(server.url, target, wait=0)
+    download(server.url, target, wait=0, allow_http=True)
     assert target.read_bytes() == server.body
     assert list(target.parent.iterdir()) == [target]
     assert server.asked == [None]
@@ -111,14 +112,14 @@ def test_download_leaves_the_file_and_nothing_else(server, target):
 )
 def test_broken_transfer_continues_where_it_stopped(version, server, target):
     server.version, server.breaks = version, [2 * MIB, MIB // 2]
-    download(server.url, target, wait=0)
+    download(server.url, target, wait=0, allow_http=True)
     assert target.read_bytes() == server.body
     assert server.asked[:2] == [None, f"bytes={2 * MIB}-"]
 
 
 def test_broken_transfer_keeps_every_byte(server, target):
     server.breaks = [MIB // 2]
-    download(server.url, target, wait=0)
+    download(server.url, target, wait=0, allow_http=True)
     assert server.asked == [None, f"bytes={MIB // 2}-"]
 
 
@@ -128,21 +129,45 @@ def test_next_run_continues_what_an_earlier_one_left(server, target):
     have = part_of(target).stat().st_size
     assert have >= 2 * MIB
     assert server.body.startswith(part_of(target).read_bytes())
-    download(server.url, target, wait=0)
+    download(server.url, target, wait=0, allow_http=True)
     assert server.asked == [None, f"bytes={have}-"]
     assert target.read_bytes() == server.body
 
 
+def test_http_is_used_only_where_the_config_says_so(server, target):
+    with pytest.raises(ValueError, match=r"^http://127.*: is no https address.*allow_http to true"):
+        download(server.url, target)
+    assert server.asked == []
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1/a", "file:///etc/hostname", "ftp://a.org/a"])
+def test_https_leads_nowhere_else(address, target, monkeypatch):
+    """The first answer comes from a stand-in for an https server, whose redirect is followed."""
+
+    class Moved(requests.adapters.HTTPAdapter):
+        def send(self, request, **_):
+            answer = requests.Response()
+            answer.status_code, answer.url, answer.request = 302, request.url, request
+            answer.headers["Location"] = address
+            answer.raw = io.BytesIO()
+            return answer
+
+    monkeypatch.setattr(requests.sessions, "HTTPAdapter", Moved)
+    with pytest.raises(ValueError, match=r"^https://example\.org/a: .*leads to one that is not"):
+        download("https://example.org/a", target, attempts=1)
+    assert not target.exists()
+
+
 def test_a_redirect_is_followed_and_the_transfer_continued_there(server, target):
     server.breaks = [2 * MIB]
-    download(server.url.replace("archive.tar.gz", "moved"), target, wait=0)
+    download(server.url.replace("archive.tar.gz", "moved"), target, wait=0, allow_http=True)
     assert target.read_bytes() == server.body
     assert server.asked == [None, None, f"bytes={2 * MIB}-", f"bytes={2 * MIB}-"]
 
 
 def test_server_without_ranges_starts_over(server, target):
     server.takes_ranges, server.breaks = False, [2 * MIB]
-    download(server.url, target, wait=0)
+    download(server.url, target, wait=0, allow_http=True)
     assert target.read_bytes() == server.body
 
 
@@ -150,7 +175,7 @@ def test_server_without_ranges_starts_over(server, target):
 def test_changed_file_starts_over(version, server, target):
     fail_once(server, target)
     server.version, server.body = version, server.body[::-1]
-    download(server.url, target, wait=0)
+    download(server.url, target, wait=0, allow_http=True)
     assert target.read_bytes() == server.body
 
 
@@ -160,7 +185,7 @@ def test_a_web_page_does_not_replace_what_is_here(server, target):
     kept = part_of(target).read_bytes()
     server.version, server.kind = ("ETag", '"page"'), "text/html; charset=utf-8"
     with pytest.raises(ConnectionError, match=r"answered with a web page; got \d+ bytes, kept in"):
-        download(server.url, target, attempts=2, wait=0)
+        download(server.url, target, attempts=2, wait=0, allow_http=True)
     assert part_of(target).read_bytes() == kept
 
 
@@ -168,7 +193,7 @@ def test_a_web_page_does_not_replace_what_is_here(server, target):
 def test_file_whose_version_is_not_known_is_never_continued(version, server, target):
     server.version = version
     fail_once(server, target)
-    download(server.url, target, wait=0)
+    download(server.url, target, wait=0, allow_http=True)
     assert server.asked == [None, None]
     assert target.read_bytes() == server.body
 
@@ -176,14 +201,14 @@ def test_file_whose_version_is_not_known_is_never_continued(version, server, tar
 def test_answer_that_starts_elsewhere_is_not_appended(server, target):
     server.breaks, server.slip = [2 * MIB], 100
     with pytest.raises(ConnectionError):
-        download(server.url, target, attempts=2, wait=0)
+        download(server.url, target, attempts=2, wait=0, allow_http=True)
     assert not target.exists()
 
 
 def test_part_that_is_whole_already_is_taken(server, target):
     """The server breaks off after the last byte of the file, having promised more."""
     server.promises = 10
-    download(server.url, target, wait=0)
+    download(server.url, target, wait=0, allow_http=True)
     assert server.asked == [None, f"bytes={3 * MIB}-"]
     assert target.read_bytes() == server.body
 
@@ -193,7 +218,7 @@ def test_missing_file_fails_at_once_and_keeps_the_part(server, target):
     kept = part_of(target).read_bytes()
     server.errors = [404] * 9
     with pytest.raises(ConnectionError) as failed:
-        download(server.url, target, wait=0)
+        download(server.url, target, wait=0, allow_http=True)
     assert len(server.asked) == 2
     assert all(
         words in str(failed.value)
@@ -204,33 +229,33 @@ def test_missing_file_fails_at_once_and_keeps_the_part(server, target):
 
 def test_server_errors_are_tried_again(server, target):
     server.errors = [503, 500]
-    download(server.url, target, wait=0)
+    download(server.url, target, wait=0, allow_http=True)
     assert target.read_bytes() == server.body
 
 
 @pytest.mark.parametrize("status", [408, 429])
 def test_busy_server_is_tried_again(status, server, target):
     server.errors = [status]
-    download(server.url, target, wait=0)
+    download(server.url, target, wait=0, allow_http=True)
 
 
 def test_gives_up_after_attempts_without_progress(server, target):
     server.errors = [503] * 9
     with pytest.raises(ConnectionError, match="503"):
-        download(server.url, target, attempts=3, wait=0)
+        download(server.url, target, attempts=3, wait=0, allow_http=True)
     assert len(server.asked) == 3
 
 
 def test_attempts_with_progress_do_not_count(server, target):
     server.breaks = [MIB, MIB]
-    download(server.url, target, attempts=2, wait=0)
+    download(server.url, target, attempts=2, wait=0, allow_http=True)
     assert target.read_bytes() == server.body
 
 
 def test_file_sent_as_gzip_encoded_is_kept_as_it_is(server, target):
     """Web servers set up so announce any .gz file with this header, asked for or not."""
     server.encoding, server.body = "x-gzip", gzip.compress(b"an archive")
-    download(server.url, target, attempts=2, wait=0)
+    download(server.url, target, attempts=2, wait=0, allow_http=True)
     assert target.read_bytes() == server.body
 
 
@@ -247,7 +272,7 @@ def disk(monkeypatch):
 def test_no_room_is_said_before_the_transfer(server, target, disk):
     disk(5 * MIB)
     with pytest.raises(ValueError) as refused:
-        download(server.url, target, wait=0)
+        download(server.url, target, wait=0, allow_http=True)
     assert str(refused.value) == (
         f"{target.parent}: 0.00524 GB are free, but worms.tar.gz takes 0.00629 GB: 0.00315 GB to"
         " fetch, and at least its 0.00315 GB again once it is unpacked; free the difference, or run"
@@ -262,7 +287,7 @@ def test_what_is_here_already_needs_no_room(version, server, target, disk):
     fail_once(server, target)
     server.version = version
     disk(6 * MIB - part_of(target).stat().st_size)
-    download(server.url, target, wait=0)
+    download(server.url, target, wait=0, allow_http=True)
     assert target.read_bytes() == server.body
 
 
@@ -293,7 +318,7 @@ PAGE = b"\n<!DOCTYPE html>\n<html><head><title> Sign in </title></head></html>"
     [
         (PAGE, "is a web page titled 'Sign in', expected a tar archive; open the address"),
         (b"<html>" + b"?" * 9999, "is a web page, expected a tar archive;"),
-        (b'{"status":"ERROR"}', 'is a file that begins with b\'{"status":"ERROR"}\', expected'),
+        (b'{"status":"ERROR"}', 'is a file that begins with \'{"status":"ERROR"}\', expected'),
         (b"", "is empty, expected a tar archive;"),
         (
             npz(),
@@ -305,7 +330,7 @@ PAGE = b"\n<!DOCTYPE html>\n<html><head><title> Sign in </title></head></html>"
 def test_what_is_no_archive_is_kept_aside_and_fetched_anew(came, said, sha256, server, target):
     server.body = came
     with pytest.raises(ValueError) as refused:
-        fetch(server.url, target, sha256, target.with_suffix(".json"))
+        fetch(server.url, target, sha256, target.with_suffix(".json"), allow_http=True)
     aside = target.with_name("worms.tar.gz.refused")
     assert str(refused.value).startswith(f"{server.url}: {said}")
     assert str(refused.value).endswith(
@@ -314,14 +339,14 @@ def test_what_is_no_archive_is_kept_aside_and_fetched_anew(came, said, sha256, s
     assert [aside] == list(target.parent.iterdir())
     assert aside.read_bytes() == came
     server.body = ARCHIVE
-    fetch(server.url, target, sha256, target.with_suffix(".json"))
+    fetch(server.url, target, sha256, target.with_suffix(".json"), allow_http=True)
     assert target.read_bytes() == ARCHIVE
 
 
 def test_a_wrong_checksum_is_said_with_the_right_one_and_the_file_kept_aside(server, target):
     server.body = OTHER
     with pytest.raises(ValueError) as refused:
-        fetch(server.url, target, SHA256, target.with_suffix(".json"))
+        fetch(server.url, target, SHA256, target.with_suffix(".json"), allow_http=True)
     aside = target.with_name("worms.tar.gz.refused")
     assert str(refused.value) == (
         f"{server.url}: sha256 is {hashlib.sha256(OTHER).hexdigest()}, expected {SHA256}; the file"

@@ -12,9 +12,9 @@ from denoising.running.logs import OWN_CONSOLE, lines_before_the_error, muted, s
 JOB = """
 import logging, os
 from denoising.running.logs import open_log
-with open_log("logs/job.log"):
+with open_log("logs/job.log", {inputs}):
     logging.getLogger("progress").info("half way")
-    {}
+    {lines}
 """
 
 
@@ -22,10 +22,10 @@ with open_log("logs/job.log"):
 def job(tmp_path):
     """Run these lines as a job: its console and its exit status."""
 
-    def run(lines, **variables):
+    def run(lines, inputs=(), **variables):
         environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow/scripts")} | variables
         done = subprocess.run(
-            [sys.executable, "-c", JOB.format(lines)],
+            [sys.executable, "-c", JOB.format(lines=lines, inputs=list(inputs))],
             cwd=tmp_path,
             env=environment,
             capture_output=True,
@@ -49,7 +49,6 @@ def test_a_job_that_succeeds_has_no_sentence(job):
         (r"ValueError('é.tif: is blank;\n  move it away.')", "é.tif: is blank;\n  move it away."),
         ("RuntimeError('device: gpu, but there is none.')", "device: gpu, but there is none."),
         ("KeyError('key')", "KeyError: 'key'"),  # a fault of the program
-        ("MemoryError", "MemoryError"),
         ("OSError", "OSError"),
     ],
 )
@@ -57,6 +56,17 @@ def test_an_error_is_in_the_log_in_full_and_then_in_a_sentence(job, error, sente
     assert job(f"raise {error}") == ("half way\n", 1)
     assert "Traceback" in job.log.read_text()
     assert sentence_in(job.log) == sentence
+
+
+def test_damaged_input_of_an_earlier_job_is_refused_before_anything_runs(job):
+    table = job.log.parents[1] / "split.csv"
+    table.write_text("patch,part\n0,tr")
+    said, status = job("raise AssertionError", inputs=["split.csv"])
+    assert (said, status) == ("", 1)
+    assert sentence_in(job.log) == (
+        "split.csv: is cut short: its last line '0,tr' has no end; delete split.csv and run the"
+        " same command, which makes it again."
+    )
 
 
 def test_the_console_of_a_job_on_another_machine_has_the_sentence_too(job):
@@ -73,6 +83,13 @@ def test_killed_or_interrupted_jobs_and_those_of_earlier_runs_have_none(job):
     assert sentence_in(job.log, since=job.log.stat().st_mtime + 1) == ""
     job.log.unlink()
     assert sentence_in(job.log) == ""
+
+
+def test_a_job_that_a_scheduler_stops_cleans_up_and_says_so(job):
+    lines = "try: os.kill(os.getpid(), 15)\n    finally: open('cleaned', 'w')"
+    assert job(lines) == ("half way\n", 143)
+    assert (job.log.parents[1] / "cleaned").exists()
+    assert sentence_in(job.log).startswith("stopped by SIGTERM, as a scheduler does")
 
 
 def test_what_a_job_said_before_its_error_is_known_without_the_traceback(job):

@@ -19,7 +19,7 @@ from denoising.study.exposures import exposed_datasets, own_models
 from denoising.study.products import figures, tables
 from denoising.study.study import Run
 from denoising.study.training import Compute
-from denoising.study.validation import refuse_repeated_keys
+from denoising.study.validation import check_yaml
 
 ROOT = Path(__file__).parents[3]
 SHIPPED = ("config/config.yaml", "config/paper.yaml")
@@ -854,7 +854,7 @@ def test_a_key_that_stands_twice_is_refused(text, line, key, first, tmp_path):
     path = tmp_path / "study.yaml"
     path.write_text(text)
     with pytest.raises(StudyError) as refused:
-        refuse_repeated_keys(path)
+        check_yaml(path)
     assert str(refused.value).startswith(
         f"{path}, line {line}: the key {key} stands in line {first} already"
     )
@@ -877,19 +877,19 @@ PASSED = {
 def test_what_repeats_no_key_passes(text, tmp_path):
     path = tmp_path / "study.yaml"
     path.write_text(text)
-    refuse_repeated_keys(path)
+    check_yaml(path)
 
 
 def test_json_and_missing_files_are_left_to_snakemake(tmp_path):
     path = tmp_path / "study.json"
-    refuse_repeated_keys(path)
+    check_yaml(path)
     path.write_text('{"seed": 1, "seed": 2}')
-    refuse_repeated_keys(path)
+    check_yaml(path)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_configs_repeat_no_key(name):
-    refuse_repeated_keys(ROOT / name)
+    check_yaml(ROOT / name)
 
 
 # What is refused
@@ -990,8 +990,12 @@ REFUSED = {
         {"datasets.flies.archive.url": "ftp://example.org"},
         [
             "datasets.flies.archive.url: found 'ftp://example.org'",
-            "an address that begins with http:// or https://",
+            "an address that begins with https://",
         ],
+    ),
+    "an address that others can change on the way": (
+        {"datasets.flies.archive.url": "http://example.org/a"},
+        ["datasets.flies.archive.url is http://example.org/a", "allow_http to true"],
     ),
     "checksum of another kind": (
         {"datasets.worms.archive.sha256": "12ab"},

@@ -106,7 +106,7 @@ def test_a_channel_is_chosen(axes, read):
             {"X": array("SCYX", C=1), "Y": array("SCYX", C=1), "axes": "SCYX"}, {"stated": "SYXC"},
             "names its axes SCYX, expected SYXC; correct the dataset's patches.axes.",
         ),
-        ({"X": array("SYX")}, {}, "holds ['X.npy'], expected an array Y;"),
+        ({"X": array("SYX")}, {}, "holds X.npy, expected an array Y;"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_used_says_why(arrays, settings, said, read, tmp_path):

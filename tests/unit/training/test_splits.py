@@ -1,7 +1,5 @@
 """The split of the patches: csbdeep's by default, drawn with a seed, or by whole volumes."""
 
-import itertools
-
 import csbdeep.io
 import csbdeep.utils.utils
 import numpy as np
@@ -53,29 +51,6 @@ def test_random_split_is_drawn_with_the_seed(fraction):
 
 
 @pytest.mark.parametrize(
-    ("count", "fraction", "volumes"),
-    [(5, 0.1, 1), (5, 0.2, 1), (5, 0.21, 2), (5, 0.4, 2), (5, 0.79, 4), (10, 0.3, 3), (10, 0.8, 8)],
-)
-def test_split_by_volume_never_shares_a_volume(count, fraction, volumes):
-    """At least the share asked for, in no more volumes than needed."""
-    table, drawn = labels("abcdefghij"[:count]), set()
-    for seed in range(10):
-        split = split_patches(table, "by-volume", fraction, seed)
-        sides = table["volume"].groupby(split["part"]).unique().map(set)
-        assert not sides["train"] & sides["validation"]
-        assert len(sides["validation"]) == volumes
-        drawn.add(frozenset(sides["validation"]))
-    assert len(drawn) > 1
-
-
-def test_split_by_volume_of_unequal_volumes_reaches_the_share():
-    table = pd.concat([labels("a", 1), labels("b", 9), labels("c", 3)], ignore_index=True)
-    for seed in range(10):
-        split = split_patches(table, "by-volume", 0.2, seed)
-        assert (split["part"] == "validation").mean() >= 0.2
-
-
-@pytest.mark.parametrize(
     ("how", "table", "fraction"),
     [
         ("tail", labels("a", 1), 0.2),
@@ -103,34 +78,6 @@ def test_labels_stay_text(tmp_path):
     assert set(table["condition"]) == {"1", "2"}
     labels(["001", "002"]).to_csv(tmp_path / "patches.csv", index=False)
     assert list(read_labels(tmp_path / "patches.csv")["volume"].unique()) == ["001", "002"]
-
-
-def training(split, table):
-    return set(table.loc[split.loc[split["part"] == "train", "patch"], "volume"])
-
-
-@pytest.mark.parametrize("how", ["tail", "random", "by-volume"])
-def test_fewer_training_volumes_are_part_of_more(how):
-    table = labels("abcdefghij").sample(frac=1, random_state=0)
-    table = table.reset_index(drop=True).assign(patch=range(len(table)))
-    whole = split_patches(table, how, 0.2, 3)
-    counts = [1, 2, 4, 7]
-    parts = [with_training_volumes(whole, table, count, 3) for count in counts]
-    assert [len(training(part, table)) for part in parts] == counts
-    for part, larger in itertools.pairwise([*parts, whole]):
-        assert training(part, table) < training(larger, table)
-        assert validating(part) == validating(larger)
-    first, other = training(parts[1], table), with_training_volumes(whole, table, 2, 4)
-    assert first != training(other, table)  # by the seed
-
-
-def test_a_volume_that_trains_trains_with_all_its_patches():
-    table = labels("abcd")
-    whole = split_patches(table, "random", 0.2, 3)
-    part = with_training_volumes(whole, table, 2, 3)
-    own = table["volume"].isin(training(part, table))
-    expected = whole[own.to_numpy() | (whole["part"] == "validation").to_numpy()]
-    assert part.equals(expected.reset_index(drop=True))
 
 
 def test_all_training_volumes_are_the_whole_split():

@@ -17,7 +17,7 @@ from denoising.report.score_tables import (
 from denoising.running.logs import open_log
 from denoising.study.metrics import CALIBRATION_METRICS
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     study = snakemake.params.study
     paths = dict(zip(study.calibrated, snakemake.input.calibration, strict=True))
     rows = calibration_scores(read_calibration(paths, study))

@@ -6,7 +6,7 @@ from denoising.report.markdown import Page, Section
 from denoising.report.pages import write_table
 from denoising.running.logs import open_log
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     study = snakemake.params.study
     table = comparable(with_ours(read_tidy(snakemake.input.protocols), study))
     beside = table[["source", "tested_on", "protocol", "beside", "why_not"]]

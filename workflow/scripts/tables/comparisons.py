@@ -20,7 +20,7 @@ from denoising.report.score_tables import (
 )
 from denoising.running.logs import open_log
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     study = snakemake.params.study
     scores = read_tidy(snakemake.input.scores)
     scores = scores[scores["protocol"].isin(study.protocols)]  # of images alone

@@ -25,7 +25,7 @@ from denoising.report.score_tables import (
 )
 from denoising.running.logs import open_log
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     study = snakemake.params.study
     published = read_tidy(snakemake.input.published)
     scores = read_scores(snakemake.input.scores)

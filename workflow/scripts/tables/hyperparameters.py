@@ -32,7 +32,7 @@ PUBLISHED = {
 # Settings that studies vary or scale to their size stand first
 FIRST = ("trained_on", *SETTINGS, "samples", "seeds", "learning_rate", "width", "plateau_patience")
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     study = snakemake.params.study
     published = read_tidy(snakemake.input.published)
     published = published[published["source"].str.startswith("2019")].drop_duplicates("model")

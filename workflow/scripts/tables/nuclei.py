@@ -33,7 +33,7 @@ def condition_section(dataset, condition):
     return Section(cells, title, HOW_TRUE[truths[dataset.name]])
 
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     study = snakemake.params.study
     datasets = [study.datasets[name] for name in study.datasets_with_nuclei]
     truths = {dataset.name: SIMULATED if dataset.is_simulated else FOUND for dataset in datasets}

@@ -11,7 +11,7 @@ from denoising.running.logs import open_log
 SHOWN = ["file", "part", "side", "shape", "dtype", "lowest", "highest", "saturated", "noise"]
 SHOWN += ["shift_z", "shift_y", "shift_x", "warnings"]
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     study = snakemake.params.study
     looked_at = {Path(path).stem: pd.read_csv(path) for path in snakemake.input.csv}
     table = pd.concat([rows.assign(dataset=name) for name, rows in looked_at.items()])

@@ -39,7 +39,7 @@ def measure_of(row):
     return "validation loss"
 
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     records = Records(
         read_histories(snakemake.input.records),
         read_tidy(snakemake.input.volumes),

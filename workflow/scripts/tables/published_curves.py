@@ -6,7 +6,7 @@ from denoising.report.pages import write_table
 from denoising.report.score_tables import SETTINGS, whole
 from denoising.running.logs import open_log
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     table = curve_summary(read_histories(snakemake.input.records))
     table = table.sort_values(["trained_on", "record"], ignore_index=True)
     table = whole(table.astype(dict.fromkeys(("recorded", "samples", "best_epoch"), "Int64")))

@@ -30,7 +30,7 @@ def line_row(times, varies, runtimes):
     }
 
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     histories = read_histories(snakemake.input.records)
     times = epoch_times(histories, read_tidy(snakemake.input.sizes))
     runtimes = read_tidy(snakemake.input.published)

@@ -8,7 +8,7 @@ from denoising.report.pages import write_table
 from denoising.report.score_tables import whole
 from denoising.running.logs import open_log
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     histories = read_histories(snakemake.input.records)
     table = epoch_times(histories, read_tidy(snakemake.input.sizes))
     table = table.sort_values(["trained_on", "patches", "record"], ignore_index=True)

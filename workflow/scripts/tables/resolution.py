@@ -24,7 +24,7 @@ def condition_section(dataset, condition):
     return Section(cells, f"Test volumes of {dataset.label}, {label}, in {units[dataset.name]}")
 
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     study = snakemake.params.study
     datasets = [study.datasets[name] for name in study.tested_datasets]
     units = {

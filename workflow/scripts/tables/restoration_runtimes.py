@@ -7,7 +7,7 @@ from denoising.report.pages import write_table
 from denoising.report.score_tables import in_order, whole
 from denoising.running.logs import open_log
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     study = snakemake.params.study
     table = restoration_runtimes(snakemake.input.runtimes, study)
     table = whole(in_order(table.replace({"method": references(study)}), study))

@@ -48,7 +48,7 @@ def line_row(group: pd.DataFrame, published: pd.DataFrame) -> dict:
     return row
 
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     study = snakemake.params.study
     published = published_runtimes(read_tidy(snakemake.input.published), study)
     histories = dict(zip(study.trainings, snakemake.input.histories, strict=True))

@@ -20,7 +20,7 @@ from denoising.running.logs import open_log
 
 log = logging.getLogger("progress")  # it writes to the console too
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     study = snakemake.params.study
     published = published_runtimes(read_tidy(snakemake.input.published), study)
     histories = dict(zip(study.trainings, snakemake.input.histories, strict=True))

@@ -23,7 +23,7 @@ from denoising.report.score_tables import (
 )
 from denoising.running.logs import open_log
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     study = snakemake.params.study
     table_name = snakemake.wildcards.table
     dataset = next(entry for entry in study.datasets.values() if entry.table == table_name)

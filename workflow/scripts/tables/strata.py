@@ -16,7 +16,7 @@ from denoising.report.score_tables import (
 )
 from denoising.running.logs import open_log
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     study = snakemake.params.study
     scores = read_scores(snakemake.input.scores)
     rows = our_means(scores, study, (*KEYS, "stratum"))

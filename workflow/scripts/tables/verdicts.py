@@ -14,7 +14,7 @@ from denoising.report.score_tables import ssim_by_plane, verdict_cells
 from denoising.running.logs import open_log
 from denoising.study.names import TWO_TRAININGS
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     study = snakemake.params.study
     scores = read_tidy(snakemake.input.scores)
     table = verdicts(scores, study)

@@ -22,7 +22,7 @@ from denoising.report.score_tables import (
 from denoising.running.logs import open_log
 from denoising.study.metrics import METRICS, TABULATED
 
-with open_log(snakemake.log[0]):
+with open_log(snakemake.log[0], snakemake.input):
     study = snakemake.params.study
     rows = explanation_means(read_tidy(snakemake.input.explanation))
     rows = rows.assign(method=method_of(rows), note="")

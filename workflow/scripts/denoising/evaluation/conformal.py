@@ -34,6 +34,7 @@ from pathlib import Path
 import numpy as np
 
 from denoising.images.percentiles import order_statistics
+from denoising.running.outputs import write_json
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ class Factors:
             "factors": [factor if isfinite(factor) else None for factor in self.factors],
             "error_factor": self.error_factor,
         }
-        path.write_text(json.dumps(record, indent=2) + "\n")
+        write_json(path, record)
 
     @classmethod
     def read(cls, path: Path) -> "Factors":

@@ -52,6 +52,7 @@ def read_tidy(path: str | Path) -> pd.DataFrame:
         If a column of numbers holds anything else.
     """
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table.attrs["path"] = str(path)  # for messages
     for column in table.columns.intersection(NUMBERS):
         try:
             table[column] = pd.to_numeric(table[column].replace("", np.nan)).astype(float)
@@ -239,7 +240,11 @@ def checked(scores: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """
     missing = [column for column in columns.SCORES if column not in scores.columns]
     if missing:
-        raise ValueError(f"scores lack the columns {missing}; found {list(scores.columns)}")
+        path = scores.attrs.get("path", "scores")
+        raise ValueError(
+            f"{path}: lacks the columns {', '.join(missing)}, found {', '.join(scores.columns)};"
+            f" delete {path} and run the same command, which makes it again."
+        )
     scores = scores.loc[:, list(dict.fromkeys([*columns.SCORES, *by]))].copy()
     names = list(columns.SCORES[:-1])
     scores[names] = scores[names].astype(object).where(scores[names].notna(), "").astype(str)

@@ -3,9 +3,9 @@
 Snakemake itself looks, to know its inputs: nothing here needs a package that Snakemake lacks.
 """
 
-import os
 from pathlib import Path, PurePosixPath
 
+from denoising.images.folders import paths_below
 from denoising.study.names import NUCLEI
 
 
@@ -17,8 +17,7 @@ def folder_files(folder: Path) -> dict[str, Path]:
 
 def all_files(folder: Path) -> list[Path]:
     """Every file in a folder and in those below it."""
-    walked = os.walk(folder, followlinks=True)
-    return sorted(Path(place, name) for place, _, names in walked for name in names)
+    return sorted(path for path in paths_below(folder) if path.is_file())
 
 
 def is_data(name: str) -> bool:

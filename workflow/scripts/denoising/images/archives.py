@@ -7,11 +7,8 @@ and Y, published patches), volumes of its own, or both. Beside `test_data/`, sim
 `nuclei.csv`.
 """
 
-import lzma
 import os
-import tarfile
 import tempfile
-import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -29,11 +26,10 @@ from denoising.images.volumes import (
     write_listing,
     write_volume,
 )
-from denoising.running.names import first_of
+from denoising.running.tar_files import extract
 from denoising.study.layouts import LAYOUTS, ArchiveImage
 from denoising.study.names import NUCLEI, TRUTH
 
-MOST_NAMES = 10
 NPZ = "train_data/data_label.npz"
 
 
@@ -43,6 +39,7 @@ class Contents:
     number of channels (None where it is one image).
     """
 
+    archive: Path
     names: list[str]
     images: dict[str, int | None]
 
@@ -104,71 +101,16 @@ def unpack(
         if NUCLEI in files:
             unpacking.place(NUCLEI, folder / NUCLEI)
     write_listing(folder, rows)
-    return Contents(names, unpacking.images)
+    return Contents(archive, names, unpacking.images)
 
 
 def _extract(archive: Path, scratch: Path) -> tuple[dict[str, Path], list[str]]:
     """Extract the data of `archive`; return its files by their name below the top folder, and the
     names of all files.
     """
-    files = {}
-    names = []
-    unsafe = []
-    try:
-        with tarfile.open(archive) as tar:
-            for member in tar:
-                safe = _safe(member, scratch)
-                if safe is None:
-                    unsafe.append(member.name)
-                elif safe.isfile():
-                    names.append(safe.name)
-                    name = below_top(safe.name)
-                    if is_data(name) and not unsafe:
-                        tar.extract(safe, scratch, filter="data")
-                        files[name] = scratch / safe.name
-            _check_end(tar)
-    except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
-        if getattr(error, "errno", None):  # a full disk, not a damaged archive
-            raise
-        reason = str(error).partition(":\n")[0]
-        raise ValueError(
-            f"{archive}: not a complete tar archive ({reason}); delete it if this workflow fetched"
-            " it, else replace it, and run again."
-        ) from None
-    if unsafe:
-        raise ValueError(
-            f"{archive}: would leave the folder it is unpacked to, or is a link or device, expected"
-            f" plain files alone: {first_of(unsafe, MOST_NAMES)}; do not use this archive."
-        )
-    return files, names
-
-
-def _safe(member: tarfile.TarInfo, scratch: Path) -> tarfile.TarInfo | None:
-    """The entry as it may be extracted; None if it may not."""
-    try:
-        safe = tarfile.data_filter(member, str(scratch))
-    except tarfile.FilterError:
-        return None
-    is_plain = safe.isfile() or safe.isdir()
-    return safe if is_plain and not member.name.startswith("/") else None
-
-
-def _check_end(tar: tarfile.TarFile) -> None:
-    """Read the archive on to its very end, where decompressors compare checksums.
-
-    tarfile itself stops at the first block that is no entry. So it takes a flipped byte, an entry
-    whose header is damaged and an archive cut short between entries for good ones. All after the
-    last entry must be zeros, at least one block of them.
-    """
-    stream: Any = tar.fileobj
-    stream.seek(tar.offset)
-    zeros = 0
-    while block := stream.read(1 << 20):
-        if block.strip(b"\0"):
-            raise EOFError(f"no entry begins at byte {tar.offset}, where the last one ends")
-        zeros += len(block)
-    if zeros < tarfile.BLOCKSIZE:
-        raise EOFError(f"its entries end at byte {tar.offset} without the mark of an end")
+    names = extract(archive, scratch, lambda name: is_data(below_top(name)))
+    data = [name for name in names if is_data(below_top(name))]
+    return {below_top(name): scratch / name for name in data}, names
 
 
 def _by_volume(

@@ -5,7 +5,6 @@ looked at when an archive arrives. A difference is said, and stops nothing: what
 use is refused where it is read.
 """
 
-import json
 import logging
 import re
 from collections.abc import Iterator, Mapping
@@ -21,6 +20,7 @@ from denoising.images.noise import noise
 from denoising.images.npz import npz_text, open_array, typical_range
 from denoising.images.volumes import open_volume, read_listing
 from denoising.running.names import first_of
+from denoising.running.outputs import write_json
 from denoising.study.names import TRUTH
 
 progress = logging.getLogger("progress")  # printed on the console too
@@ -74,8 +74,7 @@ def write_report(entry: dict[str, Any], archive: Path, path: Path) -> None:
     """Write the report as JSON, and print each difference."""
     for difference in entry["differences"]:
         progress.warning("%s: %s", archive, difference)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"archive": str(archive), **entry}, indent=2) + "\n")
+    write_json(path, {"archive": str(archive), **entry})
 
 
 def _found(contents: Contents, volumes: Path, sources: Sources) -> dict[str, Any]:
@@ -103,7 +102,7 @@ def _found(contents: Contents, volumes: Path, sources: Sources) -> dict[str, Any
         "dtypes": sorted(set(listing["dtype"])),
         "channels": sorted({count for count in contents.images.values() if count is not None}),
         "noise": _noise(volumes, truths[truths["part"] == "test"], list(sources)),
-        "patches": _patches(npz) if npz.exists() else None,
+        "patches": _patches(contents.archive, npz) if npz.exists() else None,
     }
 
 
@@ -122,8 +121,15 @@ def _noise(volumes: Path, truths: pd.DataFrame, conditions: list[str]) -> dict[s
     return medians
 
 
-def _patches(npz: Path) -> dict[str, Any]:
-    """Shape, axes and values of the arrays of an npz."""
+def _patches(archive: Path, npz: Path) -> dict[str, Any]:
+    """Shape, axes and values of the arrays of an npz, for errors under its name in the archive."""
+    try:
+        return _described(npz)
+    except ValueError as error:
+        raise ValueError(f"{archive}: {str(error).replace(str(npz), NPZ)}") from None
+
+
+def _described(npz: Path) -> dict[str, Any]:
     arrays = {name: open_array(npz, name) for name in "XY"}
     values = {}
     for name, array in arrays.items():

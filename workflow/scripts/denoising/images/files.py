@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from denoising.images.headers import SAME, Header, Normalisation, Scale
-from denoising.images.ome_zarr import ZARR, open_ome_zarr, write_ome_zarr
+from denoising.images.ome_zarr import ZARR, decoding_zarr, open_ome_zarr, write_ome_zarr
 from denoising.images.slabs import scratch_array, slabs
 from denoising.images.tiff import map_tiff, read_tiff_header, write_tiff
 
@@ -71,7 +71,8 @@ def map_image(path: Path, scratch: Path | None = None) -> tuple[np.ndarray, Head
     scratch = scratch or path.parent
     if path.is_dir():
         array, header = open_ome_zarr(path)
-        return _decoded(array, header, scratch), header
+        with decoding_zarr(path):
+            return _decoded(array, header, scratch), header
     image, header = map_tiff(path, scratch)
     return _decoded(image, header, scratch) if header.scaled else image, header
 

@@ -4,9 +4,11 @@ Snakemake itself looks, to know its inputs: nothing here needs a package that Sn
 """
 
 import glob
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from denoising.images.folders import paths_below
 from denoising.images.formats import other_format
 
 SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.zarr", ".tif", ".tiff")
@@ -54,8 +56,8 @@ def find_images(patterns: Sequence[str], output: str) -> dict[str, Path]:
 def left_out(patterns: Sequence[str], output: str) -> list[str]:
     """Images of formats that cannot be read in the folders, each with its format in words."""
     results = Path(output).absolute()
-    folders = [Path(pattern) for pattern in patterns if Path(pattern).is_dir()]
-    files = [path for folder in folders for path in _within(folder) if path.is_file()]
+    folders = [Path(pattern) for pattern in patterns if os.path.isdir(pattern)]
+    files = [path for folder in folders for path in paths_below(folder) if path.is_file()]
     own = [path for path in files if not path.absolute().is_relative_to(results)]
     formats = {str(path): other_format(path) for path in own}
     return [f"{path} ({name})" for path, name in formats.items() if name]
@@ -63,8 +65,8 @@ def left_out(patterns: Sequence[str], output: str) -> list[str]:
 
 def _found(pattern: str, output: Path) -> tuple[Path, list[Path]]:
     """The fixed part of a pattern, and the images that it names."""
-    if Path(pattern).is_dir() and not pattern.endswith(".ome.zarr"):
-        root, names = Path(pattern), _within(Path(pattern))
+    if os.path.isdir(pattern) and not pattern.endswith(".ome.zarr"):
+        root, names = Path(pattern), paths_below(Path(pattern))
     else:
         fixed = Path(*_before_wildcards(Path(pattern).parts))
         root = fixed.parent if fixed == Path(pattern) else fixed
@@ -72,14 +74,6 @@ def _found(pattern: str, output: Path) -> tuple[Path, list[Path]]:
     images = (path for path in names if path.name.lower().endswith(SUFFIXES))
     results = output.absolute()
     return root, sorted(path for path in images if not path.absolute().is_relative_to(results))
-
-
-def _within(folder: Path) -> Iterator[Path]:
-    """All paths in a folder, but none in an image that is a folder itself."""
-    for path in sorted(folder.iterdir()):
-        yield path
-        if path.is_dir() and not path.name.endswith(".zarr"):
-            yield from _within(path)
 
 
 def _before_wildcards(parts: Sequence[str]) -> Iterator[str]:

@@ -68,7 +68,7 @@ def _check_braces(paths: list[Path]) -> None:
     if taken:
         raise ValueError(
             f"pairs: Snakemake takes {wildcard(str(taken[0]))} in a path for a wildcard; rename"
-            f" without braces: {', '.join(map(str, taken))}."
+            f" without braces or <>: {', '.join(map(str, taken))}."
         )
 
 

@@ -1,7 +1,13 @@
-"""Npz files: arrays may be larger than memory, so they are read part by part, without a copy."""
+"""Npz files: arrays may be larger than memory, so they are read part by part, without a copy.
 
-import json
+They may come from strangers: numbers and texts are read alone, never Python objects, and nothing
+that a header says is believed before it is compared with the file.
+"""
+
+import contextlib
+import lzma
 import shutil
+import struct
 import tokenize
 import zipfile
 import zlib
@@ -14,11 +20,19 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
+from denoising.images.formats import UnusableImageError
 from denoising.images.volumes import write_listing
 from denoising.running.checksums import sha256_of
+from denoising.running.names import first_of
+from denoising.running.outputs import whole, write_json
+from denoising.running.reasons import NOT_THE_FILES_FAULT, reason
 
 PART = 8_000_000  # bytes in memory at a time
-DAMAGES = (zipfile.BadZipFile, zlib.error, EOFError, FileNotFoundError)
+MOST_FILES = 1000  # arrays in an npz
+MOST_BYTES = 200_000_000_000  # of an array
+MOST_PER_ROW = 1 << 30  # bytes of a patch
+LONGEST_TEXT = 100  # characters
+MOST_NAMES = 10  # in a message
 
 
 def import_npz(npz: Path, folder: Path, record: Path) -> None:
@@ -40,23 +54,23 @@ def import_npz(npz: Path, folder: Path, record: Path) -> None:
     """
     try:
         with zipfile.ZipFile(npz) as archive:
-            entries = {Path(entry).stem for entry in archive.namelist()}
-    except zipfile.BadZipFile as error:
-        raise ValueError(
-            f"{npz}: not a complete npz file ({error}), expected what csbdeep's save_training_data"
-            " or numpy.savez writes; save it again."
+            entries = {Path(entry).stem for entry in _entries(archive)}
+    except UNREADABLE as error:
+        raise UnusableImageError(
+            f"{npz}: not a complete npz file ({reason(error)}), expected what csbdeep's"
+            " save_training_data or numpy.savez writes; save it again."
         ) from None
     if not {"X", "Y"} <= entries:
         raise ValueError(
-            f"{npz}: holds {', '.join(sorted(entries))}, expected arrays X (low SNR) and Y (ground"
-            " truth); save it again with csbdeep's save_training_data."
+            f"{npz}: holds {first_of(sorted(entries), MOST_NAMES)}, expected arrays X (low SNR) and"
+            " Y (ground truth); save it again with csbdeep's save_training_data."
         )
     target = folder / "train" / "data_label.npz"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(npz, target)
+    with whole(target) as partial:
+        shutil.copyfile(npz, partial)
     write_listing(folder, [])
     file = {"bytes": npz.stat().st_size, "sha256": sha256_of(npz)}
-    record.write_text(json.dumps({"source": "npz", "files": {str(npz): file}}, indent=2) + "\n")
+    write_json(record, {"source": "npz", "files": {str(npz): file}})
 
 
 @dataclass(frozen=True)
@@ -78,19 +92,16 @@ class NpzArray:
         """
         row = self.dtype.itemsize * prod(self.shape[1:])
         rows = max(1, PART // row)
-        try:
-            with zipfile.ZipFile(self.npz) as archive, archive.open(f"{self.name}.npy") as stream:
-                _read_header(stream)
-                for start in range(0, self.shape[0], rows):
-                    place = slice(start, min(start + rows, self.shape[0]))
-                    shape = (place.stop - start, *self.shape[1:])
-                    data = stream.read(shape[0] * row)
-                    if len(data) < shape[0] * row:
-                        raise EOFError("its numbers end early")
-                    yield place, np.frombuffer(data, self.dtype).reshape(shape)
-                stream.read(1)  # its checksum is compared at the end
-        except DAMAGES as error:
-            raise _unreadable(self.npz, self.name, error) from None
+        with _reading(self.npz, self.name) as stream:
+            _read_header(stream)
+            for start in range(0, self.shape[0], rows):
+                place = slice(start, min(start + rows, self.shape[0]))
+                shape = (place.stop - start, *self.shape[1:])
+                data = stream.read(shape[0] * row)
+                if len(data) < shape[0] * row:
+                    raise EOFError("its numbers end early")
+                yield place, np.frombuffer(data, self.dtype).reshape(shape)
+            stream.read(1)  # its checksum is compared at the end
 
 
 def open_array(npz: Path, name: str) -> NpzArray:
@@ -102,23 +113,78 @@ def open_array(npz: Path, name: str) -> NpzArray:
         Naming file and array: no npz file, no such array, a damaged one, or one that does not hold
         some numbers in C order.
     """
+    with _reading(npz, name) as stream:
+        shape, is_fortran, dtype = _read_header(stream)
+        is_empty = not shape or min(shape) < 1
+        if is_empty or dtype.kind not in "uif" or is_fortran:
+            raise UnusableArrayError(
+                f"{npz}: array {name} is {_kind(dtype)} of shape {shape}, expected some numbers in"
+                " C order; fetch the archive again."
+            )
+        row = dtype.itemsize * prod(shape[1:])
+        size = shape[0] * row
+        if row > MOST_PER_ROW or size > MOST_BYTES:
+            raise UnusableArrayError(
+                f"{npz}: array {name} of shape {shape} takes {size / 1e9:.3g} GB, expected at"
+                f" most {MOST_BYTES / 1e9:.3g} GB, and {MOST_PER_ROW / 1e9:.3g} GB for each"
+                " patch; save fewer or smaller patches."
+            )
+        held = _size(npz, name) - stream.tell()
+        if held != size:
+            raise EOFError(f"shape {shape} takes {size} bytes, and it holds {held}")
+    return NpzArray(npz, name, shape, dtype)
+
+
+class UnusableArrayError(ValueError):
+    """An array that cannot be used; the message is a sentence."""
+
+
+# zipfile raises errors of many kinds for files that are damaged, encrypted or made to do harm
+UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError,
+              NotImplementedError, RuntimeError, struct.error, OverflowError)  # fmt: skip
+# What numpy raises for a damaged header; TokenError for brackets without an end
+HEADER_ERRORS = (ValueError, TypeError, SyntaxError, MemoryError, RecursionError, KeyError,
+                 tokenize.TokenError)  # fmt: skip
+
+
+@contextlib.contextmanager
+def _reading(npz: Path, name: str) -> Iterator[IO[bytes]]:
+    """The bytes of an array; errors of the block name file and array."""
     try:
         with zipfile.ZipFile(npz) as archive:
-            entries = archive.namelist()
+            entries = _entries(archive)
             if f"{name}.npy" not in entries:
-                raise ValueError(
-                    f"{npz}: holds {entries}, expected an array {name}; fetch the archive again."
+                raise UnusableArrayError(
+                    f"{npz}: holds {first_of(entries, MOST_NAMES)}, expected an array {name}; fetch"
+                    " the archive again."
                 )
             with archive.open(f"{name}.npy") as stream:
-                shape, is_fortran, dtype = _read_header(stream)
-    except DAMAGES as error:
-        raise _unreadable(npz, name, error) from None
-    if prod(shape) == 0 or not shape or dtype.kind not in "uif" or is_fortran:
+                yield stream
+    except UnusableArrayError:
+        raise
+    except UNREADABLE as error:
+        if getattr(error, "errno", None) in NOT_THE_FILES_FAULT:
+            raise
         raise ValueError(
-            f"{npz}: array {name} is {dtype} of shape {shape}, expected some numbers in C order;"
-            " fetch the archive again."
-        )
-    return NpzArray(npz, name, shape, dtype)
+            f"{npz}: array {name} cannot be read ({reason(error)}); fetch the archive again."
+        ) from None
+
+
+def _entries(archive: zipfile.ZipFile) -> list[str]:
+    names = archive.namelist()
+    if len(names) > MOST_FILES:
+        raise EOFError(f"it holds {len(names)} arrays, expected at most {MOST_FILES}")
+    return names
+
+
+def _size(npz: Path, name: str) -> int:
+    """Bytes of an array and its header, unpacked."""
+    with zipfile.ZipFile(npz) as archive:
+        return archive.getinfo(f"{name}.npy").file_size
+
+
+def _kind(dtype: np.dtype) -> str:
+    return f"{dtype}"[:LONGEST_TEXT]
 
 
 def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
@@ -127,12 +193,9 @@ def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
         is_short = npy.read_magic(stream) == (1, 0)
         read = npy.read_array_header_1_0 if is_short else npy.read_array_header_2_0
         return read(stream)
-    except (ValueError, tokenize.TokenError) as error:  # the latter of brackets without an end
-        raise EOFError(str(error)) from None
-
-
-def _unreadable(npz: Path, name: str, error: Exception) -> ValueError:
-    return ValueError(f"{npz}: array {name} cannot be read ({error}); fetch the archive again.")
+    # Of many kinds, and with advice to trust the file
+    except HEADER_ERRORS:
+        raise EOFError("its header is damaged, or too long") from None
 
 
 def typical_range(patches: np.ndarray) -> tuple[float, float]:
@@ -143,6 +206,26 @@ def typical_range(patches: np.ndarray) -> tuple[float, float]:
 
 
 def npz_text(npz: Path, name: str) -> str | None:
-    """The text that scalar `name` of an npz file holds; None where there is no such array."""
-    with np.load(npz) as arrays:
-        return str(arrays[name]) if name in arrays else None
+    """The text that scalar `name` of an npz file holds; None where there is no such array.
+
+    Raises
+    ------
+    ValueError
+        Naming file and array: it holds something else than a short text.
+    """
+    with zipfile.ZipFile(npz) as archive:
+        if f"{name}.npy" not in archive.namelist():
+            return None
+    with _reading(npz, name) as stream:
+        shape, _, dtype = _read_header(stream)
+        if shape or dtype.kind not in "US" or dtype.itemsize > 4 * LONGEST_TEXT:
+            raise UnusableArrayError(
+                f"{npz}: array {name} is {_kind(dtype)} of shape {shape}, expected one short text;"
+                " save the file again."
+            )
+        data = stream.read(dtype.itemsize)
+        if len(data) < dtype.itemsize:
+            raise EOFError("its text ends early")
+        text = np.frombuffer(data, dtype)[0].item()
+    plain = text.decode(errors="replace") if isinstance(text, bytes) else text
+    return "".join(letter if letter.isprintable() else "?" for letter in plain)

@@ -12,19 +12,25 @@ the full resolution.
 
 import itertools
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from denoising.images.decoding import decoding
+from denoising.images.formats import UnusableImageError
 from denoising.images.headers import MICROMETRES, Header, Scale, units, units_in
 from denoising.images.slabs import slabs
+from denoising.running.reasons import reason
 
 if TYPE_CHECKING:  # slow to import, and seldom needed
     import zarr
 
 ZARR = ".ome.zarr"
+# An attribute of groups whose every chunk is a file: elsewhere a chunk that is missing is zeros
+ALL_CHUNKS = "all_chunks"
 CHUNK = {"Z": 16, "Y": 256, "X": 256}  # voxels along an axis; 1 along others
 
 
@@ -38,27 +44,45 @@ def open_ome_zarr(path: Path) -> "tuple[zarr.Array, Header]":
     """
     import zarr
 
-    try:
-        group = zarr.open_group(str(path), mode="r")
-        attributes = dict(group.attrs)
-        array: Any = group[_multiscale(attributes)["datasets"][0]["path"]]
-        return array, _header(array, attributes)
-    except (
-        AttributeError, KeyError, IndexError, TypeError, ValueError, FileNotFoundError,
-    ) as error:  # fmt: skip
-        raise ValueError(
-            f"{path}: not a readable OME-Zarr group ({type(error).__name__}: {error}); save it"
-            " again as OME-Zarr 0.5."
-        ) from None
+    with decoding_zarr(path):
+        try:
+            group = zarr.open_group(str(path), mode="r")
+            attributes = dict(group.attrs)
+            array: Any = group[_multiscale(attributes)["datasets"][0]["path"]]
+            header = _header(array, attributes)
+        except (FileNotFoundError, KeyError) as error:
+            raise ValueError(f"it has no {reason(error)}") from None
+        _check_shapes(array, header)
+    if attributes.get(ALL_CHUNKS):
+        there = sum(file.is_file() for file in (path / array.path / "c").rglob("*"))
+        if there < array.nchunks:
+            raise UnusableImageError(
+                f"{path}: has {there} of its {array.nchunks} chunks; copy or save it again."
+            )
+    return array, header
+
+
+def decoding_zarr(path: Path) -> AbstractContextManager[None]:
+    """Errors of the block name the group at `path`, see `decoding`."""
+    return decoding(path, "OME-Zarr group", "save it again as OME-Zarr 0.5")
+
+
+def _check_shapes(array: Any, header: Header) -> None:
+    """Refuse an array that has no voxels, or other axes than the group's attributes say."""
+    if len(header.axes) != len(header.shape):
+        raise ValueError(f"axes {header.axes} of an array of shape {header.shape}")
+    if min((*header.shape, *array.chunks), default=0) < 1:
+        raise ValueError(f"shape {header.shape} in chunks of {array.chunks}")
 
 
 def write_ome_zarr(
     path: Path, image: np.ndarray, header: Header, scale: Scale, compression: bool
 ) -> None:
-    """Write the image and its pyramid chunk by chunk; `compression` is zarr's default one, `scale`
-    the image's. Times and channels come first, as OME-Zarr wants it.
+    """Write the image and its pyramid chunk by chunk; `compression` is zarr's default one with
+    checksums, `scale` the image's. Times and channels come first, as OME-Zarr wants it.
     """
     import zarr
+    from zarr.codecs import ZstdCodec
 
     order = sorted(range(image.ndim), key=lambda axis: f"TC{header.axes}".index(header.axes[axis]))
     image = image.transpose(order)
@@ -73,7 +97,7 @@ def write_ome_zarr(
     ]
     multiscale = {"axes": [_axis(axis, sizes) for axis in header.axes], "datasets": levels}
     attributes: dict[str, Any] = {"ome": {"version": "0.5", "multiscales": [multiscale]}}
-    attributes |= units(header)
+    attributes |= units(header) | {ALL_CHUNKS: True}
     group = zarr.create_group(store=str(path), zarr_format=3, attributes=attributes)
     arrays = []
     for level, of_level in enumerate(factors):
@@ -84,7 +108,8 @@ def write_ome_zarr(
             shape=shape,
             dtype=header.dtype,
             chunks=tuple(map(min, shape, edges)),
-            compressors="auto" if compression else None,
+            compressors=ZstdCodec(checksum=True) if compression else None,
+            config={"write_empty_chunks": True},
             dimension_names=list(header.axes.lower()),
         )
         arrays.append(array)

@@ -11,6 +11,7 @@ import pandas as pd
 from denoising.images.problems import Problems
 from denoising.images.sources import Selection, Source, find_source
 from denoising.images.volumes import listing_row, write_listing, write_volume
+from denoising.running.outputs import write_json
 from denoising.running.random_streams import random_stream
 from denoising.study.names import TRUTH
 
@@ -171,7 +172,7 @@ def record_pairs(table: pd.DataFrame, record: Path) -> None:
         for file, frame in zip(tests["file"], tests["frame"], strict=True)
     ]
     entry = {"source": "image pairs", "files": entries, "held_out": names}
-    record.write_text(json.dumps(entry, indent=2) + "\n")
+    write_json(record, entry)
 
 
 def held_out_files(records: Iterable[str]) -> dict[str, list[str]]:

@@ -1,8 +1,10 @@
 """Images larger than memory: slices that together are the image, and arrays in nameless files."""
 
+import errno
 import itertools
 import math
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,6 +13,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 SLAB_BYTES = 1 << 23
+
+
+class NoRoomError(OSError):
+    """A disk without room for an image; the message says where, how much, and what to do."""
 
 
 def slabs(
@@ -49,10 +55,32 @@ def whole_blocks(shape: Sequence[int], edges: Sequence[int]) -> list[tuple[slice
 def scratch_array(folder: Path, shape: Sequence[int], dtype: DTypeLike) -> np.memmap:
     """Zeros in a file of `folder` that has no name, and so is gone with the array however the
     process ends.
+
+    Raises
+    ------
+    NoRoomError
+        If the disk has no room for it, as for an image whose header lies; before it is written.
     """
     shape = tuple(shape)
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise _no_room(folder, size, free)
     with tempfile.TemporaryFile(dir=folder) as file:
         if hasattr(os, "posix_fallocate"):
             # A full disk is an error now, and not the death of the process later
-            os.posix_fallocate(file.fileno(), 0, math.prod(shape) * np.dtype(dtype).itemsize)
+            try:
+                os.posix_fallocate(file.fileno(), 0, size)
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                    raise
+                raise _no_room(folder, size, free) from None
         return np.memmap(file, dtype, "w+", shape=shape)
+
+
+def _no_room(folder: Path, size: int, free: int) -> NoRoomError:
+    return NoRoomError(
+        f"a copy of the image takes {size / 1e9:.3g} GB in {folder.absolute()}, where"
+        f" {free / 1e9:.3g} GB are free or allowed; make room, run on a larger disk by --directory,"
+        " or, if the image is smaller than that, export it again."
+    )

@@ -8,7 +8,6 @@ as tifffile's own, with the same words as JSON. Planes follow one another, so th
 files can be memory-mapped.
 """
 
-import errno
 import math
 import re
 from collections.abc import Callable
@@ -19,7 +18,7 @@ import numpy as np
 import tifffile
 
 from denoising.images import ome_xml
-from denoising.images.formats import UnusableImageError
+from denoising.images.decoding import decoding
 from denoising.images.headers import (
     MICROMETRES,
     Header,
@@ -34,7 +33,6 @@ from denoising.images.tiff_pages import Pages, open_pages
 LARGEST_TIFF = 2**32 - 2**25  # bytes, with some room for what is not pixels
 IMAGEJ_AXES = "TZCYX"
 IMAGEJ_TYPES = ("uint8", "uint16", "float32")
-NOT_THE_FILES_FAULT = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 UNREAD = "the size of its voxels cannot be read, and is taken for unknown"
 # Micrometres in the units of the tag ResolutionUnit
 TAG_MICROMETRES = {2: MICROMETRES["inch"], 3: MICROMETRES["cm"]}
@@ -111,18 +109,8 @@ def _description(header: Header) -> dict[str, Any]:
 
 def _read(path: Path, read: Callable[[Pages], T]) -> T:
     """Result of `read` for the file's one image."""
-    try:
-        with open_pages(path) as pages:
-            return read(pages)
-    except (UnusableImageError, FileNotFoundError, PermissionError, MemoryError):
-        raise
-    # tifffile raises errors of many kinds for files cut short or badly encoded
-    except Exception as error:
-        if getattr(error, "errno", None) in NOT_THE_FILES_FAULT:
-            raise
-        raise UnusableImageError(
-            f"{path}: not a readable TIFF file ({error}); save it again, uncompressed."
-        ) from None
+    with decoding(path, "TIFF file", "save it again, uncompressed"), open_pages(path) as pages:
+        return read(pages)
 
 
 def _header(pages: Pages) -> Header:

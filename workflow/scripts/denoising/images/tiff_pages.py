@@ -39,7 +39,11 @@ class Pages:
 
     @property
     def axes(self) -> str:
-        return self.parts[0].axes if len(self.parts) == 1 else "I" + self.parts[0].axes
+        axes = self.parts[0].axes
+        # Planes of red, green and blue are channels, not a sequence without a name
+        if self.parts[0].keyframe.photometric == tifffile.PHOTOMETRIC.RGB and axes[-1] != "S":
+            axes = axes.replace("S", "C")
+        return axes if len(self.parts) == 1 else "I" + axes
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -54,6 +58,12 @@ class Pages:
         """A memory map of the file itself or, where pixels are compressed or scattered, of a
         nameless copy in the folder `scratch`.
         """
+        image = self._pixels(scratch)
+        if image.shape != self.shape:
+            raise ValueError(f"its pixels are {image.shape}, expected {self.shape}")
+        return image
+
+    def _pixels(self, scratch: Path) -> np.ndarray:
         first = self.parts[0]
         if len(self.parts) == 1 and first.dataoffset is not None:  # one place of all pixels
             return first.asarray(out="memmap")
@@ -79,6 +89,7 @@ def open_pages(path: Path) -> Iterator[Pages]:
     with contextlib.ExitStack() as files:
         tif, xml, doubts = _open(path, files)
         parts = _one_image(path, tif.series)
+        _check_not_empty(path, parts[0])
         _check_list_of_pages(path, tif, parts[0])
         for part in parts:
             _check_complete(path, tif, part)
@@ -117,6 +128,11 @@ def _open(
         plain = tifffile.TiffFile(path, is_ome=False, is_imagej=False, is_shaped=False)
         return files.enter_context(plain), None, [UNREAD]
     return tif, xml, doubts
+
+
+def _check_not_empty(path: Path, part: tifffile.TiffPageSeries) -> None:
+    if math.prod(part.shape) == 0 or not part.shape:
+        raise UnusableImageError(f"{path}: holds no pixels, shape {part.shape}; export it again.")
 
 
 def _check_list_of_pages(path: Path, tif: tifffile.TiffFile, part: tifffile.TiffPageSeries) -> None:

@@ -30,6 +30,7 @@ from denoising.images.files import find_image, map_image, read_header, write
 from denoising.images.headers import UNNAMED, Header
 from denoising.images.ome_zarr import ZARR
 from denoising.images.slabs import slabs
+from denoising.running.outputs import whole
 from denoising.study.names import NUCLEI, TRUTH
 
 INPUT_PERCENTILES = (3.0, 99.8)
@@ -137,7 +138,8 @@ def write_listing(folder: Path, rows: list[dict]) -> None:
     """
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     table = table.sort_values(["part", "volume", "condition"], kind="stable")
-    table.to_csv(folder / "volumes.csv", index=False)
+    with whole(folder / "volumes.csv") as file:
+        table.to_csv(file, index=False)
 
 
 def listing_row(part: str, volume: str, condition: str, image: np.ndarray, axes: str) -> dict:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from denoising.running.outputs import write_whole
+
 HEADINGS = {
     "steps_per_epoch": "steps per epoch",
     "seconds": "time",
@@ -155,12 +157,3 @@ def in_brackets(ours: pd.Series, published: pd.Series) -> list[str]:
         is_same = pd.isna(other) or value == other
         cells.append(plain(value) if is_same else f"{plain(value)} ({plain(other)})")
     return cells
-
-
-def write_whole(path: str | Path, text: str) -> None:
-    """Write a file whole: to a neighbour first, then in its place."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

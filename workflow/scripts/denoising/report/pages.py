@@ -10,7 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from denoising.report.markdown import Page, readable, write_csv, write_markdown, write_whole
+from denoising.report.markdown import Page, readable, write_csv, write_markdown
+from denoising.running.outputs import write_whole
 
 INTERVALS = ("In brackets: 95 % interval", "Below a value: its 95 % interval")
 LONG = 24  # characters of a cell that needs more than one line

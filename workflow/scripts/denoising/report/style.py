@@ -8,7 +8,6 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -20,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from denoising.running import logs
+from denoising.running.outputs import whole, write_whole
 from denoising.study.baselines import BASELINES
 from denoising.study.names import ELSEWHERE, INPUT
 from denoising.study.networks import trained_on_label
@@ -150,9 +150,11 @@ def finish(
     has_images = any(ax.images for ax in figure.axes)  # which stand close together
     pad = (0.4 if has_images else 1.0) * MM
     figure.set_layout_engine("constrained", rect=rect, h_pad=pad, w_pad=pad, compress=has_images)
-    figure.savefig(job.output.pdf, metadata={"CreationDate": None})
+    with whole(job.output.pdf) as file:
+        figure.savefig(file, format="pdf", metadata={"CreationDate": None})
     figure.set_layout_engine("none")  # laid out once, so that both files are alike
-    figure.savefig(job.output.png, metadata={"Software": None})
+    with whole(job.output.png) as file:
+        figure.savefig(file, format="png", metadata={"Software": None})
     plt.close(figure)
     caption = f"{job.params.caption.strip()}\n\n{note}\n"
-    Path(job.output.caption).write_text(caption, encoding="utf-8")
+    write_whole(job.output.caption, caption)

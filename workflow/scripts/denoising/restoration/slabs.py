@@ -16,6 +16,7 @@ import numpy as np
 from denoising.images.slabs import scratch_array
 from denoising.images.volumes import Pair, open_volume, volume_header
 from denoising.restoration.destination import Destination
+from denoising.running.outputs import write_json
 from denoising.study.names import SCALES
 
 log = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ def gather(
             destination.write(name, whole, pair.axes, header, normalisation)
     spent = time.perf_counter() - start
     record = total([json.loads(path.read_text()) for path in runtimes], spent)
-    runtime.write_text(json.dumps(record, indent=2) + "\n")
+    write_json(runtime, record)
     log.info("gathered %d volumes from %d jobs", len(pairs), len(folders))
 
 

@@ -39,6 +39,8 @@ from typing import Any
 import imagecodecs
 import numpy as np
 
+from denoising.running.outputs import write_whole
+
 PAGE_BYTES = 15e6  # of a page, about
 PLACEHOLDER = "{{ data }}"
 
@@ -79,6 +81,4 @@ def write_viewer(template: Path, data: Mapping[str, Any], path: Path) -> None:
     levels = {kind: asdict(of_kind) for kind, of_kind in LEVELS.items()}
     text = json.dumps({**data, "levels": levels}, ensure_ascii=False, separators=(",", ":"))
     page = template.read_text(encoding="utf-8").replace(PLACEHOLDER, text.replace("<", "\\u003c"))
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(page, encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, page)

@@ -6,16 +6,12 @@ pooch, starts over then (1.9 sends no range request), so this module resumes dow
 needs only requests, and continues a file only if the server says that it is the same one.
 """
 
-import json
 import logging
-import lzma
 import os
 import re
 import shutil
-import tarfile
 import time
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,12 +19,21 @@ import requests
 import urllib3
 
 from denoising.running.checksums import sha256_of
+from denoising.running.outputs import write_json
+from denoising.running.tar_files import is_tar
 
 log = logging.getLogger(__name__)
 
+COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")  # how gzip, bzip2 and xz files begin
 
-def download(url: str, path: Path, attempts: int = 8, wait: float = 2.0) -> None:
+
+def download(
+    url: str, path: Path, allow_http: bool = False, attempts: int = 8, wait: float = 2.0
+) -> None:
     """Download `url` to `path`, resuming what an earlier attempt left in `path`.part.
+
+    Anybody on the way can change what comes by http, so that only https is used, unless
+    `allow_http` says otherwise; nor is a redirection to http followed.
 
     A broken transfer is continued by a range request, up to `attempts` times in a row without
     progress, waiting `wait` seconds and twice as long each further time. A server that ignores
@@ -39,16 +44,26 @@ def download(url: str, path: Path, attempts: int = 8, wait: float = 2.0) -> None
     ConnectionError
         If the file cannot be had; `path`.part stays for the next run.
     ValueError
-        If the disk has no room for it and what it holds; said before any of it is transferred.
+        If the address is not https, or leads to another that is not. If the disk has no room for it
+        and what it holds; said before any of it is transferred.
     """
     partial = path.with_name(path.name + ".part")
     path.parent.mkdir(parents=True, exist_ok=True)
     failures = 0
     furthest = _size(partial)
+    session = requests.Session()
+    if not allow_http:
+        del session.adapters["http://"]
     while True:
         try:
-            _transfer(url, partial)
+            _transfer(session, url, partial)
             break
+        except requests.exceptions.InvalidSchema:
+            raise ValueError(
+                f"{url}: is no https address, or leads to one that is not, where anybody on the way"
+                " could change the archive; give an https address, or set the dataset's"
+                " archive.allow_http to true."
+            ) from None
         except requests.RequestException as error:
             status = 0 if error.response is None else error.response.status_code
             refused = 400 <= status < 500 and status not in (408, 429)
@@ -74,13 +89,13 @@ def _validator(partial: Path) -> Path:
     return partial.with_name(partial.name + ".validator")
 
 
-def _transfer(url: str, partial: Path) -> None:
+def _transfer(session: requests.Session, url: str, partial: Path) -> None:
     """One request: append the rest of `url` to `partial`, or raise a RequestException."""
     have = _size(partial)
     headers = {"Accept-Encoding": "identity"}
     if have and _validator(partial).exists():
         headers |= {"Range": f"bytes={have}-", "If-Range": _validator(partial).read_text()}
-    with requests.get(url, headers=headers, stream=True, timeout=60) as response:
+    with session.get(url, headers=headers, stream=True, timeout=60) as response:
         content_range = response.headers.get("Content-Range", "")
         if response.status_code == 416 and content_range.endswith(f"/{have}"):
             return
@@ -135,7 +150,7 @@ def _check_room(partial: Path, have: int, size: int) -> None:
         )
 
 
-def fetch(url: str, path: Path, sha256: str | None, record: Path) -> None:
+def fetch(url: str, path: Path, sha256: str | None, record: Path, allow_http: bool = False) -> None:
     """Download `url` to `path` and record it; what is not the archive is kept aside, so that the
     next run fetches it anew.
 
@@ -146,7 +161,7 @@ def fetch(url: str, path: Path, sha256: str | None, record: Path) -> None:
     ValueError
         If there is no room for it, or it is not the archive, see `record_archive`.
     """
-    download(url, path)
+    download(url, path, allow_http)
     try:
         record_archive(path, url, sha256, record)
     except ValueError as error:
@@ -175,7 +190,7 @@ def record_archive(path: Path, source: str, sha256: str | None, record: Path) ->
     ValueError
         If it is no tar file, or the checksum differs.
     """
-    if not _is_tar(path):
+    if not is_tar(path):
         raise ValueError(
             f"{source}: is {_look(path)}, expected a tar archive; open the address or the file to"
             " see what it is, and correct the dataset's archive (csbdeep's training patches are"
@@ -198,15 +213,7 @@ def record_archive(path: Path, source: str, sha256: str | None, record: Path) ->
         "sha256": actual,
         "verified": sha256 is not None,
     }
-    record.write_text(json.dumps(entry, indent=2) + "\n")
-
-
-def _is_tar(path: Path) -> bool:
-    """Whether it begins as a tar file does, compressed or not; unpacking reads it to its end."""
-    try:
-        return tarfile.is_tarfile(path)
-    except (EOFError, zlib.error, lzma.LZMAError):  # compressed, and cut short at once
-        return True
+    write_json(record, entry)
 
 
 def _look(path: Path) -> str:
@@ -219,7 +226,10 @@ def _look(path: Path) -> str:
         return f"a web page titled {title[1]!r}" if title else "a web page"
     if zipfile.is_zipfile(path):
         return "a zip or npz file"
-    return f"a file that begins with {start[:24]!r}" if start else "empty"
+    if start.startswith(COMPRESSED):
+        return "a compressed file without a tar archive in it, or a damaged one"
+    shown = "".join(letter for letter in start[:24].decode("latin-1") if letter.isprintable())
+    return f"a file that begins with '{shown}'" if start else "empty"
 
 
 def record_folder(folder: Path, files: Mapping[str, Path], record: Path) -> None:
@@ -240,4 +250,4 @@ def record_folder(folder: Path, files: Mapping[str, Path], record: Path) -> None
         "verified": False,
         "files": entries,
     }
-    record.write_text(json.dumps(entry, indent=2) + "\n")
+    write_json(record, entry)

@@ -10,6 +10,13 @@ from denoising.running.logs import OWN_CONSOLE
 UNWANTED = ("TF_USE_LEGACY_KERAS", "KERAS_BACKEND", "KERAS_HOME", "PYTHONHOME")
 
 
+def close_to_others() -> None:
+    """See to it that nobody but the user and their group can change what this process and its jobs
+    write, whatever the shell's umask.
+    """
+    os.umask(os.umask(0o002) | 0o002)
+
+
 def set_environment(
     environment: MutableMapping[str, str],
     scripts: Path,

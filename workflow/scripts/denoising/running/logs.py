@@ -8,17 +8,26 @@ import logging
 import math
 import os
 import re
+import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TextIO
+
+from denoising.running.handovers import refuse_damaged
+from denoising.running.remedies import IN_SENTENCES, with_remedy
 
 FAILED = "FAILED: "  # begins each line of a sentence
 # The environment variable of a job on another machine, whose console is not the user's
 OWN_CONSOLE = "DENOISING_OWN_CONSOLE"
-# Errors that this workflow raises itself, in sentences for its user; others keep their names
-IN_SENTENCES = (ValueError, RuntimeError, OSError, EOFError, FloatingPointError)
+
+TERMINATED = 128 + signal.SIGTERM  # exit status, as a shell has it
+STOPPED = (
+    "stopped by SIGTERM, as a scheduler does at the end of a job's time, or somebody by kill; give"
+    " it more time if need be, and run the same command."
+)
 
 
 @contextlib.contextmanager
@@ -54,8 +63,11 @@ class OncePerMinute(logging.Filter):
 
 
 @contextlib.contextmanager
-def open_log(path: str) -> Iterator[None]:
+def open_log(path: str, made_before: Iterable[str] = ()) -> Iterator[None]:
     """Send all output of the block, that of C++ libraries too, to the log file at `path`.
+
+    `made_before` are the job's inputs that earlier jobs made: if one is damaged, the block does not
+    run.
 
     Messages of the logger "progress" are printed on the console as well, but for such as the same
     line of code printed there within a minute. An error in the block ends
@@ -78,19 +90,32 @@ def open_log(path: str) -> Iterator[None]:
     logging.getLogger("progress").addHandler(on_console)
     logging.captureWarnings(True)
     warnings.simplefilter("default", UserWarning)
+    paths = list(map(str, made_before))
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(TERMINATED))
     try:
+        refuse_damaged(paths)
         yield
     except Exception as error:
         logging.exception("failed")
-        said = "".join(f"{FAILED}{line}\n" for line in _sentence(error).splitlines())
-        sys.stderr.write(said)
-        if OWN_CONSOLE in os.environ:
-            console.write(said)
-            console.flush()
+        _say(with_remedy(error, _sentence(error), paths), console)
         sys.exit(1)
+    except SystemExit as end:
+        if end.code == TERMINATED:
+            logging.error("failed")
+            _say(STOPPED, console)
+        raise
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
+
+
+def _say(sentence: str, console: TextIO) -> None:
+    """Write the sentence on an error to the log, and to the console if that is a job's own."""
+    said = "".join(f"{FAILED}{line}\n" for line in sentence.splitlines())
+    sys.stderr.write(said)
+    if OWN_CONSOLE in os.environ:
+        console.write(said)
+        console.flush()
 
 
 def _sentence(error: Exception) -> str:
@@ -116,5 +141,6 @@ def lines_before_the_error(path: Path, most: int) -> list[str]:
     if not path.is_file():
         return []
     text = path.read_text(encoding="utf-8", errors="replace")
-    story = re.split(r"^.*\bERROR failed$", text, maxsplit=1, flags=re.MULTILINE)[0]
+    end = r"^(?:.*\bERROR failed$|Exception ignored in|Traceback \()"
+    story = re.split(end, text, maxsplit=1, flags=re.MULTILINE)[0]
     return [line for line in story.splitlines() if line.strip()][-most:]

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import yaml
 
+from denoising.running.outputs import write_json, write_whole
+
 # Modules that write logs, refuse or report input and wait for a device: an edit to them changes no
 # result
 NO_RESULTS = {"running.logs", "running.devices", "training.checks", "images.arrival"}
@@ -51,7 +53,7 @@ def code_version(script: Path) -> str:
 
 @cache
 def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(), path.name)
+    return ast.parse(path.read_text(encoding="utf-8"), path.name)
 
 
 @cache
@@ -107,7 +109,7 @@ def record(
     ValueError
         If an archive does not have the checksum that the config gives.
     """
-    lines = (repository / "envs" / "versions.txt").read_text().splitlines()
+    lines = (repository / "envs" / "versions.txt").read_text(encoding="utf-8").splitlines()
     pins = (line.split("==") for line in lines if "==" in line)
     changes = _git(repository, "status", "--porcelain", "--untracked-files=no") or ""
     return {
@@ -127,14 +129,14 @@ def record(
 def _processor() -> str:
     """The model of the CPU, as Linux names it."""
     listed = Path("/proc/cpuinfo")
-    lines = listed.read_text().splitlines() if listed.is_file() else []
+    lines = listed.read_text(encoding="utf-8").splitlines() if listed.is_file() else []
     models = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
     return models[0] if models else platform.processor() or platform.machine()
 
 
 def _input(path: Path, expected: str | None) -> dict:
     """The record of a dataset's input, held against the checksum that the config gives now."""
-    entry = json.loads(path.read_text())
+    entry = json.loads(path.read_text(encoding="utf-8"))
     if not expected:
         return entry
     if entry["sha256"] != expected:
@@ -167,14 +169,14 @@ def write_record(entry: dict, config: dict, record_path: Path, config_path: Path
     """Write the record as JSON, and beside it the config with every default filled in as YAML, a
     config again.
     """
-    record_path.write_text(json.dumps(entry, indent=2) + "\n")
-    config_path.write_text(yaml.safe_dump(config, sort_keys=False, width=120))
+    write_json(record_path, entry)
+    write_whole(config_path, yaml.safe_dump(config, sort_keys=False, width=120))
 
 
 def recorded_title(config_path: Path) -> str | None:
     """The title in the config that `write_record` wrote; None where there is none to read."""
     try:
-        config = yaml.safe_load(config_path.read_text())
+        config = yaml.safe_load(config_path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
         return None
     return config.get("title") if isinstance(config, dict) else None

@@ -81,7 +81,10 @@ def simulate_archive(path: Path, contents: ArchiveContents) -> None:
     _check(path, contents)
     species = SPECIES[contents.species]
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as scratch:
+    prefix = f".{path.name}-"
+    for left_by_killed_process in path.parent.glob(f"{prefix}*"):
+        shutil.rmtree(left_by_killed_process)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=prefix) as scratch:
         top = Path(scratch, species.archive)
         _write_training(top / "train_data", contents)
         nuclei = []

@@ -10,8 +10,8 @@ from denoising.study.errors import StudyError
 from denoising.study.layouts import LAYOUTS
 from denoising.study.metrics import PROTOCOLS
 from denoising.study.models import check_model, check_run_names, check_sweep, resolve_models
-from denoising.study.networks import read_network
 from denoising.study.paths import expanded
+from denoising.study.pretrained import read_network
 from denoising.study.products import figures, tables
 from denoising.study.restoration import NewImages, Restoration
 from denoising.study.study import Model, Study

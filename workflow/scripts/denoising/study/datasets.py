@@ -8,7 +8,7 @@ from denoising.study.baselines import RESERVED
 from denoising.study.errors import StudyError
 from denoising.study.layouts import LAYOUTS
 from denoising.study.names import INTERVALS, SCALES
-from denoising.study.paths import expanded, wildcard
+from denoising.study.paths import check_no_wildcard, expanded
 from denoising.study.sources import Archive, Npz, Pairs, Simulation
 from denoising.study.study import Condition, Dataset, NucleiSettings, PatchSettings
 
@@ -129,7 +129,7 @@ def _check_npz(key: str, config: dict[str, Any]) -> None:
         raise StudyError(
             f"{key}.patches.source is volumes, but an npz brings patches alone: set it to npz."
         )
-    _check_no_wildcard(f"{key}.npz.path", config["npz"]["path"])
+    check_no_wildcard(f"{key}.npz.path", config["npz"]["path"])
 
 
 def _check_layout(key: str, config: dict[str, Any]) -> None:
@@ -162,21 +162,18 @@ def _check_archive(key: str, archive: dict[str, Any]) -> None:
             f"{key}.archive has {' and '.join(given) or 'neither url nor path'}, expected exactly "
             "one of url, path."
         )
+    if (archive["url"] or "").startswith("http:") and not archive["allow_http"]:
+        raise StudyError(
+            f"{key}.archive.url is {archive['url']}, where anybody on the way could change the"
+            f" archive: give an https address, or set {key}.archive.allow_http to true."
+        )
     path = archive["path"] or ""
     if path.endswith(".npz"):
         raise StudyError(
             f"{key}.archive.path is {path}, but an archive is a tar file: give csbdeep's training "
             f"patches as {key}.npz.path."
         )
-    _check_no_wildcard(f"{key}.archive.path", path)
-
-
-def _check_no_wildcard(place: str, path: str) -> None:
-    braces = wildcard(path)
-    if braces:
-        raise StudyError(
-            f"{place} has {braces}, which Snakemake takes for a wildcard; rename it without braces."
-        )
+    check_no_wildcard(f"{key}.archive.path", path)
 
 
 def _check_simulation(key: str, config: dict[str, Any]) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 from denoising.study.baselines import RESERVED
 from denoising.study.errors import StudyError
-from denoising.study.networks import check_axes, check_start, pretrained_model
 from denoising.study.paths import expanded
+from denoising.study.pretrained import check_axes, check_start, pretrained_model
 from denoising.study.sources import Simulation
 from denoising.study.study import Comparison, Dataset, Model, Sweep
 from denoising.study.training import Training

@@ -17,11 +17,15 @@ class Simulation:
 
 @dataclass(frozen=True)
 class Archive:
-    """A dataset that comes as an archive, from a URL or from a local path."""
+    """A dataset that comes as an archive, from a URL or from a local path.
+
+    `allow_http` is whether the URL may be one of http, or lead there.
+    """
 
     url: str | None
     path: str | None
     sha256: str | None
+    allow_http: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,23 +3,39 @@
 import copy
 import difflib
 import math
+import re
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import yaml
 
-from denoising.study.errors import StudyError
+from denoising.study.errors import StudyError, shortened
+
+PLAIN_TAGS = {
+    f"tag:yaml.org,2002:{name}"
+    for name in ("null", "bool", "int", "float", "str", "seq", "map", "merge", "timestamp", "value")
+}
+# Of a config, aliases written out: a few lines of YAML can stand for billions of values
+MOST_VALUES = 100_000
+MOST_LEVELS = 30
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f-\x9f]")  # all but tabs and line ends
+DIRECTIVE = re.compile(r"^\s*\.\.\s.*::", re.MULTILINE)
+LONGEST_VALUE = 80  # characters, in a message
 
 
-def refuse_repeated_keys(path: Path) -> None:
-    """Refuse a YAML file in which a mapping holds a key twice; YAML readers silently take the last.
+def check_yaml(path: Path) -> None:
+    """Refuse a YAML file that is more than plain values, or in which a mapping holds a key twice.
 
-    Snakemake itself refuses JSON files and files that are not YAML.
+    YAML readers silently take the last of two values. Tags such as !!python/name stand for objects
+    of Python. By __use_yte__ Snakemake runs Python that stands in the file, before anything here
+    can refuse it: see docs/security.md. Snakemake itself refuses JSON files and files that are not
+    YAML.
 
     Raises
     ------
     StudyError
-        Naming the file, the key, and the lines in which it stands.
+        Naming the file, the key or tag, and the lines in which it stands.
     """
     if path.suffix == ".json":
         return
@@ -30,14 +46,30 @@ def refuse_repeated_keys(path: Path) -> None:
     seen = set()  # an alias is the node that it stands for, which may hold the alias
     while waiting:
         node = waiting.pop()
-        if id(node) in seen:
+        if node is None or id(node) in seen:
             continue
         seen.add(id(node))
+        _refuse_tag(node, path)
         if isinstance(node, yaml.MappingNode):
             _refuse_repeated(node, path)
-            waiting += [inner for _, inner in node.value]
+            waiting += [inner for pair in node.value for inner in pair]
         elif isinstance(node, yaml.SequenceNode):
             waiting += node.value
+
+
+def _refuse_tag(node: yaml.Node, path: Path) -> None:
+    line = node.start_mark.line + 1
+    if node.tag not in PLAIN_TAGS:
+        tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+        raise StudyError(
+            f"{path}, line {line}: the tag {tag} stands for an object, expected plain texts,"
+            " numbers, lists and mappings; delete the tag."
+        )
+    if isinstance(node, yaml.ScalarNode) and node.value == "__use_yte__":
+        raise StudyError(
+            f"{path}, line {line}: by __use_yte__ Snakemake runs Python that stands in the config;"
+            " it has just done so. Write plain values instead."
+        )
 
 
 def _refuse_repeated(mapping: yaml.MappingNode, path: Path) -> None:
@@ -64,6 +96,23 @@ def _plain(value):
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _check_size(config: dict) -> None:
+    """Refuse a config that is too large once its aliases are written out, or holds itself."""
+    waiting: list[tuple[object, int]] = [(config, 1)]
+    count = 0
+    while waiting:
+        value, level = waiting.pop()
+        count += 1
+        if isinstance(value, dict | list):
+            inner = list(value.values()) if isinstance(value, dict) else value
+            waiting += [(one, level + 1) for one in inner]
+        if count + len(waiting) > MOST_VALUES or level > MOST_LEVELS:
+            raise StudyError(
+                f"the config holds more than {MOST_VALUES} values, or nests deeper than"
+                f" {MOST_LEVELS} levels, once its aliases (*) are written out: write it plainly."
+            )
+
+
 def fill_in(config: dict, schema: dict) -> dict:
     """A copy of the config with all defaults of the schema filled in.
 
@@ -72,6 +121,7 @@ def fill_in(config: dict, schema: dict) -> dict:
     StudyError
         If the config does not follow the schema.
     """
+    _check_size(config)
     filled = _plain(config)
     _validate(filled, schema)
     return filled
@@ -88,27 +138,49 @@ def checked_settings(key: str, settings: dict, schema: dict) -> dict:
     return settings
 
 
+def first_fault(values: Any, schema: dict) -> str | None:
+    """A sentence on values that do not follow a schema; None if they do."""
+    error = jsonschema.exceptions.best_match(
+        jsonschema.Draft202012Validator(schema).iter_errors(values)
+    )
+    return None if error is None else _sentence(error)
+
+
 def _validate(config: dict, schema: dict) -> None:
     validator = _filling_defaults(jsonschema.Draft202012Validator)(schema)
     error = jsonschema.exceptions.best_match(validator.iter_errors(config))
     if error is not None:
         raise StudyError(_sentence(error))
-    _check_finite("", config)
+    _check_values("", config)
 
 
-def _check_finite(where: str, value) -> None:
-    """JSON schema lets .nan and .inf pass as numbers."""
+def _check_values(where: str, value) -> None:
+    """Refuse .nan and .inf, which JSON schema takes for numbers, and what steers a terminal."""
     if isinstance(value, float) and not math.isfinite(value):
         raise StudyError(f"{where} is {value}, expected a finite number.")
+    if isinstance(value, str) and CONTROL.search(value):
+        raise StudyError(
+            f"{where} is {_shown(value)}, which holds a control character, expected plain text;"
+            " type it anew."
+        )
+    if isinstance(value, str) and DIRECTIVE.search(value):
+        raise StudyError(
+            f"{where} is {_shown(value)}, which reports would take for a command of"
+            " reStructuredText; begin the line with another letter than a point."
+        )
     if isinstance(value, dict | list):
         entries = value.items() if isinstance(value, dict) else enumerate(value)
         for key, inner in entries:
-            _check_finite(f"{where}.{key}" if where else str(key), inner)
+            _check_values(f"{where}.{key}" if where else str(key), inner)
 
 
 def _filling_defaults(validator):
-    """A validator that fills in defaults, by the recipe in jsonschema's documentation."""
+    """A validator that fills in defaults, by the recipe in jsonschema's documentation.
+
+    A pattern's $ is the end of the text: Python's is the place before a last line feed, too.
+    """
     check_properties = validator.VALIDATORS["properties"]
+    check_pattern = validator.VALIDATORS["pattern"]
 
     def fill(instance_validator, properties, instance, schema):
         if isinstance(instance, dict):
@@ -117,12 +189,17 @@ def _filling_defaults(validator):
                     instance.setdefault(key, copy.deepcopy(subschema["default"]))
         yield from check_properties(instance_validator, properties, instance, schema)
 
-    return jsonschema.validators.extend(validator, {"properties": fill})
+    def match(instance_validator, pattern, instance, schema):
+        if isinstance(instance, str) and instance.endswith("\n"):
+            yield jsonschema.ValidationError(f"{instance!r} ends with a line feed")
+        yield from check_pattern(instance_validator, pattern, instance, schema)
+
+    return jsonschema.validators.extend(validator, {"properties": fill, "pattern": match})
 
 
 def _sentence(error: jsonschema.ValidationError) -> str:
     """One sentence for the schema's error: the key, the value found, the value expected."""
-    where = ".".join(map(str, error.absolute_path)) or "the config"
+    where = shortened(".".join(map(str, error.absolute_path)), LONGEST_VALUE) or "the config"
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):
         known = list(error.schema.get("properties", {}))
         unknown = [key for key in error.instance if key not in known]
@@ -134,13 +211,17 @@ def _sentence(error: jsonschema.ValidationError) -> str:
         expected = error.validator_value
         expected = [expected] if isinstance(expected, str) else expected
         remedy = _number_meant(error.instance, expected)
-        return f"{where} is {error.instance!r}, expected {' or '.join(expected)}{remedy}."
+        return f"{where} is {_shown(error.instance)}, expected {' or '.join(expected)}{remedy}."
     if error.validator == "enum":
         values = ", ".join(map(str, error.validator_value))
-        return f"{where} is {error.instance!r}, expected one of {values}."
+        return f"{where} is {_shown(error.instance)}, expected one of {values}."
     if error.validator == "pattern":
-        return f"{where}: found {error.instance!r}, expected {error.schema['expected']}."
-    return f"{where}: {error.message}."
+        return f"{where}: found {_shown(error.instance)}, expected {error.schema['expected']}."
+    return f"{where}: {error.message.replace(repr(error.instance), _shown(error.instance))}."
+
+
+def _shown(value) -> str:
+    return shortened(repr(value), LONGEST_VALUE)
 
 
 def _number_meant(value, expected: list[str]) -> str:

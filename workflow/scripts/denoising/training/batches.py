@@ -19,6 +19,7 @@ import pandas as pd
 import tensorflow as tf
 
 from denoising.running.random_streams import random_stream
+from denoising.training.agreement import wrong_in
 
 AHEAD = 2  # batches read while the device works
 BLOCK_BYTES = 2**26  # read at once where all patches go to the device
@@ -100,23 +101,15 @@ class PatchPairs:
 
 def _check(folder: Path, X: np.ndarray, Y: np.ndarray, split: pd.DataFrame) -> None:
     """Refuse patches that differ from their ground truth or from the split."""
-    found = []
+    wrong = wrong_in(split, len(X))
     if X.shape != Y.shape:
-        found.append(f"X.npy has shape {X.shape}, but Y.npy {Y.shape}")
+        wrong = f"X.npy has shape {X.shape}, but Y.npy {Y.shape}"
     if not (X.dtype == Y.dtype == np.float32):
-        found.append(f"X.npy holds {X.dtype} and Y.npy {Y.dtype}, expected float32")
-    outside = split.loc[~split["patch"].between(0, len(X) - 1), "patch"]
-    if len(outside):
-        found.append(
-            f"the split names patch {outside.iloc[0]}, but X.npy has {len(X)}, counted from 0"
-        )
-    on_both = split.loc[split["patch"].duplicated(), "patch"]
-    if len(on_both):
-        found.append(f"the split names patch {on_both.iloc[0]} twice")
-    if found:
+        wrong = f"X.npy holds {X.dtype} and Y.npy {Y.dtype}, expected float32"
+    if wrong:
         raise ValueError(
-            f"{folder}: {'; '.join(found)}. The files are not of one run: delete the folder and its"
-            " splits (results/splits), and run again."
+            f"{folder}: {wrong}. The files are not of one run: delete the folder and its splits"
+            " (results/splits), and run again."
         )
 
 

@@ -111,7 +111,9 @@ def train(
         console.info("%s: it was trained like this before, and that model is still there", run.name)
         return
     steps = rehearsed(run, patches, device, execution)
-    log.info("%s; %s", device.name, steps.execution)
+    # The rate is measured here, before there is anything to lose
+    rate = "unknown" if steps.matmul_rate is None else f"{steps.matmul_rate / 1e9:.3g} GFLOP/s"
+    log.info("%s; %s; matrix products: %s", device.name, steps.execution, rate)
     trainer = Trainer(steps, folder)
     log_sizes(steps, len(trainer.validating))
     trainer.restore()
@@ -159,7 +161,6 @@ class Trainer:
         self.validating = validation_subset(self.validation, self.settings.validation_patches)
         self.input_losses = input_losses(steps.patches, self.validating, self.settings.loss)
         self.gpu = costs.Gpu(steps.device.on_gpu)
-        _ = steps.matmul_rate  # measured before there is anything to lose, and kept
         self.state = State(device=steps.device.name)
         self.resumed_from: str | None = None
         self.best_losses: list[float] | None = None  # on the whole validation set, if evaluated

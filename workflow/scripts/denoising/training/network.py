@@ -12,6 +12,7 @@ from csbdeep.models import CARE, Config
 
 from denoising.running.caches import keep_compiled_kernels
 from denoising.running.checksums import sha256_of
+from denoising.running.reasons import reason
 from denoising.study.training import Training
 from denoising.training.cards import check_card
 
@@ -186,11 +187,13 @@ def load_model(folder: Path) -> CARE:
     _check_sealed(folder)
     try:
         return CARE(None, name=folder.name, basedir=str(folder.parent))
-    except (ValueError, OSError) as error:
-        reason = " ".join(str(error).split())
+    except MemoryError:  # not the files' fault
+        raise
+    # h5py and Keras raise errors of many kinds for files that are damaged or made to do harm
+    except Exception as error:
         raise ValueError(
             f"{folder}: the weights do not fit the network that config.json describes, or are "
-            f"damaged; copy both files of the same training here. Keras said: {reason}"
+            f"damaged; copy both files of the same training here. Keras said: {reason(error)}"
         ) from None
 
 

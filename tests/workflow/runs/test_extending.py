@@ -64,7 +64,7 @@ def run(script, folder, **output):
         params=SimpleNamespace(study=STUDY, title="A title", caption="A caption."),
         log=[folder / "log"],
     )
-    with mock.patch("denoising.running.logs.open_log", nullcontext):
+    with mock.patch("denoising.running.logs.open_log", lambda *_: nullcontext()):
         runpy.run_path(str(script), init_globals={"snakemake": job})
 
 

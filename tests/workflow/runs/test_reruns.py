@@ -85,6 +85,7 @@ CHANGES: dict[str, object] = {
     "datasets.fetched.archive.url": Together(
         "https://example.org/worms.tar", {"datasets.fetched.archive.path": None}
     ),
+    "datasets.fetched.archive.allow_http": True,
     "datasets.mine.pairs.low": Together(HIGH, {"datasets.mine.pairs.high": LOW}),
     "datasets.mine.pairs.high": Together(LOW, {"datasets.mine.pairs.low": HIGH}),
     "datasets.mine.pairs.axes": Together(

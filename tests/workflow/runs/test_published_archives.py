@@ -97,7 +97,7 @@ def flow(tmp_path):
 
 
 def sources(server):
-    return {name: {"url": f"{server.url}/{name}.tar.gz"} for name in ORGANISMS}
+    return {name: {"url": f"{server.url}/{name}.tar.gz", "allow_http": True} for name in ORGANISMS}
 
 
 def made_from(folder, archive):

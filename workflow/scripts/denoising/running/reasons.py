@@ -1,0 +1,22 @@
+"""Errors of libraries, as clauses of a sentence that names the file."""
+
+import errno
+import re
+
+LONGEST_REASON = 200  # characters
+# Python's words in messages, and what stands for them
+PLAIN = {
+    r"<class '([\w.]+)'>": r"\1",
+    r"(?<!['\"\w])b(['\"])": r"\1",  # bytes
+    r"\\x[0-9a-f]{2}": "",
+}
+NOT_THE_FILES_FAULT = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+
+
+def reason(error: Exception) -> str:
+    """An error's message as a clause: printable, not too long, without Python's words."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    for pattern, plain in PLAIN.items():
+        text = re.sub(pattern, plain, text)
+    text = "".join(letter for letter in text if letter.isprintable())
+    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]} ..."
