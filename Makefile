@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c "" 2>/dev/nu
 BIN := .venv/bin
 
 .PHONY: install install-gpu demo report seeds reproduce export test test-runs test-docs test-fuzz test-faults test-browser \
-    test-envs test-slurm test-exports gpu-check lint config-table docs lock
+    test-envs test-slurm test-exports test-mutants coverage gpu-check lint config-table docs lock
 
 install: .venv/installed
 
@@ -69,6 +69,17 @@ test: .venv/installed
 # Other runs of real studies: stopped and started again, on own images, with networks made elsewhere, after edits
 test-runs: .venv/installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/workflow/runs
+
+# The share of the library's lines that its tests run, in processes of their own too
+coverage: .venv/installed
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest tests/unit
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+# The library is changed in one place at a time, and its tests must notice. What they miss stays in mutants/
+test-mutants: .venv/installed
+	$(BIN)/python tests/mutants.py
 
 # The commands of all pages; those on own images on real images, which is skipped where those are missing
 test-docs: .venv/installed

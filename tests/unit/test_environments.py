@@ -157,6 +157,8 @@ def test_every_version_is_used():
         "jsonschema",
         "pyyaml",
         "pygments",
+        "coverage",
+        "mutmut",
         "pytest",
         "pytest-xdist",
         "hypothesis",

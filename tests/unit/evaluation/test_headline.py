@@ -98,3 +98,33 @@ def with_nuclei():
     datasets = yaml.safe_load(CONFIG)["datasets"]
     datasets["planaria"] |= {"nuclei": {"diameter": 5}, "voxel_size": [2, 1, 1]}
     return datasets
+
+
+def test_simulated_specimens_stand_beside_no_published_number():
+    beads = {
+        "published": "planaria",
+        "simulate": {"species": "planaria"},
+        "conditions": [{"name": "1", "source": "condition_1"}],
+        "patches": {"shape": [8, 16, 16]},
+    }
+    study = study_of(
+        {"main": {"models": {"care": {"trained_on": "beads"}}}},
+        datasets={"beads": beads},
+        baselines=[],
+    )
+    parts = [
+        scores_of(values, model=model, trained_on=model and "beads", tested_on="beads",
+                  output="network" if model else "input", metric=metric)
+        for metric in ("nrmse", "ssim")
+        for model, values in (("care", (0.4, 0.5)), ("", (0.6, 0.7)))
+    ]  # fmt: skip
+    scores = pd.concat(parts)
+    lines = headline(verdicts(scores, study), scores, PUBLISHED, study)
+    assert any(
+        line == "No number on beads may be compared with a published one: these specimens are"
+        " simulated."
+        for line in lines
+    )
+    assert not any("CARE paper" in line for line in lines)
+    assert "Numbers on beads show trends and say nothing of real specimens." in lines[-1]
+    assert "With fewer than three test volumes, nothing can be said of others." in lines[-1]

@@ -6,7 +6,7 @@ from formulas import n, specimen, windowed_ssim
 from skimage.metrics import structural_similarity
 
 from denoising.evaluation import ssim as ssim_module
-from denoising.evaluation.ssim import SsimInputs, check_shapes, mean_ssims, ssim_map
+from denoising.evaluation.ssim import SsimInputs, check_shapes, mean_ssims, ssim_map, window_of
 
 
 def ssim(target, image, data_range, by_plane=False):
@@ -79,3 +79,68 @@ def test_the_map_of_ssim_has_the_scores_mean_and_scikit_images_values(by_plane):
 def test_images_thinner_than_the_window_are_refused(shape, by_plane):
     with pytest.raises(ValueError, match=r"but SSIM's window is \(7, "):
         check_shapes(np.zeros(shape), np.zeros(shape), by_plane)
+
+
+@pytest.mark.parametrize("gains", [(2.0, 0.5), (0.25, 4.0), (3.0, 1.0)])
+@pytest.mark.parametrize("by_plane", [True, False])
+def test_gains_and_means_of_a_scaling_are_those_of_scaled_images(gains, by_plane):
+    """One pass over images as acquired scores them in any units."""
+    a, b = np.random.default_rng(0).random((2, 9, 12, 15))
+    y, q = gains[0] * a + 3, gains[1] * b - 1
+    scaling = SsimInputs(gains, (y.mean(), q.mean()), 1.5)
+    plain = SsimInputs((1.0, 1.0), (y.mean(), q.mean()), 1.5)
+    centre = (a.mean(), b.mean())
+    scaled = mean_ssims(a, b, centre, [scaling], by_plane=by_plane)
+    expected = mean_ssims(y, q, plain.mean, [plain], by_plane=by_plane)
+    assert scaled == pytest.approx(expected, rel=1e-9)
+    np.testing.assert_allclose(
+        ssim_map(a, b, centre, scaling, by_plane), ssim_map(y, q, plain.mean, plain, by_plane),
+        rtol=1e-9,
+    )  # fmt: skip
+
+
+def test_several_scalings_are_scored_in_their_order():
+    a, b = np.random.default_rng(0).random((2, 8, 9, 10))
+    means = (a.mean(), b.mean())
+    inputs = [SsimInputs((1.0, 1.0), means, data_range) for data_range in (2, 1)]
+    expected = [scikit_ssim(a, b, 2), scikit_ssim(a, b, 1)]
+    assert mean_ssims(a, b, means, inputs) == pytest.approx(expected, rel=1e-12)
+
+
+def test_windows_of_a_stack_reach_through_planes_unless_asked_otherwise():
+    a, b = np.random.default_rng(0).random((2, 8, 9, 10))
+    means = (a.mean(), b.mean())
+    scaling = SsimInputs((1.0, 1.0), means, 1)
+    assert mean_ssims(a, b, means, [scaling]) == pytest.approx([scikit_ssim(a, b, 1)], rel=1e-12)
+    assert ssim_map(a, b, means, scaling).shape == (2, 3, 4)
+    assert ssim_map(a, b, means, scaling, by_plane=True).shape == (8, 3, 4)
+    assert (window_of(3, False), window_of(2, False), window_of(3, True)) == (
+        (7,) * 3,
+        (7,) * 2,
+        (7,) * 2,
+    )
+
+
+@pytest.mark.parametrize("shape", [(7, 7, 7), (7, 7)], ids=str)
+def test_an_image_of_one_window_has_an_ssim(shape):
+    a, b = np.random.default_rng(0).random((2, *shape))
+    check_shapes(a, b)
+    assert ssim(a, b, 1) == pytest.approx(windowed_ssim(a, b, 1), rel=1e-9)
+
+
+def test_a_stack_of_few_planes_is_long_enough_by_plane_alone():
+    images = np.zeros((3, 9, 9)), np.zeros((3, 9, 9))
+    check_shapes(*images, by_plane=True)
+    with pytest.raises(ValueError) as error:
+        check_shapes(*images)
+    assert str(error.value) == (
+        "the image is (3, 9, 9), but SSIM's window is (7, 7, 7); leave the volume out."
+    )
+
+
+def test_images_of_two_shapes_are_refused_in_a_sentence():
+    with pytest.raises(ValueError) as error:
+        check_shapes(np.zeros((9, 9)), np.zeros((9, 8)))
+    assert str(error.value) == (
+        "ground truth is (9, 9) and the image (9, 8), expected one shape; make the image again."
+    )

@@ -80,3 +80,17 @@ def test_an_image_like_those_of_training_is_not_remarked(seen):
 def test_how_an_image_differs_is_said(seen, image, said):
     found = " and ".join(outside(measures(image), seen))
     assert re.search(said, found), found
+
+
+@pytest.mark.parametrize("shape", [(2, 40), (40, 2), (9, 2, 2)])
+def test_a_block_too_small_for_a_measure_has_none(shape):
+    found = measures(np.ones(shape))
+    assert found and all(np.isnan(value) for value in found.values())
+
+
+def test_an_image_of_coarser_structures_than_any_in_training_is_said_to_be(seen):
+    coarsest = measures(noisy(wave(32), 0.1)) | {"fineness": seen["fineness"][0]}
+    assert outside(coarsest, seen) == []
+    assert outside(coarsest | {"fineness": coarsest["fineness"] - 1}, seen) == [
+        "of coarser structures"
+    ]

@@ -107,6 +107,14 @@ def test_what_is_no_npz_is_refused(tmp_path):
         import_npz(tmp_path / "my.npz", tmp_path / "mine", tmp_path / "mine.json")
 
 
+def test_an_array_without_a_header_is_named(tmp_path):
+    path = tmp_path / "odd.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("X.npy", b"\x93NUMPY\x01\x00\x04\x00{{{{")
+    with pytest.raises(ValueError, match=r"odd\.npz: array X cannot be read .*fetch the archive"):
+        open_array(path, "X")
+
+
 # Files from strangers
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from denoising.images import percentiles as module
-from denoising.images.percentiles import normalisation, percentiles
+from denoising.images.percentiles import limits, normalisation, percentiles
 
 WANTED = [0, 0.1, 3, 50, 99.8, 99.9, 100]
 RNG = np.random.default_rng(0)
@@ -127,3 +127,51 @@ def test_constant_and_nearly_empty_images_have_no_normalisation(image, value):
         ValueError, match=f"3 and 99 of the input are both {value}: .* leave it out"
     ):
         normalisation(image, 3, 99, "the input")
+
+
+# Messages in full, and blocks
+
+
+def test_what_has_no_normalisation_is_said_in_a_sentence():
+    spoilt = np.array([1, np.nan, 2, 3], np.float32)
+    flat = np.full((5, 5), 7, np.uint16)
+    for call in (limits, normalisation):
+        with pytest.raises(ValueError) as error:
+            call(spoilt, 3, 99.8)
+        assert str(error.value) == (
+            "the image holds NaN or infinite values, which cannot be normalised; export it again."
+        )
+        with pytest.raises(ValueError) as error:
+            call(flat, 3, 99.8)
+        assert str(error.value) == (
+            "percentiles 3 and 99.8 of the image are both 7: a constant image cannot be normalised;"
+            " leave it out or export it again, or if it is sparse, raise the second of the"
+            " percentiles (the dataset's patches.percentiles, or restore.percentiles)."
+        )
+
+
+def test_an_image_with_infinite_percentiles_has_no_limits():
+    image = np.array([-np.inf] * 5 + [1.0] * 90 + [np.inf] * 5)
+    with pytest.raises(ValueError, match="the stack holds NaN or infinite values"):
+        limits(image, 3, 50, "the stack")
+    with pytest.raises(ValueError, match="the stack holds NaN or infinite values"):
+        limits(image, 50, 99, "the stack")
+    assert limits(np.array([-np.inf, 0.0, 1.0, 2.0, np.inf]), 25, 75) == (0, 2)
+
+
+def test_limits_are_the_two_percentiles():
+    image = np.arange(201, dtype=np.uint8)[::-1]
+    assert limits(image, 5, 95) == (10, 190)
+
+
+@pytest.mark.parametrize("shape", [(100,), (9, 31), (3, 4, 25)])
+def test_blocks_are_all_of_the_image_once_and_as_large_as_allowed(monkeypatch, shape):
+    monkeypatch.setattr(module, "BLOCK", 50)
+    image = np.zeros(shape, int)
+    sizes = []
+    for block in module.blocks(image):
+        image[block] += 1
+        sizes.append(image[block].size)
+    assert (image == 1).all()
+    assert max(sizes) <= 50
+    assert len(sizes) <= 2 * image.size / 50 + 1

@@ -1,6 +1,7 @@
 """Volumes on disk: TIFF files that keep values and axes, and their list."""
 
 import errno
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from denoising.images.volumes import (
     paired,
     read_listing,
     volume_header,
+    with_channels,
     write_listing,
     write_volume,
 )
@@ -311,3 +313,36 @@ def test_example_is_the_middle_section_of_the_first_test_volume(folder):
     )
     np.testing.assert_array_equal(found["truth"], [volume((4, 6, 7), seed=[2, 1])[2]] * 2)
     np.testing.assert_array_equal(found["network"], [np.full((6, 7), 1), np.full((6, 7), 2)])
+
+
+# Channels of the same files
+
+
+def test_a_pair_takes_the_images_of_its_volume_from_each_folder_in_order(folder, tmp_path):
+    pair = next(paired(folder, "test", ["1"]))
+    assert pair.channels == ()
+    joint = with_channels(pair, [folder, folder])
+    assert joint.channels == (pair.image, pair.image)
+    assert replace(joint, channels=()) == pair
+
+
+@pytest.mark.parametrize("name", ["missing", "longer"])
+def test_channels_are_of_the_same_files_and_shapes(folder, tmp_path, name):
+    other = tmp_path / "other channel"
+    shape, volume_name = ((4, 6, 8), "NA") if name == "longer" else ((4, 6, 7), "z")
+    image = volume(shape)
+    row = listing_row("test", volume_name, "1", image, "ZYX")
+    write_volume(other / row["path"], image, "ZYX")
+    write_listing(other, [row])
+    pair = next(paired(folder, "test", ["1"]))
+    with pytest.raises(ValueError) as error:
+        with_channels(pair, [folder, other])
+    assert str(error.value) == (
+        f"other channel has no image NA of the shape that {pair.image} has, but the network takes"
+        " channels of the same files together: give all of its channels the same files."
+    )
+
+
+def test_a_volume_without_one_of_the_conditions_is_named(folder):
+    with pytest.raises(ValueError, match="volume NA lacks 3, 4; unpack it again"):
+        list(paired(folder, "test", ["4", "1", "3"]))

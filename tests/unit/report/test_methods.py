@@ -50,3 +50,13 @@ def test_models_that_differ_are_told_by_name():
     text = paragraph(MODELS | {"wide": MODELS["worm"] | {"width": 64, "epochs": 9}})
     assert "32 or 64 features" in text
     assert "by model: worm: 7 epochs of 5 steps of 3 patches; wide: 9 epochs of 5 steps" in text
+
+
+def test_a_training_that_goes_on_from_another_says_from_which():
+    models = MODELS | {"further": MODELS["worm"] | {"start_from": "worm"}}
+    assert "with the weights of worm" in paragraph(models)
+
+
+def test_a_study_without_filters_says_nothing_of_them():
+    assert "Filters (Gaussian" in paragraph(baselines=["gaussian"])
+    assert "Filters" not in paragraph(baselines=[])

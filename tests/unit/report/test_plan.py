@@ -5,6 +5,7 @@ import pytest
 from made_up import study_of
 
 from denoising.report.plan import Hours, Machine, Needs, found_in, page
+from denoising.study.names import TRUTH
 
 NAMES = ("a", "b", "c")
 STUDY = study_of({"mine": {"models": {name: {"trained_on": "planaria"} for name in NAMES}}})
@@ -69,3 +70,80 @@ def test_an_archive_that_is_not_here_is_said():
     assert found_in(STUDY.datasets["planaria"], nothing, []) == [
         "planaria: an archive; its images are checked as it is unpacked"
     ]
+
+
+# Images
+
+
+MINE = {"pairs": {"low": "a/*.tif", "high": "b/*.tif"}, "patches": {"shape": [32, 32]}}
+BEADS = {
+    "simulate": {"species": "planaria"},
+    "conditions": [{"name": "1", "source": "condition_1"}],
+    "patches": {"shape": [8, 16, 16]},
+}
+OWN = study_of(
+    {"main": {"models": {"care": {"trained_on": "mine"}}}}, datasets={"mine": MINE, "beads": BEADS}
+)
+
+
+def listing(**parts):
+    """Images of a dataset: a ground truth and a low-SNR image by pair, with its part."""
+    rows = [
+        {"pair": pair, "part": part, "condition": condition}
+        for pair, part in parts.items()
+        for condition in (TRUTH, "1")
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_own_images_are_counted_and_those_that_are_held_out_are_named():
+    images = listing(a="train", b="train", c="test")
+    counted = "mine: 3 image pairs, all looked at: 2 to train on, 1 to test on (c)"
+    assert found_in(OWN.datasets["mine"], images, []) == [f"{counted}; nothing to warn of"]
+    assert found_in(OWN.datasets["mine"], images, ["a is dark", "b is dark"]) == [
+        f"{counted}; warnings:",
+        "  a is dark",
+        "  b is dark",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("count", "more"), [(10, []), (11, ["  and more, in results/checks/mine.txt"])]
+)
+def test_of_many_warnings_the_first_ten_are_shown(count, more):
+    warnings = [f"warning {number}" for number in range(count)]
+    _, *shown = found_in(OWN.datasets["mine"], listing(a="train", b="test"), warnings)
+    assert shown == [f"  warning {number}" for number in range(10)] + more
+
+
+def test_specimens_and_unpacked_archives_are_counted():
+    images = listing(a="train", b="train", c="test")
+    assert found_in(OWN.datasets["beads"], images, []) == [
+        "beads: specimens that are simulated here: 2 to train on, 1 to test on"
+    ]
+    assert found_in(STUDY.datasets["planaria"], images, []) == [
+        "planaria: an archive, unpacked: 2 to train on, 1 to test on"
+    ]
+
+
+# Models and times
+
+
+def test_a_study_that_trains_nothing_says_so():
+    total = len(STUDY.trainings)
+    assert f"Models: all {total} trainings are done.\n" in page(STUDY, [], needs(hours={}), MACHINE)
+    everything = {run: Hours(1, 2) for run in STUDY.runs}
+    said = page(STUDY, [], needs(hours=everything), MACHINE)
+    assert f"Models: {total} of {total} trainings to run.\n" in said
+
+
+@pytest.mark.parametrize(
+    ("hours", "words"),
+    [
+        (Hours(0.001, 0.016), "less than a minute"),
+        (Hours(0.05, 0.1), "3 to 6 minutes"),
+        (Hours(0.9, 1.2), "0.9 to 1.2 hours"),
+    ],
+)
+def test_times_have_the_unit_that_suits_them(hours, words):
+    assert str(hours) == words

@@ -1,5 +1,6 @@
 """New images: each frame and channel as csbdeep restores it, in the units of the image."""
 
+import hashlib
 import json
 import re
 
@@ -342,3 +343,22 @@ def test_the_viewer_shows_a_window_of_a_large_stack_and_its_whole_depth(tmp_path
     assert levels["xy"].shape == (256, 256)
     assert levels["xz"].shape == (9, 256)
     assert (levels["xy"][128] == levels["xz"][4]).all()
+
+
+def test_networks_are_known_by_their_config_and_weights_and_the_first_ones_training(tmp_path):
+    folders = [tmp_path / name for name in ("a", "b")]
+    for folder in folders:
+        folder.mkdir()
+        for name in ("config.json", "weights_best.h5", "history.csv"):
+            (folder / name).write_text(f"{folder.name} {name}")
+    restorers = dict.fromkeys(folders, "a restorer")
+    networks = Networks.of(restorers)
+    assert networks.restorers == ["a restorer"] * 2
+    assert networks.sha256 == [
+        hashlib.sha256(f"{folder} {name}".encode()).hexdigest()
+        for folder in "ab"
+        for name in ("config.json", "weights_best.h5")
+    ]
+    assert (networks.training, networks.percentiles) == ({}, (3, 99.8))
+    (folders[0] / "training.json").write_text('{"percentiles": [1, 99]}')
+    assert Networks.of(restorers).percentiles == (1, 99)

@@ -149,3 +149,57 @@ def test_all_pairs_are_restored_and_their_runtime_recorded(tmp_path):
     runtime = json.loads((tmp_path / "runtime.json").read_text())
     assert runtime.pop("seconds") > 0
     assert runtime == record | {"voxels": 4 * 9 * 21 * 30, "threads": 2}
+
+
+# Networks of several channels
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_channels_go_through_the_network_together_and_one_of_them_is_kept(tmp_path, parts):
+    """Each is normalised by its own percentiles; also where several jobs share the volume."""
+    paths = [saved(tmp_path, name)[0] for name in ("nuclei", "membranes")]
+    stacks = [np.random.default_rng(seed).integers(90, 900, (9, 21, 30)) for seed in (2, 3)]
+    stacks[1] = 7 * stacks[1] + 100
+    for path, stack in zip(paths, stacks, strict=True):
+        write_volume(path, stack.astype(np.uint16), "ZYX")
+    model = random_network("ZYX", 1, 3, False, channels=2)
+    bounds = [np.percentile(stack, (3, 99.8)) for stack in stacks]
+    normalised = [
+        (stack - low) / (high - low) for stack, (low, high) in zip(stacks, bounds, strict=True)
+    ]
+    expected = model.predict(np.stack(normalised).astype(np.float32), "CZYX", normalizer=None)
+    for channel, (low, high) in enumerate(bounds):
+        pair = Pair("a", f"{channel}", "ZYX", paths[channel], paths[channel], channels=tuple(paths))
+        found = []
+        for part in range(1, parts + 1):
+            destination = Destination(tmp_path / f"{part}", SETTINGS)
+            restore_file(Restorer(model, 10**6), pair, destination, (part, parts))
+            found.append(open_volume(tmp_path / f"{part}/{channel}/a.tif", "ZYX"))
+        restored = (np.concatenate(found, axis=2) - low) / (high - low)
+        assert np.abs(restored - expected[channel]).max() < 1e-4 * np.ptp(expected)
+
+
+def test_a_channel_that_cannot_be_normalised_is_named(tmp_path):
+    path, stack = saved(tmp_path, "nuclei", (20, 24))
+    write_volume(tmp_path / "blank.tif", np.ones_like(stack), "YX")
+    channels = (path, tmp_path / "blank.tif")
+    pair = Pair("nuclei", "1", "YX", path, path, channels=channels)
+    restorer = Restorer(random_network("YX", 1, 3, False, channels=2), 10**6)
+    with pytest.raises(ValueError, match=r"nuclei\.tif: percentiles .* of .*blank\.tif are both 1"):
+        restore_file(restorer, pair, Destination(tmp_path / "out", SETTINGS))
+
+
+def test_a_job_that_has_no_part_of_a_short_image_writes_nothing(tmp_path):
+    path, _ = saved(tmp_path, "short", (8, 8))
+    pair = Pair("short", "1", "YX", path, path)
+    restorer = Restorer(random_network("YX", 2, 3, False), 10**6)
+    assert restore_file(restorer, pair, Destination(tmp_path / "out", SETTINGS), (3, 3)) == 0
+    assert not list((tmp_path / "out").rglob("*.tif"))
+
+
+def test_a_volume_whose_tiles_do_not_fit_is_named(tmp_path):
+    path, _ = saved(tmp_path, "large", (40, 48))
+    pair = Pair("large", "1", "YX", path, path)
+    restorer = Restorer(random_network("YX", 1, 3, False), 10)
+    with pytest.raises(ValueError, match=r"^\S*large\.tif: a tile may have 10 voxels, but the "):
+        restore_file(restorer, pair, Destination(tmp_path / "out", SETTINGS))

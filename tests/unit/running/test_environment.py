@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from denoising.running.environment import set_environment
+from denoising.running.logs import OWN_CONSOLE
 
 SHELL = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
@@ -34,3 +35,10 @@ def test_tensorflow_is_quiet_only_where_there_is_no_gpu():
     assert environment()["TF_CPP_MIN_LOG_LEVEL"] == "3"
     assert "TF_CPP_MIN_LOG_LEVEL" not in environment(has_gpu=True)
     assert environment(TF_CPP_MIN_LOG_LEVEL="0")["TF_CPP_MIN_LOG_LEVEL"] == "0"
+
+
+def test_a_cluster_s_jobs_know_that_their_console_is_not_the_users():
+    changed = {}
+    for has_own_console in (False, True):
+        set_environment(changed, Path("/workflow/scripts"), True, True, has_own_console)
+        assert changed.get(OWN_CONSOLE) == ("1" if has_own_console else None)

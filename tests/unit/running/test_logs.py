@@ -7,7 +7,7 @@ import sys
 import pytest
 from made_up import ROOT
 
-from denoising.running.logs import OWN_CONSOLE, lines_before_the_error, sentence_in
+from denoising.running.logs import OWN_CONSOLE, lines_before_the_error, muted, sentence_in
 
 JOB = """
 import logging, os
@@ -107,3 +107,23 @@ def test_a_line_of_code_informs_on_the_console_once_per_minute_and_warns_each_ti
     ]
     assert job("; ".join(lines)) == ("half way\n1\n1\n2\n", 0)
     assert "INFO 2" in job.log.read_text()
+
+
+def test_what_is_muted_is_said_nowhere_and_what_follows_is(job):
+    lines = (
+        "from denoising.running.logs import muted\n"
+        "    with muted():\n"
+        "        os.write(2, b'frightening')\n"
+        "    os.write(2, b'after')"
+    )
+    assert job(lines) == ("half way\n", 0)
+    log = job.log.read_text()
+    assert "after" in log and "frightening" not in log
+
+
+def test_an_error_of_python_passes_what_is_muted(capfd):
+    with pytest.raises(KeyError, match="lost"), muted():
+        os.write(2, b"frightening")
+        raise KeyError("lost")
+    os.write(2, b"after")
+    assert capfd.readouterr().err == "after"

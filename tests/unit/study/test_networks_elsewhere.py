@@ -126,3 +126,36 @@ def test_new_images_need_a_model_of_the_study_or_a_folder(schema):
         study(schema, {"own": {}}, restore=restore | {"model": "kare"})
     with pytest.raises(StudyError, match="merging, a network that takes 2 channels and gives 1"):
         study(schema, {"own": {}}, restore=restore | {"model": "merging"})
+
+
+def test_a_config_that_is_no_json_is_no_network(schema):
+    Path("odd/config.json").write_text("{")
+    with pytest.raises(StudyError, match="its config.json lacks JSON"):
+        study(schema, {"one": {"pretrained": "odd"}})
+
+
+def test_a_network_made_elsewhere_needs_a_dataset_to_be_tested_on(schema):
+    with pytest.raises(StudyError, match="pretrained: give studies.s.tested_on, the datasets it"):
+        study(schema, {"one": {"pretrained": "theirs"}}, training={"width": 4})
+
+
+def test_channels_are_of_the_same_axes(schema):
+    datasets = yaml.safe_load(STUDY)["datasets"]
+    stacks = {
+        "pairs": {"low": "*_l.tif", "high": "*_h.tif", "axes": "ZYX"},
+        "patches": {"shape": [8, 16, 16]},
+    }
+    model = {"pretrained": "colour", "channels": ["mine", "stacks"]}
+    with pytest.raises(StudyError, match="its channels stacks and mine have other axes, expected"):
+        study(schema, {"one": model}, datasets=datasets | {"stacks": stacks})
+
+
+def test_a_config_asks_for_studies_or_for_images_to_restore(schema):
+    with pytest.raises(StudyError, match="the config has neither studies nor restore: give stu"):
+        resolve({"title": "Nothing"}, schema)
+
+
+@pytest.mark.parametrize(("volumes", "name"), [(None, "tail"), (3, "tail-3-volumes")])
+def test_a_split_is_named_by_its_kind_and_by_its_volumes_if_not_all_train(schema, volumes, name):
+    made = study(schema, {"own": {"training_volumes": volumes}})
+    assert made.models["own"].training.split_name == name

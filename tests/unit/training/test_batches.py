@@ -170,3 +170,12 @@ def test_files_of_different_runs_are_refused(tmp_path, changes, words):
     split = pd.DataFrame({"patch": patch, "part": ["train", "validation"]})
     with pytest.raises(ValueError, match=f"^{tmp_path}: {words}.*delete the folder and its splits"):
         PatchPairs.open(tmp_path, split)
+
+
+def test_patches_that_belong_together_are_mapped(tmp_path):
+    for name in "XY":
+        np.save(tmp_path / f"{name}.npy", np.zeros((3, 8, 8), np.float32))
+    split = pd.DataFrame({"patch": [0, 1, 2], "part": ["train", "train", "validation"]})
+    pairs = PatchPairs.open(tmp_path, split)
+    assert isinstance(pairs.X, np.memmap)
+    assert (list(pairs.training), list(pairs.validation)) == ([0, 1], [2])

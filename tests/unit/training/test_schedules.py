@@ -2,14 +2,12 @@
 
 from dataclasses import replace
 
-import keras
 import numpy as np
 import pytest
 from made_up import training_settings
 
 from denoising.training.schedules import best_epoch, ended, learning_rate, warmed_up
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 SETTINGS = training_settings(
     schedule="plateau",
     learning_rate=0.0004,
@@ -21,35 +19,50 @@ SETTINGS = training_settings(
 )
 
 
-def keras_rates(settings, losses):
-    """Learning rate of each epoch, and of the one after the last, by Keras's own callback."""
-    callback = keras.callbacks.ReduceLROnPlateau(
-        factor=settings.plateau_factor,
-        patience=settings.plateau_patience,
-        min_delta=settings.plateau_min_delta,
-    )
-    network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    network.compile(keras.optimizers.Adam(settings.learning_rate), "mse")
-    callback.set_model(network)
-    callback.on_train_begin()
-    rates = []
-    for epoch, loss in enumerate(losses):
-        rates.append(float(network.optimizer.learning_rate.numpy()))
-        callback.on_epoch_end(epoch, {"val_loss": loss})
-    return [*rates, float(network.optimizer.learning_rate.numpy())]
+# Plateaus
 
 
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize(
-    "changes", [{}, {"plateau_patience": 1}, {"plateau_min_delta": 0.2, "plateau_patience": 3}]
-)
-def test_plateaus_are_keras(seed, changes):
-    settings = replace(SETTINGS, **changes)
-    losses = np.random.default_rng(seed).normal(size=40).round(1).tolist()  # with ties
-    assert [learning_rate(settings, losses[:epoch]) for epoch in range(41)] == keras_rates(
-        settings, losses
-    )
-    assert learning_rate(settings, losses) < 0.1 * SETTINGS.learning_rate
+def rates_of(losses, **changes):
+    """The rate of each epoch as a multiple of the first, and of the epoch after the last loss."""
+    settings = replace(SETTINGS, learning_rate=1.0, plateau_factor=0.5, **changes)
+    return [learning_rate(settings, losses[:epoch]) for epoch in range(len(losses) + 1)]
+
+
+def test_the_rate_falls_once_its_patience_is_over_and_waits_as_long_again():
+    assert rates_of([1.0] * 6) == [1, 1, 1, 0.5, 0.5, 0.25, 0.25]
+    assert rates_of([1.0] * 3, plateau_patience=1) == [1, 1, 0.5, 0.25]
+
+
+def test_an_epoch_that_improves_begins_the_wait_anew():
+    assert rates_of([4.0, 4.0, 3.0, 3.0, 2.0, 2.0, 2.0]) == [1] * 7 + [0.5]
+
+
+def test_only_what_comes_a_margin_below_the_best_is_an_improvement():
+    """The best stays that of the last improvement, so small steps add up to one."""
+    margin = {"plateau_min_delta": 0.25}
+    assert rates_of([1.0, 0.75, 0.75], **margin) == [1, 1, 1, 0.5]
+    assert rates_of([1.0, 0.625, 0.5, 0.4375], **margin) == [1, 1, 1, 1, 0.5]
+    assert rates_of([1.0, 0.875, 0.6875, 0.6875], **margin) == [1] * 5
+
+
+def test_a_loss_that_is_no_number_improves_nothing():
+    assert rates_of([np.nan] * 2) == [1, 1, 0.5]
+    assert rates_of([np.nan, 1.0, np.nan, 0.5]) == [1] * 5
+
+
+def test_rates_are_those_that_float32_holds():
+    """As the optimizer rounds them, after each fall anew."""
+    first = np.float32(0.0004)
+    second = np.float32(float(first) * 0.3)
+    third = np.float32(float(second) * 0.3)
+    rates = [learning_rate(SETTINGS, [1.0] * epochs) for epochs in (0, 3, 5)]
+    assert rates == [first, second, third]
+    assert all(type(rate) is float for rate in rates)
+    cosine = replace(SETTINGS, schedule="cosine")
+    assert learning_rate(cosine, [1.0] * 7) == np.float32(learning_rate(cosine, [1.0] * 7))
+
+
+# Cosine, warm-up and end
 
 
 def test_cosine_falls_from_the_learning_rate_to_nothing():

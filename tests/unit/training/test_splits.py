@@ -76,6 +76,8 @@ def test_labels_stay_text(tmp_path):
     table = read_labels(tmp_path / "patches.csv")
     assert list(table["volume"].unique()) == ["001", "NA", ""]
     assert set(table["condition"]) == {"1", "2"}
+    labels(["001", "002"]).to_csv(tmp_path / "patches.csv", index=False)
+    assert list(read_labels(tmp_path / "patches.csv")["volume"].unique()) == ["001", "002"]
 
 
 def test_all_training_volumes_are_the_whole_split():
@@ -95,3 +97,90 @@ def test_training_volumes_need_volumes():
     table = labels(["a", ""])
     with pytest.raises(ValueError, match="training_volumes 1 needs the volume of every patch"):
         with_training_volumes(split_patches(table, "tail", 0.2, 0), table, 1, 0)
+
+
+# The same draws as ever: another one changes the results of every study
+
+
+def test_each_split_draws_the_patches_that_it_always_drew():
+    table = labels("abcd", 2)
+    assert validating(split_patches(table, "tail", 0.3, 7)) == {11, 12, 13, 14, 15}
+    assert validating(split_patches(table, "random", 0.3, 7)) == {7, 9, 11, 12, 15}
+    assert validating(split_patches(table, "by-volume", 0.3, 7)) == set(range(8, 16))
+
+
+def test_each_number_of_training_volumes_draws_those_that_it_always_drew():
+    table = labels("abcd", 2)
+    whole = split_patches(table, "tail", 0.3, 7)
+    one, two = (with_training_volumes(whole, table, count, 7) for count in (1, 2))
+    assert list(one["patch"]) == list(range(8, 16))
+    assert list(two["patch"]) == [0, 1, 2, 3, *range(8, 16)]
+    assert list(two["part"]) == ["train"] * 7 + ["validation"] * 5
+    assert list(two.index) == list(range(12))
+
+
+def test_a_share_is_rounded_to_whole_patches():
+    table = labels("a", 5)
+    sizes = {
+        share: len(validating(split_patches(table, "tail", share, 0))) for share in (0.14, 0.16)
+    }
+    assert sizes == {0.14: 1, 0.16: 2}
+    assert split_patches(table, "tail", 0.1, 0)["part"].tolist() == ["train"] * 9 + ["validation"]
+
+
+def test_a_part_of_one_patch_is_enough():
+    table = labels("a", 1)
+    for how in ("tail", "random"):
+        assert len(validating(split_patches(table, how, 0.5, 0))) == 1
+
+
+def test_a_share_that_volumes_meet_exactly_takes_no_volume_more():
+    """Whatever the rounding of the shares that add up."""
+    table = labels("abcdefghij", 1)
+    for tenths in range(1, 10):
+        split = split_patches(table, "by-volume", tenths / 10, 1)
+        assert len(validating(split)) == 2 * tenths
+
+
+# Messages in full
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: split_patches(labels("a", 1), "tail", 0.2, 0),
+            "split tail of 2 patches with validation_fraction 0.2 leaves 2 to train and 0 to"
+            " validate on, expected some of each; cut more patches or volumes.",
+        ),
+        (
+            lambda: split_patches(labels("ab", 1), "by-volume", 0.6, 0),
+            "split by-volume of 4 patches with validation_fraction 0.6 leaves 0 to train and 4 to"
+            " validate on, expected some of each; cut more patches or volumes.",
+        ),
+        (
+            lambda: split_patches(labels([""]), "by-volume", 0.2, 0),
+            "split: by-volume needs the volume of every patch, which published npz patches do not"
+            " tell; use tail or random.",
+        ),
+        (
+            lambda: with_training_volumes(
+                split_patches(labels([""]), "tail", 0.2, 0), labels([""]), 3, 0
+            ),
+            "split: training_volumes 3 needs the volume of every patch, which published npz patches"
+            " do not tell; leave training_volumes null.",
+        ),
+        (
+            lambda: with_training_volumes(
+                split_patches(labels("ab"), "tail", 0.2, 0), labels("ab"), 3, 0
+            ),
+            "split: training_volumes is 3, but 2 volumes have patches to train on; set it to that"
+            " number at most, or to null for all of them.",
+        ),
+    ],
+    ids=["no validation", "no training", "by volume", "unknown volumes", "too many volumes"],
+)
+def test_a_refusal_says_what_was_found_and_what_to_do(call, message):
+    with pytest.raises(ValueError) as error:
+        call()
+    assert str(error.value) == message

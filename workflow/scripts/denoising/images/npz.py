@@ -8,6 +8,7 @@ import contextlib
 import lzma
 import shutil
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -141,6 +142,9 @@ class UnusableArrayError(ValueError):
 # zipfile raises errors of many kinds for files that are damaged, encrypted or made to do harm
 UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError,
               NotImplementedError, RuntimeError, struct.error, OverflowError)  # fmt: skip
+# What numpy raises for a damaged header; TokenError for brackets without an end
+HEADER_ERRORS = (ValueError, TypeError, SyntaxError, MemoryError, RecursionError, KeyError,
+                 tokenize.TokenError)  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -190,7 +194,7 @@ def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
         read = npy.read_array_header_1_0 if is_short else npy.read_array_header_2_0
         return read(stream)
     # Of many kinds, and with advice to trust the file
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError, KeyError):
+    except HEADER_ERRORS:
         raise EOFError("its header is damaged, or too long") from None
 
 
