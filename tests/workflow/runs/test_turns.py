@@ -11,9 +11,9 @@ from itertools import pairwise
 import pytest
 
 WEIGHTS = "results/models/worm-seed{}/weights_best.h5"
+# From its reservation to the end of its work; the device stays reserved until the process has ended
 RESERVED = (
-    r"^(\S+ \S+) INFO training of \S+: reserved (\S+) after.*^(\S+ \S+) INFO training of \S+:"
-    r" released \2$"
+    r"^(\S+ \S+) INFO training of \S+: reserved (\S+) after.*^(\S+ \S+) INFO trained; the weights"
 )
 
 
