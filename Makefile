@@ -90,8 +90,9 @@ test-fuzz: .venv/installed
 	$(BIN)/python -m pytest tests/fuzz
 
 # A study that suffers faults: jobs that die, damaged files, full disks, wrong images and clocks. Some want root
+FAULTS ?= tests/faults
 test-faults: .venv/installed
-	$(BIN)/python -m pytest tests/faults -n 2 --dist worksteal
+	$(BIN)/python -m pytest $(FAULTS) -n 2 --dist worksteal
 
 # Pages in Debian's chromium: of the miniature study, or with STUDY_RESULTS=results of a finished one. Screenshots stay
 # in screenshots/

@@ -116,7 +116,6 @@ def test_a_file_that_cannot_be_read_is_named(study, undisturbed, name):
     assert "Traceback" not in done.said
 
 
-@pytest.mark.xfail(strict=True, reason="train.py and restore.py do not look at their inputs yet")
 @pytest.mark.parametrize(
     ("name", "damage", "reader"),
     [

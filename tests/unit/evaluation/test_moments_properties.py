@@ -1,5 +1,6 @@
 """Affine fits of any images: no other gain or offset is better, and parts give the whole's."""
 
+import drawn_examples  # noqa: F401  # how hypothesis draws
 import numpy as np
 from hypothesis import assume, given
 from hypothesis import strategies as st

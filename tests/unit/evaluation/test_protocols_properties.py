@@ -1,5 +1,6 @@
 """Scores of any images do not change with the units, nor with the way that a volume is turned."""
 
+import drawn_examples  # noqa: F401  # how hypothesis draws
 import numpy as np
 import pytest
 from hypothesis import given, settings

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import drawn_examples  # noqa: F401  # how hypothesis draws
 import numpy as np
 import pytest
 from hypothesis import assume, given

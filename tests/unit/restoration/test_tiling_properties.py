@@ -5,6 +5,7 @@ recomputation that fits; slabs of any volume follow one another.
 import itertools
 import math
 
+import drawn_examples  # noqa: F401  # how hypothesis draws
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st

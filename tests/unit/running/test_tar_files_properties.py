@@ -6,6 +6,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+import drawn_examples  # noqa: F401  # how hypothesis draws
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -4,6 +4,7 @@ config's, and those over the schema's defaults; and a resolved config is a confi
 
 import copy
 
+import drawn_examples  # noqa: F401  # how hypothesis draws
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st

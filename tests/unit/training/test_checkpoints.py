@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from denoising.training.checkpoints import METADATA, State, key, load, save
+from denoising.training.checkpoints import METADATA, State, finish, finished, key, load, save
 
 
 def state(epochs, steps=0):
@@ -67,6 +67,16 @@ def test_those_of_a_restart_are_newer(tmp_path):
         save(saved, tmp_path)
         assert_same(load(tmp_path), saved)
     assert names(tmp_path) == ["restart-1-epoch-00001.npz", "restart-2-epoch-00001.npz"]
+
+
+def test_a_damaged_description_does_not_count(tmp_path, caplog):
+    """The training runs again, which costs time and nothing else."""
+    folder = tmp_path / "trainings" / "one"
+    finish(folder, {"best": 3})
+    assert finished(folder) == {"best": 3}
+    (folder / "finished.json").write_text('{"best": ')
+    assert finished(folder) is None
+    assert "finished.json is damaged" in caplog.text
 
 
 def test_what_was_never_finished_does_not_count(tmp_path):

@@ -1,5 +1,6 @@
 """Splits of any patches: each patch is on one side, and no volume on both if volumes are split."""
 
+import drawn_examples  # noqa: F401  # how hypothesis draws
 import pandas as pd
 import pytest
 from hypothesis import given

@@ -15,7 +15,6 @@ image, in `COLUMNS`; noise and contrast are of the normalised image (see `appear
 
 import json
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -42,6 +41,7 @@ from denoising.restoration.overlap import overlapped
 from denoising.restoration.quicklooks import draw, view
 from denoising.restoration.restorer import Restorer
 from denoising.running.checksums import sha256_of, sha256_of_image
+from denoising.running.outputs import write_json
 from denoising.study.names import QUICKLOOKS
 
 progress = logging.getLogger("progress")  # printed on the console too
@@ -204,10 +204,7 @@ class Album:
             progress.warning("%s: %s", path, row["remarks"])
         draw(entry.restored, name, row["remarks"], self.output / QUICKLOOKS / f"{name}.png")
         kept = {"row": row, "view": view(entry.restored, name), "made_from": entry.made_from}
-        record = self._record(name)
-        partial = record.with_suffix(".partial")
-        partial.write_text(json.dumps(kept, indent=2) + "\n")
-        os.replace(partial, record)
+        write_json(self._record(name), kept)
         return row
 
     def _record(self, name: str) -> Path:

@@ -4,7 +4,6 @@ While the network works on a volume, the next is read and the one before is writ
 seldom waits. Files without a name then hold the restorations of two volumes, beside what is read.
 """
 
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from denoising.restoration.destination import Destination
 from denoising.restoration.overlap import overlapped
 from denoising.restoration.restorer import Restorer
 from denoising.restoration.tiling import Region, slab
+from denoising.running.outputs import write_json
 from denoising.study.names import SCALES, TRUTH
 
 
@@ -101,7 +101,7 @@ def restore_all(
     voxels = sum(size() for _, size in tqdm(done, "restored", len(pairs), unit="volume"))
     seconds = round(time.perf_counter() - start, 3)
     spent = {"seconds": seconds, "voxels": voxels, "threads": destination.threads}
-    runtime.write_text(json.dumps(record | spent, indent=2) + "\n")
+    write_json(runtime, record | spent)
 
 
 @dataclass(frozen=True)

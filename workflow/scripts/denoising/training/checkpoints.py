@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 
+from denoising.running.outputs import write_json
 from denoising.training.schedules import best_epoch
 
 log = logging.getLogger(__name__)
@@ -157,9 +158,7 @@ def finish(folder: Path, description: dict[str, Any]) -> None:
     Descriptions of other trainings of the run go: their model has been replaced.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / "finished.partial"
-    partial.write_text(json.dumps(description))
-    os.replace(partial, folder / FINISHED)
+    write_json(folder / FINISHED, description)
     for checkpoint in _newest_first(folder):
         checkpoint.unlink()
     for other in folder.parent.glob(f"*/{FINISHED}"):
@@ -172,6 +171,9 @@ def finished(folder: Path) -> dict[str, Any] | None:
     try:
         return json.loads((folder / FINISHED).read_text())
     except FileNotFoundError:
+        return None
+    except ValueError as error:
+        log.warning("%s is damaged (%s): the training runs again", folder / FINISHED, error)
         return None
 
 

@@ -26,6 +26,7 @@ from csbdeep.utils import save_json
 
 from denoising.images.appearance import seen_in
 from denoising.running.checksums import files_of_network, sha256_of
+from denoising.running.outputs import write_json
 from denoising.training.checkpoints import State
 from denoising.training.network import load_model
 from denoising.training.progress import COLUMNS
@@ -146,7 +147,7 @@ def take_over(network: Path, folder: Path) -> None:
 
 def write_description(folder: Path, description: dict[str, Any]) -> None:
     """Write training.json, which makes the folder that of a finished training."""
-    (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
+    write_json(folder / DESCRIPTION, description)
 
 
 def holds(folder: Path, description: dict[str, Any]) -> bool:

@@ -8,7 +8,6 @@ A folder of patches holds
                     and checksums of both arrays
 """
 
-import json
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -35,6 +34,7 @@ from denoising.images.volumes import (
     volume_header,
 )
 from denoising.running.checksums import sha256_of
+from denoising.running.outputs import whole, write_json
 from denoising.running.random_streams import random_stream
 from denoising.training.npz import npz_patches
 
@@ -349,20 +349,21 @@ def _check_normalised(patches: np.ndarray, source: str) -> None:
 @contextmanager
 def _patch_arrays(folder: Path, shape: tuple[int, ...]) -> Iterator[list[np.memmap]]:
     """X and Y to fill, in files that get their names only if the block ends without an error."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / "X.npy", folder / "Y.npy"]
-    partial = [path.with_name(path.name + ".partial") for path in paths]
-    arrays = [open_memmap(path, "w+", np.float32, shape) for path in partial]
-    try:
+    with whole(folder / "X.npy") as X, whole(folder / "Y.npy") as Y:
+        arrays = [_room_for(path, shape) for path in (X, Y)]
         yield arrays
         for array in arrays:
             array.flush()
-    except BaseException:
-        for path in partial:
-            path.unlink()
-        raise
-    for temporary, path in zip(partial, paths, strict=True):
-        os.replace(temporary, path)
+
+
+def _room_for(path: Path, shape: tuple[int, ...]) -> np.memmap:
+    """An array of float32 on disk, all of which the disk has room for."""
+    array = open_memmap(path, "w+", np.float32, shape)
+    if hasattr(os, "posix_fallocate"):
+        # A full disk is an error now, and not the death of the process later
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array
 
 
 def _describe(
@@ -372,7 +373,8 @@ def _describe(
     origin: Mapping[str, Any],
 ) -> None:
     """Write patches.csv and patches.json, which says where patches come from, beside the arrays."""
-    labels.to_csv(folder / "patches.csv", index=False)
+    with whole(folder / "patches.csv") as partial:
+        labels.to_csv(partial, index=False)
     description = {
         "axes": "S" + "ZYX"[-len(patch_shape) :],
         "shape": list(patch_shape),
@@ -380,4 +382,4 @@ def _describe(
         **origin,
         "sha256": {name: sha256_of(folder / f"{name}.npy") for name in "XY"},
     }
-    (folder / "patches.json").write_text(json.dumps(description, indent=2) + "\n")
+    write_json(folder / "patches.json", description)
