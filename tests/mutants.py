@@ -44,9 +44,9 @@ TESTS = {
     "restoration/tile_shapes": "restoration/test_tile_shapes*.py",
     "training/splits": "training/test_splits*.py",
     "training/schedules": "training/test_schedules*.py",
-    "images/percentiles": "images/test_percentiles*.py",
+    "images/percentiles": "images/test_percentiles*.py images/test_normalisation*.py",
 }
-# What each test needs is in its own process, and one core is enough
+# One core: without threads of BLAS, which a fork would lose
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
 CONFIG = """\
 [tool.pytest.ini_options]
@@ -70,7 +70,8 @@ def make_project(module: str) -> Path:
     shutil.copytree(ROOT / "workflow/scripts/denoising", project / "denoising", ignore=without)
     shutil.copytree(ROOT / "workflow/schemas", project / "workflow/schemas")
     shutil.copytree(ROOT / "tests/unit", project / "tests/unit", ignore=without)
-    files = sorted((project / "tests/unit").glob(TESTS[module]))
+    unit = project / "tests/unit"
+    files = [file for pattern in TESTS[module].split() for file in sorted(unit.glob(pattern))]
     tests = [str(file.relative_to(project)) for file in files]
     (project / "pyproject.toml").write_text(CONFIG.format(module=module, tests=tests))
     return project

@@ -1,5 +1,8 @@
 """Slabs cover an image once in whole chunks; scratch arrays leave no file."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 
@@ -51,3 +54,31 @@ def test_whole_blocks_lie_side_by_side(shape, edges, block, count):
     assert {image[place].shape for place in places} == {block}
     assert len(places) == count
     assert image.max() == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="needs posix_fallocate")
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_disk_that_gives_less_than_it_says_is_named_with_the_remedy(
+    tmp_path, monkeypatch, number
+):
+    def refuse(file, start, size):
+        assert (start, size) == (0, 48)
+        raise OSError(number, "refused")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    with pytest.raises(OSError) as error:
+        slabs.scratch_array(tmp_path, (3, 4), np.float32)
+    said = str(error.value)
+    assert said.startswith(f"a copy of the image takes 4.8e-08 GB in {tmp_path}, where ")
+    assert said.endswith("or, if the image is smaller than that, export it again.")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="needs posix_fallocate")
+def test_another_failure_of_the_disk_is_left_as_it_is(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "posix_fallocate", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        slabs.scratch_array(tmp_path, (3, 4), np.float32)

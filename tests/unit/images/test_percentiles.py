@@ -10,7 +10,6 @@ from denoising.images.percentiles import limits, normalisation, percentiles
 
 WANTED = [0, 0.1, 3, 50, 99.8, 99.9, 100]
 RNG = np.random.default_rng(0)
-TYPES = ["u1", "i1", "u2", ">u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", ">f4", "f8"]
 
 
 def image_of(dtype, shape):

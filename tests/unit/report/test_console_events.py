@@ -154,6 +154,20 @@ def test_a_score_stands_beside_those_that_are_there(console, tmp_path):
     assert console.lines == ["care on planaria: NRMSE 0.2500, input 0.5000"]
 
 
+def test_the_best_filter_is_the_one_of_least_error(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    study = study_of(
+        {"main": {"models": {"care": {"trained_on": "planaria"}}}}, baselines=["gaussian", "median"]
+    )
+    for method, value in {"care": "0.2", "gaussian": "0.4", "median": "0.3"}.items():
+        row = {"protocol": "paper", "metric": "nrmse", "value": value}
+        write_rows(tmp_path / f"results/scores/{method}/planaria.csv", [row])
+    lines = []
+    console = Console(study, dict, lambda line: lines.append(line.partition("] ")[2]))
+    run(console, 1, "evaluate", method="care", dataset="planaria")
+    assert lines == ["care on planaria: NRMSE 0.2000, best filter (median) 0.3000"]
+
+
 # Progress
 
 
