@@ -261,7 +261,7 @@ def other_ways_in(root, url):
                 "patches": {"shape": [8, 16, 16]},
             },
             "fetched": {
-                "archive": {"url": f"{url}/planaria.tar.gz"},
+                "archive": {"url": f"{url}/planaria.tar.gz", "allow_http": True},
                 "conditions": conditions,
                 "patches": {"shape": [8, 16, 16]},
             },
