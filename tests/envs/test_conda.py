@@ -96,7 +96,7 @@ def test_environment_alone_has_all_that_its_scripts_import(env, study, jobs):
 
 def test_an_import_that_an_environment_lacks_is_found(study, jobs):
     said = failing_imports(study.made["data.yaml"], scripts_of("care.yaml", jobs))
-    assert "restore.py: import tensorflow as tf: No module named 'tensorflow'" in said
+    assert "restore.py: import tensorflow: No module named 'tensorflow'" in said
 
 
 def scripts_of(env, jobs):
