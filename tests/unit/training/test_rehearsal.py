@@ -153,11 +153,11 @@ def test_a_real_step_that_xla_cannot_compile_trains_without_it(
         return plain(network, x, execution, training)
 
     monkeypatch.setattr(steps, "restored_by", restored_by)
-    history = train_model(patches, models / "worm", compute=compute)
-    assert "worm: XLA cannot compile its steps: it trains without XLA." in caplog.text
-    assert not described(models / "worm")["xla"]
+    history = train_model(patches, models / "rehearsed", compute=compute)
+    assert "rehearsed: XLA cannot compile its steps: it trains without XLA." in caplog.text
+    assert not described(models / "rehearsed")["xla"]
     monkeypatch.undo()
-    expected = train_model(patches, models / "plain")
+    expected = train_model(patches, models / "unrehearsed")
     np.testing.assert_array_equal(history["loss"], expected["loss"])
 
 
@@ -166,7 +166,7 @@ def test_a_rate_that_cannot_be_measured_costs_nothing(patches, models, monkeypat
         raise NO_MEMORY
 
     monkeypatch.setattr("denoising.training.costs.matmul_rate", rate)
-    history = train_model(patches, models / "worm")
+    history = train_model(patches, models / "unrated")
     assert len(history) == 3
     assert history["matmul_share"].isna().all()
-    assert described(models / "worm")["matmul_gflop_per_second"] is None
+    assert described(models / "unrated")["matmul_gflop_per_second"] is None
