@@ -106,7 +106,11 @@ def test_an_odd_value_in_a_network_is_read_or_refused(file, name, folder, whole)
 
 
 @pytest.mark.parametrize("file", ["config.json", "training.json"])
-@pytest.mark.parametrize("text", ["[]", "null", "3", '"a"', "", "[" * 10**5, '{"a": 1, "a": 2}'])
+@pytest.mark.parametrize(
+    "text",
+    ["[]", "null", "3", '"a"', "", "[" * 10**5, '{"a": 1, "a": 2}'],
+    ids=["list", "null", "number", "text", "empty", "deep", "twice"],
+)
 def test_json_of_another_kind_is_refused(file, text, folder):
     (folder / file).write_text(text)
     assert not faults_of(folder)

@@ -20,6 +20,21 @@ ON = os.environ.get("GPU_CHECK_ON", "gpu")
 SHAPE, WIDTH = SHAPES[ON], 16 if ON == "gpu" else 2
 
 
+def device_of(device: str, limit_mb: int | None):
+    """The device of this process, with no more of a GPU's memory than that."""
+    import tensorflow as tf
+
+    from denoising.training.network import use_device
+
+    on = use_device(device, threads=2)
+    if limit_mb and on.on_gpu:
+        (gpu,) = tf.config.get_visible_devices("GPU")
+        limit = tf.config.LogicalDeviceConfiguration(memory_limit=limit_mb)
+        tf.config.experimental.set_memory_growth(gpu, False)
+        tf.config.set_logical_device_configuration(gpu, [limit])
+    return on
+
+
 def train(device: str, way: dict, precision: str, resident: bool, limit_mb: int | None) -> dict:
     """A training of two epochs on noisy patches: its losses, and how its steps ran in the end."""
     from denoising.training.compilation import Compilation, force_channels_last
@@ -28,22 +43,15 @@ def train(device: str, way: dict, precision: str, resident: bool, limit_mb: int 
         force_channels_last(os.environ)
     import numpy as np
     import pandas as pd
-    import tensorflow as tf
     from made_up import training_settings
 
     from denoising.study.training import TrainingRun
     from denoising.training.batches import PatchPairs
     from denoising.training.costs import device_memory
     from denoising.training.loop import Folders, train
-    from denoising.training.network import use_device
     from denoising.training.steps import Execution
 
-    on = use_device(device, threads=2)
-    if limit_mb and on.on_gpu:
-        (gpu,) = tf.config.get_visible_devices("GPU")
-        limit = tf.config.LogicalDeviceConfiguration(memory_limit=limit_mb)
-        tf.config.experimental.set_memory_growth(gpu, False)
-        tf.config.set_logical_device_configuration(gpu, [limit])
+    on = device_of(device, limit_mb)
     rng = np.random.default_rng(0)
     count = 2000 if limit_mb else 64
     Y = rng.random((count, *SHAPE), np.float32)
@@ -71,14 +79,8 @@ def restore(device: str, max_tile_voxels: int, limit_mb: int | None) -> dict:
     from random_networks import image, random_network, restored
 
     from denoising.restoration.restorer import GRAPH_VOXELS, TILES_PER_BATCH, Restorer
-    from denoising.training.network import use_device
 
-    on = use_device(device, threads=2)
-    if limit_mb and on.on_gpu:
-        (gpu,) = tf.config.get_visible_devices("GPU")
-        limit = tf.config.LogicalDeviceConfiguration(memory_limit=limit_mb)
-        tf.config.experimental.set_memory_growth(gpu, False)
-        tf.config.set_logical_device_configuration(gpu, [limit])
+    on = device_of(device, limit_mb)
     model = random_network("ZYX", 2, 3, True, width=16)
     noisy = image((20, 160, 144))
     tiles = TILES_PER_BATCH[on.kind]

@@ -54,6 +54,18 @@ def training_settings(**changes):
     return Training(**settings | {"trained_on": "planaria"} | changes)
 
 
+# Of a learning rate that falls on plateaus
+PLATEAU_SETTINGS = training_settings(
+    schedule="plateau",
+    learning_rate=0.0004,
+    epochs=40,
+    plateau_factor=0.3,
+    plateau_patience=2,
+    plateau_min_delta=0,
+    early_stopping_patience=None,
+)
+
+
 def scores_of(values, seed="0", model="planaria", **changes):
     """Scores of one model, one value per volume."""
     row = {

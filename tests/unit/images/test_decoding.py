@@ -17,7 +17,7 @@ VOLUME = np.random.default_rng(0).integers(0, 900, (3, 20, 24)).astype(np.uint16
 
 
 def decode(error):
-    with decoding(WORM, "GIF", "go"):
+    with decoding(WORM, "not a readable GIF", "go"):
         raise error
 
 
@@ -46,12 +46,26 @@ def test_a_damaged_chunk_of_a_zarr_group_names_the_group(tmp_path):
         map_image(tmp_path / "a.ome.zarr")
 
 
-def test_a_zarr_group_without_voxels_is_refused(tmp_path):
+def group_of(tmp_path, planes):
+    """A group of `VOLUME` that says it has so many planes; as of another program, it does not say
+    that all chunks are there.
+    """
     write(tmp_path / "a.tif", VOLUME, "ZYX", storage=Storage("ome-zarr"))
-    described = tmp_path / "a.ome.zarr/0/zarr.json"
-    described.write_text(described.read_text().replace("3,\n    20", "0,\n    20", 1))
+    group = tmp_path / "a.ome.zarr"
+    for name, is_so, says in (
+        ("0/zarr.json", "    3,\n", f"    {planes},\n"),
+        ("zarr.json", '"all_chunks": true', '"all_chunks": false'),
+    ):
+        text = (group / name).read_text()
+        assert is_so in text
+        (group / name).write_text(text.replace(is_so, says, 1))
+    return group
+
+
+def test_a_zarr_group_without_voxels_is_refused(tmp_path):
+    group = group_of(tmp_path, planes=0)
     with pytest.raises(UnusableImageError, match=r"a\.ome\.zarr: .*shape \(0, 20, 24\)"):
-        map_image(tmp_path / "a.ome.zarr")
+        map_image(group)
 
 
 def test_a_tiff_without_pixels_is_refused(tmp_path):
@@ -62,10 +76,6 @@ def test_a_tiff_without_pixels_is_refused(tmp_path):
 
 
 def test_an_image_that_no_disk_holds_is_refused_before_it_is_copied(tmp_path):
-    write(tmp_path / "a.tif", VOLUME, "ZYX", storage=Storage("ome-zarr"))
-    described = tmp_path / "a.ome.zarr/0/zarr.json"
-    described.write_text(described.read_text().replace("    3,\n", "    300000000000000,\n", 1))
-    group = tmp_path / "a.ome.zarr/zarr.json"  # other programs do not say that all chunks are there
-    group.write_text(group.read_text().replace('"all_chunks": true', '"all_chunks": false'))
+    group = group_of(tmp_path, planes=300_000_000_000_000)
     with pytest.raises(slabs.NoRoomError, match=r"a\.ome\.zarr: a copy of the image takes .* GB"):
-        map_image(tmp_path / "a.ome.zarr")
+        map_image(group)

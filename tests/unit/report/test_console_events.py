@@ -2,14 +2,13 @@
 
 import csv
 import json
-import logging
 import time
 
 import pytest
 from made_up import study_of
+from made_up_console import new_console, run, start, tell
 
 from denoising.report import console as module
-from denoising.report.console import Console
 from denoising.running.console import Job
 from denoising.study.names import TRUTH
 
@@ -39,27 +38,10 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def console(tmp_path, monkeypatch, clock):
-    """One whose `lines` are what it has said, without times, and `jobs` those that wait."""
     monkeypatch.chdir(tmp_path)
-    lines, jobs = [], {}
-    console = Console(STUDY, lambda: jobs, lambda line: lines.append(line.partition("] ")[2]))
+    console = new_console(STUDY)
     console.pace.started = time.monotonic()
-    console.lines = lines
-    console.jobs = jobs
     return console
-
-
-def tell(console, event, **values):
-    console.emit(logging.makeLogRecord({"event": event, **values}))
-
-
-def start(console, number, rule, **wildcards):
-    tell(console, "job_info", jobid=number, rule_name=rule, wildcards=wildcards)
-
-
-def run(console, number, rule, **wildcards):
-    start(console, number, rule, **wildcards)
-    tell(console, "job_finished", job_id=number)
 
 
 def write_rows(path, rows):
@@ -162,10 +144,9 @@ def test_the_best_filter_is_the_one_of_least_error(tmp_path, monkeypatch):
     for method, value in {"care": "0.2", "gaussian": "0.4", "median": "0.3"}.items():
         row = {"protocol": "paper", "metric": "nrmse", "value": value}
         write_rows(tmp_path / f"results/scores/{method}/planaria.csv", [row])
-    lines = []
-    console = Console(study, dict, lambda line: lines.append(line.partition("] ")[2]))
+    console = new_console(study)
     run(console, 1, "evaluate", method="care", dataset="planaria")
-    assert lines == ["care on planaria: NRMSE 0.2000, best filter (median) 0.3000"]
+    assert console.lines == ["care on planaria: NRMSE 0.2000, best filter (median) 0.3000"]
 
 
 # Progress

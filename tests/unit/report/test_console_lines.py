@@ -1,12 +1,11 @@
 """The lines of a run's console, from records like Snakemake's."""
 
 import csv
-import logging
 from types import SimpleNamespace
 
 import pytest
+from made_up_console import new_console, run, tell
 
-from denoising.report.console import Console
 from denoising.running.console import Job
 
 STUDY = SimpleNamespace(
@@ -18,22 +17,8 @@ STUDY = SimpleNamespace(
 
 @pytest.fixture
 def console(tmp_path, monkeypatch):
-    """One whose `lines` are what it has said, without times, and `jobs` those that wait."""
     monkeypatch.chdir(tmp_path)
-    lines, jobs = [], {}
-    console = Console(STUDY, lambda: jobs, lambda line: lines.append(line.partition("] ")[2]))
-    console.lines = lines
-    console.jobs = jobs
-    return console
-
-
-def tell(console, event, **values):
-    console.emit(logging.makeLogRecord({"event": event, **values}))
-
-
-def run(console, number, rule, **wildcards):
-    tell(console, "job_info", jobid=number, rule_name=rule, wildcards=wildcards)
-    tell(console, "job_finished", job_id=number)
+    return new_console(STUDY)
 
 
 def save(tmp_path, method, scores):

@@ -59,14 +59,15 @@ def test_a_network_of_more_weights_than_its_file_has_is_refused(refused):
     ("training", "said"),
     [
         ("[]", "in its training.json, the config is [], expected object"),
-        ("{", "its training.json lacks JSON"),
-        ("[" * 10**5, "its training.json lacks JSON"),
+        ("{", "its training.json is not JSON"),
+        ("[" * 10**5, "its training.json is not JSON"),
         ('{"percentiles": "3"}', "percentiles is '3', expected array or null"),
         ('{"percentiles": [3]}', "percentiles: [3] is too short"),
         ('{"seen": {"noise": [1, 2]}}', "seen.noise: [1, 2] is too short"),
         ('{"sha256": {"../../secret": "00"}}', "sha256 is '../../secret', expected one of config"),
         (json.dumps({"settings": "a" * (1 << 20)}), "training.json is no file, or is larger than"),
     ],
+    ids=["list", "cut", "deep", "text", "short", "two", "path", "large"],
 )
 def test_a_description_that_lies_is_refused(training, said, refused):
     assert said in refused(training=training)

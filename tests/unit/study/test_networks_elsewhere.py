@@ -130,7 +130,7 @@ def test_new_images_need_a_model_of_the_study_or_a_folder(schema):
 
 def test_a_config_that_is_no_json_is_no_network(schema):
     Path("odd/config.json").write_text("{")
-    with pytest.raises(StudyError, match="its config.json lacks JSON"):
+    with pytest.raises(StudyError, match="its config.json is not JSON"):
         study(schema, {"one": {"pretrained": "odd"}})
 
 

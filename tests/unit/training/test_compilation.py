@@ -49,7 +49,7 @@ def asked(machine):
 
     def process(question):
         asked.append(question)
-        return answers[question["xla"][0], question["channels_last"]]
+        return answers[question["xla"], question["channels_last"]]
 
     machine.setattr(compilation, "trial", process)
     return asked, answers
@@ -173,7 +173,7 @@ def test_without_a_folder_for_the_answer_it_is_used_once(asked, tmp_path, caplog
 def question(**changes):
     settings = vars(run_of("trial").settings) | {"batch_size": 2}
     asked = {"settings": settings, "shape": (8, 8), "device": "cpu", "memory_growth": True}
-    return asked | {"steps": 10**9, "xla": [False], "channels_last": False} | changes
+    return asked | {"steps": 10**9, "xla": False, "channels_last": False} | changes
 
 
 def test_a_trial_takes_the_steps_of_a_training_in_each_way():
@@ -188,7 +188,7 @@ def test_a_trial_takes_the_steps_of_a_training_in_each_way():
 
 
 def test_a_trial_of_xla_sets_its_flags_and_no_others():
-    found = trial(question(xla=[True], channels_last=True))
+    found = trial(question(xla=True, channels_last=True))
     assert len(found) == 3
     assert all(each.compilation.xla and each.compilation.channels_last for each in found)
     assert os.environ["XLA_FLAGS"] == "--xla_dump_to=/nowhere"

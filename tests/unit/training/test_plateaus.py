@@ -5,19 +5,11 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
-from made_up import training_settings
+from made_up import PLATEAU_SETTINGS as SETTINGS
 
 from denoising.training.schedules import learning_rate
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-SETTINGS = training_settings(
-    schedule="plateau",
-    learning_rate=0.0004,
-    epochs=40,
-    plateau_factor=0.3,
-    plateau_patience=2,
-    plateau_min_delta=0,
-)
 
 
 def keras_rates(settings, losses):

@@ -4,20 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_up import training_settings
+from made_up import PLATEAU_SETTINGS as SETTINGS
 
 from denoising.training.schedules import best_epoch, ended, learning_rate, warmed_up
-
-SETTINGS = training_settings(
-    schedule="plateau",
-    learning_rate=0.0004,
-    epochs=40,
-    plateau_factor=0.3,
-    plateau_patience=2,
-    plateau_min_delta=0,
-    early_stopping_patience=None,
-)
-
 
 # Plateaus
 

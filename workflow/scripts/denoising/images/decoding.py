@@ -10,7 +10,7 @@ from denoising.running.reasons import NOT_THE_FILES_FAULT, reason
 
 
 @contextlib.contextmanager
-def decoding(path: Path, kind: str, remedy: str) -> Iterator[None]:
+def decoding(path: Path, fault: str, remedy: str) -> Iterator[None]:
     """Make one sentence of whatever error a library raises for the file at `path`.
 
     Libraries raise errors of many kinds for files that are damaged, cut short or made to do harm.
@@ -19,8 +19,8 @@ def decoding(path: Path, kind: str, remedy: str) -> Iterator[None]:
     Parameters
     ----------
     path : Path
-    kind : str
-        Such as "TIFF file".
+    fault : str
+        Such as "not a readable TIFF file".
     remedy : str
 
     Raises
@@ -44,6 +44,4 @@ def decoding(path: Path, kind: str, remedy: str) -> Iterator[None]:
     except Exception as error:
         if getattr(error, "errno", None) in NOT_THE_FILES_FAULT:
             raise
-        raise UnusableImageError(
-            f"{path}: not a readable {kind} ({reason(error)}); {remedy}."
-        ) from None
+        raise UnusableImageError(f"{path}: {fault} ({reason(error)}); {remedy}.") from None

@@ -5,12 +5,9 @@ that a header says is believed before it is compared with the file.
 """
 
 import contextlib
-import lzma
 import shutil
-import struct
 import tokenize
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
@@ -20,12 +17,12 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
+from denoising.images.decoding import decoding
 from denoising.images.formats import UnusableImageError
 from denoising.images.volumes import write_listing
 from denoising.running.checksums import sha256_of
 from denoising.running.names import first_of
 from denoising.running.outputs import whole, write_json
-from denoising.running.reasons import NOT_THE_FILES_FAULT, reason
 
 PART = 8_000_000  # bytes in memory at a time
 MOST_FILES = 1000  # arrays in an npz
@@ -52,14 +49,9 @@ def import_npz(npz: Path, folder: Path, record: Path) -> None:
     ValueError
         If the file is no npz, or has no such arrays.
     """
-    try:
-        with zipfile.ZipFile(npz) as archive:
-            entries = {Path(entry).stem for entry in _entries(archive)}
-    except UNREADABLE as error:
-        raise UnusableImageError(
-            f"{npz}: not a complete npz file ({reason(error)}), expected what csbdeep's"
-            " save_training_data or numpy.savez writes; save it again."
-        ) from None
+    remedy = "save it again with csbdeep's save_training_data or numpy.savez"
+    with decoding(npz, "not a complete npz file", remedy), zipfile.ZipFile(npz) as archive:
+        entries = {Path(entry).stem for entry in _entries(archive)}
     if not {"X", "Y"} <= entries:
         raise ValueError(
             f"{npz}: holds {first_of(sorted(entries), MOST_NAMES)}, expected arrays X (low SNR) and"
@@ -117,14 +109,14 @@ def open_array(npz: Path, name: str) -> NpzArray:
         shape, is_fortran, dtype = _read_header(stream)
         is_empty = not shape or min(shape) < 1
         if is_empty or dtype.kind not in "uif" or is_fortran:
-            raise UnusableArrayError(
+            raise UnusableImageError(
                 f"{npz}: array {name} is {_kind(dtype)} of shape {shape}, expected some numbers in"
                 " C order; fetch the archive again."
             )
         row = dtype.itemsize * prod(shape[1:])
         size = shape[0] * row
         if row > MOST_PER_ROW or size > MOST_BYTES:
-            raise UnusableArrayError(
+            raise UnusableImageError(
                 f"{npz}: array {name} of shape {shape} takes {size / 1e9:.3g} GB, expected at"
                 f" most {MOST_BYTES / 1e9:.3g} GB, and {MOST_PER_ROW / 1e9:.3g} GB for each"
                 " patch; save fewer or smaller patches."
@@ -135,13 +127,6 @@ def open_array(npz: Path, name: str) -> NpzArray:
     return NpzArray(npz, name, shape, dtype)
 
 
-class UnusableArrayError(ValueError):
-    """An array that cannot be used; the message is a sentence."""
-
-
-# zipfile raises errors of many kinds for files that are damaged, encrypted or made to do harm
-UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError,
-              NotImplementedError, RuntimeError, struct.error, OverflowError)  # fmt: skip
 # What numpy raises for a damaged header; TokenError for brackets without an end
 HEADER_ERRORS = (ValueError, TypeError, SyntaxError, MemoryError, RecursionError, KeyError,
                  tokenize.TokenError)  # fmt: skip
@@ -150,24 +135,17 @@ HEADER_ERRORS = (ValueError, TypeError, SyntaxError, MemoryError, RecursionError
 @contextlib.contextmanager
 def _reading(npz: Path, name: str) -> Iterator[IO[bytes]]:
     """The bytes of an array; errors of the block name file and array."""
-    try:
-        with zipfile.ZipFile(npz) as archive:
-            entries = _entries(archive)
-            if f"{name}.npy" not in entries:
-                raise UnusableArrayError(
-                    f"{npz}: holds {first_of(entries, MOST_NAMES)}, expected an array {name}; fetch"
-                    " the archive again."
-                )
-            with archive.open(f"{name}.npy") as stream:
-                yield stream
-    except UnusableArrayError:
-        raise
-    except UNREADABLE as error:
-        if getattr(error, "errno", None) in NOT_THE_FILES_FAULT:
-            raise
-        raise ValueError(
-            f"{npz}: array {name} cannot be read ({reason(error)}); fetch the archive again."
-        ) from None
+    fault, remedy = f"array {name} cannot be read", "fetch the archive again"
+    if not npz.is_file():
+        raise UnusableImageError(f"{npz}: {fault} (there is no such file); {remedy}.")
+    with decoding(npz, fault, remedy), zipfile.ZipFile(npz) as archive:
+        entries = _entries(archive)
+        if f"{name}.npy" not in entries:
+            raise UnusableImageError(
+                f"{npz}: holds {first_of(entries, MOST_NAMES)}, expected an array {name}; {remedy}."
+            )
+        with archive.open(f"{name}.npy") as stream:
+            yield stream
 
 
 def _entries(archive: zipfile.ZipFile) -> list[str]:
@@ -219,7 +197,7 @@ def npz_text(npz: Path, name: str) -> str | None:
     with _reading(npz, name) as stream:
         shape, _, dtype = _read_header(stream)
         if shape or dtype.kind not in "US" or dtype.itemsize > 4 * LONGEST_TEXT:
-            raise UnusableArrayError(
+            raise UnusableImageError(
                 f"{npz}: array {name} is {_kind(dtype)} of shape {shape}, expected one short text;"
                 " save the file again."
             )

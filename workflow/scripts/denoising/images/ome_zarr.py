@@ -64,7 +64,7 @@ def open_ome_zarr(path: Path) -> "tuple[zarr.Array, Header]":
 
 def decoding_zarr(path: Path) -> AbstractContextManager[None]:
     """Errors of the block name the group at `path`, see `decoding`."""
-    return decoding(path, "OME-Zarr group", "save it again as OME-Zarr 0.5")
+    return decoding(path, "not a readable OME-Zarr group", "save it again as OME-Zarr 0.5")
 
 
 def _check_shapes(array: Any, header: Header) -> None:

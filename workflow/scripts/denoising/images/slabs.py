@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import DTypeLike
 
+from denoising.running.reasons import FULL
+
 SLAB_BYTES = 1 << 23
 
 
 class NoRoomError(OSError):
-    """A disk without room for an image; the message says where, how much, and what to do."""
+    """A disk without room for an array; the message says where, how much, and what to do."""
 
 
 def slabs(
@@ -62,25 +64,34 @@ def scratch_array(folder: Path, shape: Sequence[int], dtype: DTypeLike) -> np.me
         If the disk has no room for it, as for an image whose header lies; before it is written.
     """
     shape = tuple(shape)
-    size = math.prod(shape) * np.dtype(dtype).itemsize
-    free = shutil.disk_usage(folder).free
-    if size > free:
-        raise _no_room(folder, size, free)
     with tempfile.TemporaryFile(dir=folder) as file:
-        if hasattr(os, "posix_fallocate"):
-            # A full disk is an error now, and not the death of the process later
-            try:
-                os.posix_fallocate(file.fileno(), 0, size)
-            except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                    raise
-                raise _no_room(folder, size, free) from None
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        also = "or, if the image is smaller than that, export it again"
+        take_room(file.fileno(), folder, size, "a copy of the image", also)
         return np.memmap(file, dtype, "w+", shape=shape)
 
 
-def _no_room(folder: Path, size: int, free: int) -> NoRoomError:
-    return NoRoomError(
-        f"a copy of the image takes {size / 1e9:.3g} GB in {folder.absolute()}, where"
-        f" {free / 1e9:.3g} GB are free or allowed; make room, run on a larger disk by --directory,"
-        " or, if the image is smaller than that, export it again."
-    )
+def take_room(descriptor: int, folder: Path, size: int, what: str, also: str = "") -> None:
+    """Reserve all bytes of a file in `folder` on its disk.
+
+    A full disk is then an error now. Later, writing to a memory map of the file would end the
+    process without a message. `what` is the file in words, `also` a remedy besides the usual ones.
+
+    Raises
+    ------
+    NoRoomError
+    """
+    free = shutil.disk_usage(folder).free
+    try:
+        if size > free:
+            raise OSError(errno.ENOSPC, "")
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(descriptor, 0, size)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise NoRoomError(
+            f"{what} takes {size / 1e9:.3g} GB in {folder.absolute()}, where {free / 1e9:.3g} GB"
+            f" are free or allowed; make room, run on a larger disk by --directory"
+            f"{also and ', ' + also}."
+        ) from None

@@ -109,7 +109,10 @@ def _description(header: Header) -> dict[str, Any]:
 
 def _read(path: Path, read: Callable[[Pages], T]) -> T:
     """Result of `read` for the file's one image."""
-    with decoding(path, "TIFF file", "save it again, uncompressed"), open_pages(path) as pages:
+    with (
+        decoding(path, "not a readable TIFF file", "save it again, uncompressed"),
+        open_pages(path) as pages,
+    ):
         return read(pages)
 
 

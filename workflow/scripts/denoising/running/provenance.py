@@ -15,9 +15,12 @@ import yaml
 
 from denoising.running.outputs import write_json, write_whole
 
-# Modules that write logs, refuse or report input and wait for a device: an edit to them changes no
-# result
-NO_RESULTS = {"running.logs", "running.devices", "training.checks", "images.arrival"}
+# Modules that write logs and messages, refuse or report input, wait for a device or keep caches: an
+# edit to them changes no result
+NO_RESULTS = {
+    "running.logs", "running.reasons", "running.devices", "running.caches", "training.checks",
+    "training.agreement", "training.cards", "images.arrival",
+}  # fmt: skip
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Errors of libraries, as clauses of a sentence that names the file."""
+"""Errors of libraries, as clauses of a sentence that names the file; and which are the disk's."""
 
 import errno
 import re
@@ -10,7 +10,8 @@ PLAIN = {
     r"(?<!['\"\w])b(['\"])": r"\1",  # bytes
     r"\\x[0-9a-f]{2}": "",
 }
-NOT_THE_FILES_FAULT = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a disk, a quota, or a file
+NOT_THE_FILES_FAULT = (*FULL, errno.EIO)
 
 
 def reason(error: Exception) -> str:

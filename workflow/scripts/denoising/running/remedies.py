@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from denoising.running.names import first_of
+from denoising.running.reasons import FULL
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 # By name, because this module imports neither TensorFlow nor the folders above its own
 OUT_OF_MEMORY = ("MemoryError", "ResourceExhaustedError", "_ArrayMemoryError")

@@ -101,7 +101,7 @@ def _read(file: Path, schema: dict[str, Any]) -> tuple[dict[str, Any], str | Non
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (ValueError, RecursionError):
-        return {}, f"its {file.name} lacks JSON."
+        return {}, f"its {file.name} is not JSON."
     names = schema.get("required", []) if isinstance(content, dict) else []
     if missing := [name for name in names if name not in content]:
         return {}, f"its {file.name} lacks {', '.join(missing)}."

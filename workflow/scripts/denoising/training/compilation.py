@@ -162,11 +162,11 @@ def trials(asked: dict[str, Any]) -> list[Measured]:
 
     A way that fails is left out, and so are all others if a training would be short.
     """
-    found = trial(asked | {"xla": [False], "channels_last": False})
+    found = trial(asked | {"xla": False, "channels_last": False})
     if found and found[0].seconds(asked["steps"]) <= SHORT:
         return found[:1]
     for channels_last in (True, False):
-        found = [*found, *trial(asked | {"xla": [True], "channels_last": channels_last})]
+        found = [*found, *trial(asked | {"xla": True, "channels_last": channels_last})]
     return found
 
 
@@ -180,7 +180,8 @@ def trial(asked: dict[str, Any]) -> list[Measured]:
     pipe = subprocess.PIPE
     done = subprocess.run(command, input=text, stdout=pipe, text=True, env=environment)
     if done.returncode:
-        log.warning("a trial of %s ended with exit status %d", asked["xla"], done.returncode)
+        way = Compilation(asked["xla"], asked["channels_last"])
+        log.warning("the trial of %s ended with exit status %d", way, done.returncode)
         return []
     return [_measured(each) for each in json.loads(done.stdout.splitlines()[-1])]
 

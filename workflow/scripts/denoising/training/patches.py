@@ -9,7 +9,6 @@ A folder of patches holds
 """
 
 import logging
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from scipy.ndimage import maximum_filter
 from denoising.images.npz import typical_range
 from denoising.images.percentiles import percentiles
 from denoising.images.ranges import HIGH_PERCENTILES, LOW_PERCENTILES, Ranges, drawn_ranges
-from denoising.images.slabs import slabs
+from denoising.images.slabs import slabs, take_room
 from denoising.images.volumes import (
     INPUT_PERCENTILES,
     check_volume,
@@ -359,10 +358,8 @@ def _patch_arrays(folder: Path, shape: tuple[int, ...]) -> Iterator[list[np.memm
 def _room_for(path: Path, shape: tuple[int, ...]) -> np.memmap:
     """An array of float32 on disk, all of which the disk has room for."""
     array = open_memmap(path, "w+", np.float32, shape)
-    if hasattr(os, "posix_fallocate"):
-        # A full disk is an error now, and not the death of the process later
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    with path.open("r+b") as file:
+        take_room(file.fileno(), path.parent, path.stat().st_size, "an array of patches")
     return array
 
 
