@@ -136,7 +136,7 @@ def work(kind: str, folder: Path, memory: float, device: str, width: int) -> Non
     from denoising.restoration.destination import Destination
     from denoising.restoration.forward_pass import most_voxels_at_once
     from denoising.restoration.restored_volumes import VolumeRestoration
-    from denoising.restoration.restorer import TILES_PER_BATCH, Restorer
+    from denoising.restoration.restorer import restorer_on
     from denoising.restoration.tiling import plan_tiles
     from denoising.training.network import use_device
 
@@ -151,7 +151,7 @@ def work(kind: str, folder: Path, memory: float, device: str, width: int) -> Non
     source, result = folder / "noise.tif", folder / "restored.npy"
     if kind == "ours":
         voxels = most_voxels_at_once(model, None, memory * 1e6)
-        restorer = Restorer(model, voxels, TILES_PER_BATCH[on.kind])
+        restorer = restorer_on(on, model, voxels)
     seconds = []
     for _ in range(2):
         start = time.perf_counter()

@@ -225,9 +225,9 @@ def train_ours(kind: str, folder: Path, device: str) -> dict:
     import numpy as np
     import pandas as pd
 
-    from denoising.running.devices import card_of
+    from denoising.running.gpus import Gpu
     from denoising.study.training import Compute, Training, TrainingRun
-    from denoising.training.compilation import settle_compilation
+    from denoising.training.compilation import is_resident, settle_compilation
 
     settings = SETTINGS | {"validation_patches": SUBSET if kind == "subset" else None}
     if kind == "memory":
@@ -236,11 +236,11 @@ def train_ours(kind: str, folder: Path, device: str) -> dict:
         settings |= {"precision": "float32"}
     run = TrainingRun("ours", Training(**settings), SEED)
     compute = Compute(threads=1, xla="auto", resident="auto", memory_growth=True)
-    gpus = visible_gpus() if device != "cpu" else []
+    gpu = Gpu(device != "cpu" and bool(visible_gpus()))
     # As for a training of the published length: trials are worth it there
     long = replace(run, settings=replace(run.settings, epochs=100))
-    card = card_of(gpus[0]) if gpus else None
-    compilation = settle_compilation(long, SHAPE, compute, card)
+    resident = is_resident(compute, np.load(folder / "X.npy", mmap_mode="r"), gpu)
+    compilation = settle_compilation(long, SHAPE, compute, gpu.card(), resident)
     # Here, so that XLA finds its flags
     from denoising.training.batches import PatchPairs
     from denoising.training.loop import Folders, Trainer, train
@@ -263,7 +263,7 @@ def train_ours(kind: str, folder: Path, device: str) -> dict:
         model = Path(out) / "model"
         patches = PatchPairs.open(folder, split)
         on = use_device(device, os.cpu_count())
-        execution = choose_execution(compilation, run.settings, compute, on, patches.X)
+        execution = choose_execution(compilation, run.settings, compute, on, resident)
         train(run, patches, Folders(model, Path(out) / "checkpoints"), on, execution)
         history = pd.read_csv(model / "history.csv")
         told = json.loads((model / "training.json").read_text())

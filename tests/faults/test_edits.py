@@ -86,7 +86,7 @@ def test_settings_that_no_study_can_have_are_refused_and_lose_nothing(finished):
     ("change", "words"),
     [
         (lambda split: pd.concat([split, split.assign(patch=split["patch"] + 24)]),
-         "has patches from 0 to 47, but results/patches/worms holds 24"),
+         "has patches from 0 to 47, but there are 24, from 0"),
         (lambda split: pd.concat([split, split[:1]]), "has a patch twice, expected each once"),
         (lambda split: split.replace("validation", "test"), r"has the parts \['test'\], expected"),
     ],

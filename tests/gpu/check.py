@@ -17,10 +17,12 @@ import xml.etree.ElementTree as ElementTree
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TextIO
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
-from denoising.running.devices import card_of, visible_gpus  # noqa: E402
+from denoising.running.devices import visible_gpus  # noqa: E402
+from denoising.running.gpus import Gpu  # noqa: E402
 
 BENCHMARKS = (
     ("training.py", "--published-sizes"),
@@ -41,16 +43,17 @@ def main() -> None:
             "No GPU is visible: see nvidia-smi and CUDA_VISIBLE_DEVICES, and `make install-gpu`."
         )
     with options.summary.open("w") as summary:
-        said = [*about(options.device), "", *tests(options.device), ""]
-        write("\n".join(said), summary)
+        failures = [line for line in tests(options.device, summary) if line.startswith("failed")]
         for script, *arguments in [] if options.quick else BENCHMARKS:
             write(f"\n$ python tests/benchmarks/{' '.join([script, *arguments])}\n", summary)
-            write(benchmark(script, arguments, options.device), summary)
+            if status := benchmark(script, arguments, options.device, summary):
+                failures.append(f"failed: {script} ended with exit status {status}")
+        write("\n".join(["", *failures]), summary)
     print(f"\nAll of this is in {options.summary}.")
-    sys.exit(any(line.startswith("failed") for line in said))
+    sys.exit(bool(failures))
 
 
-def write(text: str, summary) -> None:
+def write(text: str, summary: TextIO) -> None:
     print(text, flush=True)
     summary.write(text + "\n")
     summary.flush()
@@ -59,7 +62,7 @@ def write(text: str, summary) -> None:
 def about(device: str) -> list[str]:
     """The machine and the versions."""
     gpu = visible_gpus()[0] if device == "gpu" else "CPU"
-    card = card_of(gpu)
+    card = Gpu(device == "gpu").card()
     named = (
         f"{card.name}, compute capability {card.capability}, driver {card.driver}" if card else gpu
     )
@@ -74,15 +77,17 @@ def about(device: str) -> list[str]:
     ]
 
 
-def tests(device: str) -> list[str]:
+def tests(device: str, summary: TextIO) -> list[str]:
     """A line for each test, with what it found."""
+    write("\n".join([*about(device), ""]), summary)
     with TemporaryDirectory() as folder:
         report = Path(folder, "report.xml")
         command = [sys.executable, "-m", "pytest", "-q", "tests/gpu", f"--junit-xml={report}"]
         environment = {**os.environ, "GPU_CHECK_ON": device}
         subprocess.run([*command, "-o", "junit_family=xunit1"], cwd=ROOT, env=environment)
-        cases = list(ElementTree.parse(report).iter("testcase"))
-    return [line(case) for case in cases]
+        lines = [line(case) for case in ElementTree.parse(report).iter("testcase")]
+    write("\n".join(lines), summary)
+    return lines
 
 
 def line(case: ElementTree.Element) -> str:
@@ -93,12 +98,14 @@ def line(case: ElementTree.Element) -> str:
     return f"{ended}: {name}" + (f" ({found})" if found else "")
 
 
-def benchmark(script: str, arguments: list[str], device: str) -> str:
+def benchmark(script: str, arguments: list[str], device: str, summary: TextIO) -> int:
+    """Run a benchmark; returns its exit status."""
     command = [sys.executable, ROOT / "tests/benchmarks" / script, *arguments]
     if script != "evaluation.py":
         command += ["--device", device]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    return done.stdout
+    write(done.stdout, summary)
+    return done.returncode
 
 
 if __name__ == "__main__":

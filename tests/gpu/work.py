@@ -78,13 +78,12 @@ def restore(device: str, max_tile_voxels: int, limit_mb: int | None) -> dict:
     import tensorflow as tf
     from random_networks import image, random_network, restored
 
-    from denoising.restoration.restorer import GRAPH_VOXELS, TILES_PER_BATCH, Restorer
+    from denoising.restoration.restorer import restorer_on
 
     on = device_of(device, limit_mb)
     model = random_network("ZYX", 2, 3, True, width=16)
     noisy = image((20, 160, 144))
-    tiles = TILES_PER_BATCH[on.kind]
-    restorer = Restorer(model, max_tile_voxels, tiles, graph_voxels=GRAPH_VOXELS[on.kind])
+    restorer = restorer_on(on, model, max_tile_voxels)
     mean, scale = restored(restorer, noisy, "ZYX")
     with tf.device("CPU:0"):
         expected = model.keras_model(noisy[None, ..., None]).numpy()[0]
@@ -99,12 +98,11 @@ def trial(device: str) -> dict:
     """What the trial of a training finds, by way, in milliseconds per step."""
     from made_up import training_settings
 
-    from denoising.training.compilation import trials
+    from denoising.training.compilation import Question, trials
 
     settings = vars(training_settings(width=WIDTH, batch_size=BATCH))
-    asked = {"settings": settings, "shape": SHAPE, "device": device, "memory_growth": True}
-    found = trials(asked | {"steps": 10**9})
-    return {str(each.compilation): round(1000 * each.step, 3) for each in found}
+    measurements = trials(Question(settings, list(SHAPE), steps=10**9, device=device))
+    return {str(one.way): round(1000 * one.step, 3) for one in measurements}
 
 
 if __name__ == "__main__":

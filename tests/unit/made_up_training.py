@@ -8,9 +8,10 @@ import pytest
 from csbdeep.models import CARE
 from made_up import training_settings
 
+from denoising.running.gpus import Gpu
 from denoising.study.training import Compute, TrainingRun
 from denoising.training.batches import PatchPairs
-from denoising.training.compilation import settle_compilation
+from denoising.training.compilation import is_resident, settle_compilation
 from denoising.training.loop import Folders, train
 from denoising.training.network import Device
 from denoising.training.steps import Execution, choose_execution
@@ -79,8 +80,9 @@ def train_model(patches, folder, compute=COMPUTE, device=CPU, defined_by="", **c
     pairs = PatchPairs.open(patches, split())
     folders = Folders(folder, checkpoints_of(folder))
     run = run_of(folder.name, **changes)
-    compilation = settle_compilation(run, pairs.shape, compute, None)
-    execution = choose_execution(compilation, run.settings, compute, device, pairs.X)
+    resident = is_resident(compute, pairs.X, Gpu(device.on_gpu))
+    compilation = settle_compilation(run, pairs.shape, compute, None, resident)
+    execution = choose_execution(compilation, run.settings, compute, device, resident)
     train(run, pairs, folders, device, execution, defined_by)
     return pd.read_csv(folder / "history.csv")
 

@@ -19,14 +19,12 @@ with open_log(snakemake.log[0], snakemake.input):
     from denoising.restoration.destination import Destination
     from denoising.restoration.forward_pass import most_voxels_at_once
     from denoising.restoration.restored_volumes import restore_all
-    from denoising.restoration.restorer import GRAPH_VOXELS, TILES_PER_BATCH, Restorer
-    from denoising.training.costs import Gpu, host_memory
+    from denoising.restoration.restorer import restorer_on
+    from denoising.training.costs import free_memory
     from denoising.training.network import load_model, use_device
 
     device = use_device(snakemake.params.device, snakemake.threads, snakemake.params.memory_growth)
-    # Before TensorFlow takes any of it; a GPU that does not tell is taken to have as much as the
-    # job
-    free = Gpu(device.on_gpu).free_memory() or (snakemake.resources.mem_mb - host_memory()) * 1e6
+    free = free_memory(device.on_gpu, snakemake.resources.mem_mb)
     model = load_model(Path(snakemake.input.config).parent)
     pairs = list(paired(Path(snakemake.input.volumes), "test", snakemake.params.conditions))
     if snakemake.input.channels:
@@ -36,13 +34,7 @@ with open_log(snakemake.log[0], snakemake.input):
     voxels = most_voxels_at_once(model, snakemake.params.max_tile_voxels, free)
     storage = snakemake.params.storage | {"compression": snakemake.params.compression}
     restore_all(
-        Restorer(
-            model,
-            voxels,
-            TILES_PER_BATCH[device.kind],
-            snakemake.params.percentiles,
-            GRAPH_VOXELS[device.kind],
-        ),
+        restorer_on(device, model, voxels, snakemake.params.percentiles),
         pairs,
         Destination(Path(snakemake.output.restored), storage, snakemake.threads),
         Path(snakemake.output.runtime),

@@ -19,14 +19,12 @@ with open_log(snakemake.log[0]):
     from denoising.restoration.album import Networks, restore_album
     from denoising.restoration.forward_pass import most_voxels_at_once
     from denoising.restoration.new_images import Wish
-    from denoising.restoration.restorer import GRAPH_VOXELS, TILES_PER_BATCH, Restorer
-    from denoising.training.costs import Gpu, host_memory
+    from denoising.restoration.restorer import restorer_on
+    from denoising.training.costs import free_memory
     from denoising.training.network import load_model, use_device
 
     device = use_device(params.device, snakemake.threads, params.memory_growth)
-    # Before TensorFlow takes any of it; a GPU that does not tell is taken to have as much as the
-    # job
-    free = Gpu(device.on_gpu).free_memory() or (snakemake.resources.mem_mb - host_memory()) * 1e6
+    free = free_memory(device.on_gpu, snakemake.resources.mem_mb)
     wish = params.wish
     images = find_images(wish["images"], wish["output"])
     if others := left_out(wish["images"], wish["output"]):
@@ -36,11 +34,8 @@ with open_log(snakemake.log[0]):
         )
     models = {Path(folder): load_model(Path(folder)) for folder in params.folders}
     restorers = {
-        folder: Restorer(
-            model,
-            most_voxels_at_once(model, params.max_tile_voxels, free / len(models)),
-            TILES_PER_BATCH[device.kind],
-            graph_voxels=GRAPH_VOXELS[device.kind],
+        folder: restorer_on(
+            device, model, most_voxels_at_once(model, params.max_tile_voxels, free / len(models))
         )
         for folder, model in models.items()
     }

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from denoising.running import devices
-from denoising.running.devices import Card, card_of, own_folder, reserve_device, visible_gpus
+from denoising.running.devices import own_folder, reserve_device, visible_gpus
 
 HOLD = """
 import logging, signal, subprocess, sys, time
@@ -74,20 +74,6 @@ class FakeNvml:
 
     def nvmlDeviceGetUUID(self, device):
         return device
-
-    def nvmlDeviceGetHandleByUUID(self, uuid):
-        if uuid not in self.cards:
-            raise RuntimeError("not found")
-        return uuid
-
-    def nvmlDeviceGetName(self, device):
-        return f"the card {device}"
-
-    def nvmlDeviceGetCudaComputeCapability(self, device):
-        return (8, 6)
-
-    def nvmlSystemGetDriverVersion(self):
-        return "550.54"
 
 
 class Holder:
@@ -373,18 +359,3 @@ def test_a_device_is_one_file_whatever_its_name_holds(machine, tmp_path):
     reserve_device("auto", "a job")
     assert (tmp_path / "leases" / "MIG-GPU-a_1_0.lock").exists()
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "MIG-GPU-a/1/0"
-
-
-# The card
-
-
-def test_a_card_is_told_by_nvml_or_not_at_all(machine):
-    nvml = FakeNvml(["GPU-a", "GPU-b"])
-    machine.setattr(devices, "pynvml", nvml)
-    for gpu in ("1", "GPU-b"):
-        assert card_of(gpu) == Card("the card GPU-b", (8, 6), "550.54")
-    assert card_of("GPU-c") is None
-    assert nvml.initialised == 0
-    machine.setattr(devices, "pynvml", FakeNvml([]))
-    assert card_of("GPU-a") is None
-    assert card_of("CPU") is None

@@ -6,24 +6,27 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from made_up_training import COMPUTE, run_of
 
-from denoising.running.devices import Card
+from denoising.running.gpus import Card, Gpu
 from denoising.training import compilation
 from denoising.training.compilation import (
     CHANNELS_LAST,
     LIBRARY,
     PLAIN,
     Compilation,
-    Measured,
+    Measurement,
+    Question,
     fastest,
+    is_resident,
     settle_compilation,
     trial,
     trials,
 )
 
-CARD = Card("NVIDIA H100", (9, 0), "550.54")
+CARD = Card("NVIDIA A100", (8, 0), "550.54")
 XLA = Compilation(xla=True)
 LAST = Compilation(xla=True, channels_last=True)
 LONG = {"epochs": 100, "steps_per_epoch": 400}  # 40,000 steps
@@ -34,6 +37,9 @@ SHAPE = (16, 64, 64)
 def machine(monkeypatch, tmp_path):
     monkeypatch.setenv("DENOISING_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=/nowhere")
+    for name in ("CUDA_CACHE_PATH", "CUDA_CACHE_MAXSIZE"):
+        monkeypatch.setenv(name, "to be put back")
+        monkeypatch.delenv(name)
     return monkeypatch
 
 
@@ -42,21 +48,21 @@ def asked(machine):
     """Answers of the trial's processes by (XLA, channels last); what they were asked."""
     asked = []
     answers = {
-        (False, False): [Measured(PLAIN, 1, 0.02)],
-        (True, True): [Measured(LAST, 40, 0.01)],
-        (True, False): [Measured(XLA, 30, 0.03)],
+        (False, False): [Measurement(PLAIN, 1, 0.02)],
+        (True, True): [Measurement(LAST, 40, 0.01)],
+        (True, False): [Measurement(XLA, 30, 0.03)],
     }
 
     def process(question):
         asked.append(question)
-        return answers[question["xla"], question["channels_last"]]
+        return answers[question.xla, question.channels_last]
 
     machine.setattr(compilation, "trial", process)
     return asked, answers
 
 
-def settled(card=CARD, compute=COMPUTE, **changes):
-    return settle_compilation(run_of("worm", **changes), SHAPE, compute, card)
+def settled(card=CARD, compute=COMPUTE, resident=True, **changes):
+    return settle_compilation(run_of("worm", **changes), SHAPE, compute, card, resident)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +90,7 @@ def test_the_fastest_way_of_the_card_is_taken_and_said(asked, caplog):
     assert settled(**LONG) == LAST
     assert CHANNELS_LAST in os.environ["XLA_FLAGS"]
     assert caplog.messages == [
-        "worm: measuring how its steps run fastest on NVIDIA H100",
+        "worm: measuring how its steps run fastest on NVIDIA A100",
         "worm: XLA, channels last (per step: no XLA: 20 ms; XLA, channels last: 10 ms; XLA: 30 ms)",
     ]
 
@@ -101,7 +107,7 @@ def test_what_was_found_is_asked_once_for_each_card_driver_network_and_patch(ask
     assert questions(learning_rate=1e-5, epochs=200) == 0
     assert questions(width=8) == questions(batch_size=4) == questions(loss="mae") == 3
     assert questions(card=replace(CARD, driver="560.1")) == 3
-    assert questions(card=replace(CARD, name="NVIDIA A100")) == 3
+    assert questions(card=replace(CARD, name="NVIDIA A30")) == 3
     machine.setattr(compilation, "version", lambda package: "2.20")
     assert questions() == 3
 
@@ -122,30 +128,47 @@ def test_a_short_training_does_not_wait_for_trials_of_xla(asked):
     ("step", "expected"), [(0.0102, PLAIN), (0.0098, PLAIN), (0.0096, XLA), (0.005, XLA)]
 )
 def test_the_plain_way_is_left_only_for_what_is_clearly_faster(step, expected):
-    found = [Measured(PLAIN, 0, 0.01), Measured(XLA, 0, step)]
-    assert fastest(found, 10_000) == expected
+    found = [Measurement(PLAIN, 0, 0.01), Measurement(XLA, 0, step)]
+    assert fastest(found, 10_000, resident=True) == expected
 
 
 def test_the_time_to_compile_counts():
-    found = [Measured(PLAIN, 1, 0.01), Measured(XLA, 60, 0.005)]
-    assert fastest(found, 10_000) == PLAIN
-    assert fastest(found, 20_000) == XLA
+    found = [Measurement(PLAIN, 1, 0.01), Measurement(XLA, 60, 0.005)]
+    assert fastest(found, 10_000, resident=True) == PLAIN
+    assert fastest(found, 20_000, resident=True) == XLA
+
+
+def test_several_steps_a_call_count_only_where_patches_are_resident(asked):
+    several = Compilation(xla=True, channels_last=True, steps_per_call=8)
+    asked[1][True, True] = [Measurement(LAST, 40, 0.03), Measurement(several, 40, 0.01)]
+    assert settled(**LONG) == several
+    assert settled(**LONG, resident=False) == PLAIN
+    assert len(asked[0]) == 3  # both from the same measurements
 
 
 def test_ways_that_fail_are_left_out(asked):
     asked[1][True, True] = []
     assert settled(**LONG) == PLAIN
-    asked[1][False, False] = []
-    assert settled(**LONG, width=8) == XLA
 
 
-def test_where_all_fail_it_trains_the_plain_way_and_says_so(asked, caplog):
-    for key in asked[1]:
-        asked[1][key] = []
+def test_where_the_plain_way_fails_nothing_is_compared_with_it_and_nothing_kept(asked, caplog):
+    asked[1][False, False] = [Measurement(Compilation(folded=True), 1, 0.001)]
     assert settled(**LONG) == PLAIN
-    assert "no trial on NVIDIA H100 ended well: it trains without XLA" in caplog.text
-    assert settled(**LONG) == PLAIN  # and asks again
-    assert len(asked[0]) == 6
+    assert "worm: no trial ended well: it trains without XLA" in caplog.text
+    assert settled(**LONG) == PLAIN  # and measures again
+    assert [question.xla for question in asked[0]] == [False, False]
+
+
+def test_a_card_without_code_is_refused_before_a_trial(asked):
+    with pytest.raises(RuntimeError, match="RTX 5090 has compute capability 12.0, for which"):
+        settled(card=Card("RTX 5090", (12, 0), "570.1"), **LONG)
+    assert asked[0] == []
+
+
+def test_a_compilation_by_the_driver_is_said_on_the_console(asked, caplog):
+    """Before the trial, after which it has been done."""
+    settled(card=Card("NVIDIA H100", (9, 0), "550.54"), **LONG)
+    assert "has no machine code for compute capability 9.0 (NVIDIA H100)" in caplog.text
 
 
 DAMAGED = ["", "[{}]", "{", '[{"compilation": {"xla": 1, "new": 2}}]', "[3]"]
@@ -164,44 +187,77 @@ def test_a_damaged_answer_is_asked_for_again(asked, tmp_path, kept):
 def test_without_a_folder_for_the_answer_it_is_used_once(asked, tmp_path, caplog):
     (tmp_path / "cache").write_text("a file")
     assert settled(**LONG) == LAST
-    assert "what the trial found is not kept" in caplog.text
+    assert "the measurements are not kept" in caplog.text
 
 
-# The trial itself, on this machine's CPU
+# Patches on the device
+
+
+@pytest.mark.parametrize(("free", "resident"), [(None, False), (40_000, True), (39_000, False)])
+def test_patches_are_resident_where_they_take_less_than_half_of_what_is_free(
+    monkeypatch, free, resident
+):
+    monkeypatch.setattr(Gpu, "free_memory", lambda self: free)
+    X = np.zeros((10, 250), np.float32)  # 10 kB, and targets as much
+    assert is_resident(COMPUTE, X, Gpu(on_gpu=True)) == resident
+    for asked in (True, False):
+        assert is_resident(replace(COMPUTE, resident=asked), X, Gpu(on_gpu=True)) == asked
+
+
+# The trial itself, on this machine's CPU; with XLA: tests/gpu
 
 
 def question(**changes):
     settings = vars(run_of("trial").settings) | {"batch_size": 2}
-    asked = {"settings": settings, "shape": (8, 8), "device": "cpu", "memory_growth": True}
-    return asked | {"steps": 10**9, "xla": False, "channels_last": False} | changes
+    return replace(Question(settings, [8, 8], steps=10**9, device="cpu"), **changes)
 
 
 def test_a_trial_takes_the_steps_of_a_training_in_each_way():
     plain, folded, several = trial(question())
-    assert [each.compilation for each in (plain, folded)] == [PLAIN, Compilation(folded=True)]
-    assert several.compilation in [
+    assert [one.way for one in (plain, folded)] == [PLAIN, Compilation(folded=True)]
+    assert several.way in [
         Compilation(steps_per_call=8),
         Compilation(folded=True, steps_per_call=8),
     ]
-    for each in (plain, folded, several):
-        assert 0 < each.step < each.compiling < 60
-
-
-def test_a_trial_of_xla_sets_its_flags_and_no_others():
-    found = trial(question(xla=True, channels_last=True))
-    assert len(found) == 3
-    assert all(each.compilation.xla and each.compilation.channels_last for each in found)
-    assert os.environ["XLA_FLAGS"] == "--xla_dump_to=/nowhere"
+    for one in (plain, folded, several):
+        assert 0 < one.step < one.compiling < 60
 
 
 def test_a_trial_ends_early_where_the_training_would_be_short():
-    assert [each.compilation for each in trials(question(steps=10))] == [PLAIN]
+    assert [one.way for one in trials(question(steps=10))] == [PLAIN]
 
 
-def test_a_trial_that_ends_badly_finds_nothing(caplog):
+def test_a_trial_that_cannot_begin_measures_nothing(caplog):
     """No GPU is here."""
     assert trial(question(device="gpu")) == []
-    assert "ended with exit status" in caplog.text
+    assert "the trial of no XLA ended with exit status" in caplog.text
+
+
+CRASHES = """
+import os, sys
+sys.argv[0] = ""
+from denoising.training import trial
+measured = trial._measured
+def crashing(run, patches, device, way):
+    if way.folded:
+        {end}
+    return measured(run, patches, device, way)
+trial._measured = crashing
+trial.main()
+"""
+
+
+@pytest.mark.parametrize("end", ["os.abort()", "import time; time.sleep(60)"])
+def test_a_trial_that_crashes_or_hangs_loses_what_it_had_not_measured(end, machine, caplog):
+    machine.setattr(compilation, "LONGEST_TRIAL", 20)
+    start = subprocess.Popen
+    machine.setattr(
+        subprocess,
+        "Popen",
+        lambda command, **how: start([sys.executable, "-c", CRASHES.format(end=end)], **how),
+    )
+    assert [one.way for one in trial(question())] == [PLAIN]
+    assert "the trial of no XLA ended with exit status" in caplog.text
 
 
 def test_the_way_is_settled_before_tensorflow_is_imported():

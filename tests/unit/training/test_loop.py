@@ -39,7 +39,8 @@ from made_up_training import (
 )
 from numpy.lib.format import open_memmap
 
-from denoising.training import checkpoints, collapse, costs, loop, model_folder
+from denoising.running.gpus import Gpu
+from denoising.training import checkpoints, collapse, loop, model_folder
 from denoising.training.batches import PatchPairs
 from denoising.training.loop import Folders, Trainer, train
 from denoising.training.network import Device, care_config, use_device
@@ -412,7 +413,7 @@ class AfterSteps(list):
 def test_energy_of_an_interrupted_epoch_is_whole(patches, tmp_path, monkeypatch, untraced):
     """With a counter that shows 1 kJ more at each reading: two epochs, of which a process each."""
     readings = iter(range(0, 100_000, 1000))
-    monkeypatch.setattr(costs.Gpu, "energy", lambda self: next(readings))
+    monkeypatch.setattr(Gpu, "energy", lambda self: next(readings))
     pairs = PatchPairs.open(patches, split())
     execution = Execution(precision="float32", xla=False, resident=False)
 
@@ -431,7 +432,7 @@ def test_energy_of_an_interrupted_epoch_is_whole(patches, tmp_path, monkeypatch,
 def test_a_counter_that_refuses_once_ends_no_training(patches, tmp_path, monkeypatch, untraced):
     """At the end of the first of three epochs."""
     readings = iter([0, None, 2000, 3000, 4000, 6000])
-    monkeypatch.setattr(costs.Gpu, "energy", lambda self: next(readings))
+    monkeypatch.setattr(Gpu, "energy", lambda self: next(readings))
     history = train_model(patches, tmp_path / "worm")
     assert history["gpu_energy_kj"].isna().tolist() == [True, False, False]
     assert history["gpu_energy_kj"].tolist()[1:] == [1, 2]

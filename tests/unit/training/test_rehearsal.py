@@ -91,12 +91,18 @@ def test_the_first_step_is_taken_and_undone(pairs, failing):
 @pytest.mark.parametrize("error", [NO_MEMORY, NO_COPY])
 def test_without_memory_the_patches_stay_on_disk(pairs, failing, error, caplog):
     tried = failing(lambda execution: error if execution.resident else None)
-    several = replace(EVERYTHING, steps_per_call=8)
-    taken = rehearsed(run_of("worm"), pairs, GPU, several)
-    assert tried == [several, taken.execution]
+    taken = rehearsed(run_of("worm"), pairs, GPU, EVERYTHING)
+    assert tried == [EVERYTHING, taken.execution]
     assert taken.execution == replace(EVERYTHING, resident=False)
     assert "worm: out of memory with all patches on the device: it reads them" in caplog.text
     assert error.message in caplog.text
+
+
+def test_a_way_that_won_with_several_steps_a_call_is_left_with_them(pairs, failing):
+    """With one it may be slower than the plain way."""
+    failing(lambda execution: NO_MEMORY if execution.resident else None)
+    taken = rehearsed(run_of("worm"), pairs, GPU, replace(EVERYTHING, steps_per_call=8))
+    assert taken.execution == PLAIN_EXECUTION
 
 
 def test_where_that_is_not_enough_the_message_names_the_batch_size(pairs, failing):

@@ -13,6 +13,7 @@ from made_up_training import (
     COMPUTE,
     CPU,
     IGNORED_WARNINGS,
+    PLAIN_EXECUTION,
     TRAIN,
     assert_same_training,
     best_weights,
@@ -25,7 +26,6 @@ from made_up_training import (
 )
 from random_networks import random_network
 
-from denoising.training import costs
 from denoising.training.batches import PatchPairs
 from denoising.training.compilation import Compilation
 from denoising.training.loop import Folders, Trainer, train
@@ -66,20 +66,16 @@ def test_bfloat16_trains_to_like_losses_and_leaves_float32_weights(worm, patches
 GPU = Device("GPU", "GPU, fake", (8, 0))
 
 
-@pytest.mark.parametrize(("free", "resident"), [(None, False), (40_000, True), (39_000, False)])
-def test_patches_are_resident_where_they_take_less_than_half_of_what_is_free(
-    monkeypatch, free, resident
-):
-    monkeypatch.setattr(costs.Gpu, "free_memory", lambda self: free)
-    X = np.zeros((10, 250), np.float32)  # 10 kB, and targets as much
-    settings = training_settings()
-    several = Compilation(steps_per_call=4)
-    chosen = choose_execution(several, settings, COMPUTE, GPU, X)
-    assert chosen.resident == resident
-    # Calls of several steps find their patches on the device
-    assert chosen.steps_per_call == (4 if resident else 1)
-    asked = replace(COMPUTE, resident=True)
-    assert choose_execution(several, settings, asked, CPU, X).resident
+def test_where_tensorflow_sees_no_gpu_after_all_the_cpu_takes_the_plain_way():
+    """XLA would be many times slower there, and the patches of a GPU would fill its memory."""
+    way = Compilation(xla=True, folded=True, steps_per_call=4)
+    on_gpu = choose_execution(way, training_settings(), COMPUTE, GPU, resident=True)
+    assert (on_gpu.xla, on_gpu.steps_per_call, on_gpu.resident) == (True, 4, True)
+    on_cpu = choose_execution(way, training_settings(), COMPUTE, CPU, resident=True)
+    assert on_cpu == PLAIN_EXECUTION
+    asked = replace(COMPUTE, xla=True, resident=True)
+    chosen = choose_execution(Compilation(xla=True), training_settings(), asked, CPU, resident=True)
+    assert (chosen.xla, chosen.resident) == (True, True)
 
 
 def trained(folder, patches, execution, **changes):
@@ -153,7 +149,6 @@ def test_float32_is_not_rounded_to_tf32_unless_it_is_asked_for(precision, rounde
 def test_xla_is_told_so_with_each_convolution():
     """A GPU's compiler reads it there."""
     network = random_network("YX", 1, 3, True).keras_model
-    step = tf.function(network, jit_compile=True, autograph=False)
     asked = {}
     for precision in ("float32", "tf32"):
         set_precision(network, precision)

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 from csbdeep.models import CARE, Config
 
-from denoising.images.headers import Normalisation
+from denoising.images.headers import Normalisation, Scale
 from denoising.images.volumes import INPUT_PERCENTILES
 from denoising.restoration.forward_pass import compiled
 from denoising.restoration.tile_shapes import TileShapes
@@ -31,7 +31,7 @@ from denoising.restoration.tiling import (
     shifted,
 )
 from denoising.training.device_errors import is_out_of_memory
-from denoising.training.network import halo
+from denoising.training.network import Device, halo
 
 log = logging.getLogger(__name__)
 
@@ -189,6 +189,14 @@ class Restorer:
                 place, within = cropped(tile.give, tile.within, wanted)
                 for i, output in enumerate(outputs):
                     output[index][place] = core[*within, i * channels : (i + 1) * channels]
+
+
+def restorer_on(
+    device: Device, model: CARE, max_tile_voxels: int, percentiles: Scale = INPUT_PERCENTILES
+) -> Restorer:
+    """A restorer with as many tiles in a batch, and as few graphs, as suit the device."""
+    batch, graph = TILES_PER_BATCH[device.kind], GRAPH_VOXELS[device.kind]
+    return Restorer(model, max_tile_voxels, batch, percentiles, graph)
 
 
 def arranged(array: np.ndarray, axes: str, config: Config) -> np.ndarray:

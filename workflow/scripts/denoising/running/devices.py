@@ -16,7 +16,6 @@ import os
 import re
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
@@ -26,15 +25,6 @@ log = logging.getLogger(__name__)
 progress = logging.getLogger("progress")  # printed on the console too
 
 POLL_SECONDS = 0.5
-
-
-@dataclass(frozen=True)
-class Card:
-    """A GPU as NVML describes it."""
-
-    name: str
-    capability: tuple[int, int]
-    driver: str
 
 
 def reserve_device(device: str, job: str) -> str:
@@ -139,29 +129,6 @@ def _named(entry: str, uuids: list[str]) -> str:
     if entry.startswith(("GPU-", "MIG-")):
         return next((uuid for uuid in uuids if uuid.startswith(entry)), entry)
     return ""
-
-
-def card_of(gpu: str) -> Card | None:
-    """The card of a reserved GPU; None for "CPU", and where NVML does not tell."""
-    with suppress(pynvml.NVMLError):
-        pynvml.nvmlInit()
-        try:
-            return _card(gpu)
-        finally:
-            pynvml.nvmlShutdown()
-    return None
-
-
-def _card(gpu: str) -> Card:
-    if gpu.isdigit():
-        handle = pynvml.nvmlDeviceGetHandleByIndex(int(gpu))
-    else:
-        handle = pynvml.nvmlDeviceGetHandleByUUID(gpu)
-    return Card(
-        pynvml.nvmlDeviceGetName(handle),
-        pynvml.nvmlDeviceGetCudaComputeCapability(handle),
-        pynvml.nvmlSystemGetDriverVersion(),
-    )
 
 
 def _uuids() -> list[str]:

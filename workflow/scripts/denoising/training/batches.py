@@ -24,7 +24,6 @@ from denoising.training.agreement import wrong_in
 AHEAD = 2  # batches read while the device works
 BLOCK_BYTES = 2**26  # read at once where all patches go to the device
 VALIDATION_SEED = 6  # of every study
-MOST_ELEMENTS = 2**31 - 1  # of one array on the device: kernels count them in int32
 
 
 @dataclass(frozen=True)

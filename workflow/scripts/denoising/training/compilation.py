@@ -1,8 +1,8 @@
 """How the steps of a training are compiled: by XLA, in which layout, folded, several in a call.
 
-What is fastest depends on the card and on the network, so with `compute.xla: auto` a GPU is asked:
-`trial` takes a few steps in each way, in processes of its own, because XLA reads its flags once in
-a process. What it found is kept for the next training of such a network on such a card (see
+The fastest way depends on the card and on the network. With `compute.xla: auto` a GPU's `trial`
+measures it, in processes of their own, because XLA reads its flags once in a process. The
+measurements are kept for the next training of such a network on such a card (see
 `running.caches`). Nothing here imports TensorFlow, which must find the flags set.
 """
 
@@ -13,29 +13,35 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from denoising.running.caches import cache_folder
-from denoising.running.devices import Card
-from denoising.study.training import Compute, TrainingRun
+from denoising.running.gpus import Card, Gpu
+from denoising.running.outputs import write_json
+from denoising.study.training import Compute, Training, TrainingRun
+from denoising.training.cards import check_card
 
 log = logging.getLogger(__name__)
 console = logging.getLogger("progress")  # it writes to the console too
 
 CHANNELS_LAST = "--xla_gpu_force_conv_nhwc=true"
-# A way must save this share of the time of a training to be taken instead of the plain one: less
-# is within what two measurements of one way differ by
+# A way must save this share of the time of a training to be taken instead of the plain one: two
+# measurements of one way may differ by as much
 WORTH = 0.03
 # A training that takes less by the plain steps is too short to try others, in seconds
 SHORT = 60
+LONGEST_TRIAL = 1800  # seconds
 # Of the settings, those that change how long a step takes
 OF_A_STEP = (
     "width", "depth", "kernel", "residual", "last_activation", "loss", "scale_weight", "batch_size",
     "augment", "precision",
 )  # fmt: skip
+MOST_ELEMENTS = 2**31 - 1  # of one array on the device: kernels count them in int32
 LIBRARY = Path(__file__).parents[2]
 
 
@@ -73,20 +79,56 @@ PLAIN = Compilation()
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What a trial found: seconds of the first call, which compiles, and of a step after it."""
+class Measurement:
+    """Seconds of a way's first call, which compiles, and of a step after it."""
 
-    compilation: Compilation
+    way: Compilation
     compiling: float
     step: float
 
     def seconds(self, steps: int) -> float:
-        """Of a training of so many steps."""
+        """Seconds that a training of `steps` steps takes."""
         return self.compiling + steps * self.step
 
 
+@dataclass(frozen=True)
+class Question:
+    """What a process of `denoising.training.trial` is asked to measure.
+
+    Attributes
+    ----------
+    settings : dict
+        Of the training.
+    shape : list of int
+        Of a patch.
+    steps : int
+        Of the training.
+    device : {"gpu", "cpu"}
+    memory_growth, xla, channels_last : bool
+    """
+
+    settings: dict[str, Any]
+    shape: list[int]
+    steps: int
+    device: str = "gpu"
+    memory_growth: bool = True
+    xla: bool = False
+    channels_last: bool = False
+
+
+def is_resident(compute: Compute, X: np.ndarray, gpu: Gpu) -> bool:
+    """Whether all patches are kept in the device's memory.
+
+    `auto`: where X and Y take less than half of the free memory of a GPU.
+    """
+    if compute.resident != "auto":
+        return bool(compute.resident)
+    free = gpu.free_memory() or 0
+    return 2 * X.nbytes <= free / 2 and X.size <= MOST_ELEMENTS
+
+
 def settle_compilation(
-    run: TrainingRun, shape: Sequence[int], compute: Compute, card: Card | None
+    run: TrainingRun, shape: Sequence[int], compute: Compute, card: Card | None, resident: bool
 ) -> Compilation:
     """How to compile this training's steps, and XLA_FLAGS for it; before TensorFlow is imported.
 
@@ -97,14 +139,22 @@ def settle_compilation(
         Of a patch.
     compute : Compute
     card : Card, optional
-        The reserved GPU; None for a CPU, where no way is faster than the plain one.
+        The reserved GPU; None for a CPU, where trainings keep the plain way, so that they continue
+        to the bit.
+    resident : bool
+        Whether all patches are in the device's memory: only then a call takes several steps.
+
+    Raises
+    ------
+    RuntimeError
+        If TensorFlow has no code for the card.
     """
     if compute.xla != "auto":
         chosen = Compilation(bool(compute.xla), channels_last=compute.xla == "channels_last")
     elif card is None:
         chosen = PLAIN
     else:
-        chosen = _fastest_on(card, run, shape, compute)
+        chosen = _fastest_on(card, run, shape, compute, resident)
     if chosen.channels_last:
         force_channels_last(os.environ)
     return chosen
@@ -116,99 +166,101 @@ def force_channels_last(environment: Any) -> None:
 
 
 def _fastest_on(
-    card: Card, run: TrainingRun, shape: Sequence[int], compute: Compute
+    card: Card, run: TrainingRun, shape: Sequence[int], compute: Compute, resident: bool
 ) -> Compilation:
     """The fastest way on a card, from the cache or from a trial now."""
     settings = run.settings
     steps = settings.epochs * settings.steps_per_epoch
-    defined_by = [asdict(card), version("tensorflow"), list(shape)]
-    defined_by.append({key: getattr(settings, key) for key in OF_A_STEP})
-    path = _cached(defined_by)
-    found = _read(path)
-    if not found or (len(found) == 1 and found[0].seconds(steps) > SHORT):
-        asked = {
-            "settings": vars(settings),
-            "shape": list(shape),
-            "device": "gpu",
-            "memory_growth": compute.memory_growth,
-            "steps": steps,
-        }
+    path = _cached(card, settings, shape)
+    measurements = _read(path)
+    if not measurements or (len(measurements) == 1 and measurements[0].seconds(steps) > SHORT):
+        check_card(card.name, card.capability)  # before its kernels are compiled
         console.info("%s: measuring how its steps run fastest on %s", run.name, card.name)
-        found = trials(asked)
-        _write(path, found)
-    if not found:
-        console.warning("%s: no trial on %s ended well: it trains without XLA", run.name, card.name)
-        return PLAIN
-    chosen = fastest(found, steps)
-    said = "; ".join(f"{each.compilation}: {1000 * each.step:.3g} ms" for each in found)
-    console.info("%s: %s (per step: %s)", run.name, chosen, said)
+        question = Question(vars(settings), list(shape), steps, memory_growth=compute.memory_growth)
+        measurements = trials(question)
+        if not measurements:
+            console.warning("%s: no trial ended well: it trains without XLA", run.name)
+            return PLAIN
+        _write(path, measurements)
+    chosen = fastest(measurements, steps, resident)
+    times = "; ".join(f"{one.way}: {1000 * one.step:.3g} ms" for one in measurements)
+    console.info("%s: %s (per step: %s)", run.name, chosen, times)
     return chosen
 
 
-def fastest(found: Sequence[Measured], steps: int) -> Compilation:
-    """Of ways that were measured, the one in which a training of so many steps ends first.
+def fastest(measurements: Sequence[Measurement], steps: int, resident: bool) -> Compilation:
+    """The measured way in which a training of `steps` steps ends first.
 
-    The plain way is left only for one that saves a share of `WORTH`.
+    The plain way, which is the first, is left only for one that saves a share of `WORTH`.
     """
-    best = min(found, key=lambda each: each.seconds(steps))
-    plain = [each for each in found if each.compilation == PLAIN]
-    if plain and best.seconds(steps) > (1 - WORTH) * plain[0].seconds(steps):
-        return PLAIN
-    return best.compilation
+    possible = [one for one in measurements if resident or one.way.steps_per_call == 1]
+    best = min(possible, key=lambda one: one.seconds(steps))
+    is_worth_it = best.seconds(steps) <= (1 - WORTH) * measurements[0].seconds(steps)
+    return best.way if is_worth_it else PLAIN
 
 
-def trials(asked: dict[str, Any]) -> list[Measured]:
-    """What was measured without XLA and with XLA in both layouts; the plain way comes first.
+def trials(question: Question) -> list[Measurement]:
+    """Measurements without XLA and with XLA in both layouts, the plain way first.
 
-    A way that fails is left out, and so are all others if a training would be short.
+    A way that fails is left out, and so are all others if a training would be short. Nothing is
+    measured if the plain way fails: no other could be compared with it.
     """
-    found = trial(asked | {"xla": False, "channels_last": False})
-    if found and found[0].seconds(asked["steps"]) <= SHORT:
-        return found[:1]
-    for channels_last in (True, False):
-        found = [*found, *trial(asked | {"xla": True, "channels_last": channels_last})]
-    return found
-
-
-def trial(asked: dict[str, Any]) -> list[Measured]:
-    """What a process of `denoising.training.trial` measured; nothing if it failed."""
-    environment = {**os.environ, "PYTHONPATH": str(LIBRARY)}
-    if asked["channels_last"]:
-        force_channels_last(environment)
-    command = [sys.executable, "-m", "denoising.training.trial"]
-    text = json.dumps(asked)
-    pipe = subprocess.PIPE
-    done = subprocess.run(command, input=text, stdout=pipe, text=True, env=environment)
-    if done.returncode:
-        way = Compilation(asked["xla"], asked["channels_last"])
-        log.warning("the trial of %s ended with exit status %d", way, done.returncode)
+    measurements = trial(question)
+    if not measurements or measurements[0].way != PLAIN:
         return []
-    return [_measured(each) for each in json.loads(done.stdout.splitlines()[-1])]
+    if measurements[0].seconds(question.steps) <= SHORT:
+        return measurements[:1]
+    for channels_last in (True, False):
+        of_xla = trial(replace(question, xla=True, channels_last=channels_last))
+        measurements = [*measurements, *of_xla]
+    return measurements
 
 
-def _measured(told: dict[str, Any]) -> Measured:
-    return Measured(Compilation(**told["compilation"]), told["compiling"], told["step"])
+def trial(question: Question) -> list[Measurement]:
+    """What a process measured, up to its end or to `LONGEST_TRIAL`."""
+    environment = {**os.environ, "PYTHONPATH": str(LIBRARY)}
+    if question.channels_last:
+        force_channels_last(environment)
+    with subprocess.Popen(
+        [sys.executable, "-m", "denoising.training.trial"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    ) as process:
+        try:
+            lines, _ = process.communicate(json.dumps(asdict(question)), LONGEST_TRIAL)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            lines, _ = process.communicate()
+    if process.returncode:
+        way = Compilation(question.xla, question.channels_last)
+        log.warning("the trial of %s ended with exit status %d", way, process.returncode)
+    return [_measurement(json.loads(line)) for line in lines.splitlines() if line.startswith("{")]
 
 
-def _cached(defined_by: Any) -> Path:
+def _measurement(record: dict[str, Any]) -> Measurement:
+    return Measurement(Compilation(**record["way"]), record["compiling"], record["step"])
+
+
+def _cached(card: Card, settings: Training, shape: Sequence[int]) -> Path:
+    of_a_step = {name: getattr(settings, name) for name in OF_A_STEP}
+    defined_by = [asdict(card), version("tensorflow"), list(shape), of_a_step]
     text = json.dumps(defined_by, sort_keys=True)
     return cache_folder() / f"steps-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
 
 
-def _read(path: Path) -> list[Measured]:
+def _read(path: Path) -> list[Measurement]:
     """What the cache holds; nothing if it is not there or cannot be read."""
     try:
-        return [_measured(each) for each in json.loads(path.read_text())]
+        return [_measurement(record) for record in json.loads(path.read_text())]
     except (OSError, ValueError, TypeError, KeyError):
         return []
 
 
-def _write(path: Path, found: Sequence[Measured]) -> None:
-    """Keep what was found; without a folder that can be written, the next training asks again."""
-    partial = path.with_suffix(f".{os.getpid()}.partial")
+def _write(path: Path, measurements: Sequence[Measurement]) -> None:
+    """Keep measurements; without a folder that can be written, the next training measures again."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps([asdict(each) for each in found]))
-        os.replace(partial, path)
+        write_json(path, [asdict(one) for one in measurements])
     except OSError as error:
-        log.warning("%s: what the trial found is not kept: %s", path, error)
+        log.warning("%s: the measurements are not kept: %s", path, error)

@@ -1,16 +1,15 @@
-"""Costs of training: arithmetic, memory and energy, beside the rate of the device."""
+"""Costs of training: arithmetic and memory, beside the rate of the device."""
 
 import logging
-import os
 import resource
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import keras
-import pynvml
 import tensorflow as tf
+
+from denoising.running.gpus import Gpu
 
 log = logging.getLogger(__name__)
 
@@ -80,54 +79,21 @@ def host_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MEGA  # bytes on macOS
 
 
+def free_memory(on_gpu: bool, job_mb: float) -> float:
+    """Bytes that a network may take, before TensorFlow takes any of them.
+
+    They are those of the GPU; without one, or if it does not tell, what is left of the job's
+    `job_mb` megabytes.
+    """
+    return Gpu(on_gpu).free_memory() or (job_mb - host_memory()) * MEGA
+
+
 def device_memory() -> float | None:
     """Peak of the GPU memory that TensorFlow has allocated, in MB; None without a GPU."""
     if not tf.config.get_visible_devices("GPU"):
         return None
-    return tf.config.experimental.get_memory_info("GPU:0")["peak"] / MEGA
-
-
-class Gpu:
-    """The GPU that this process runs on, as NVML sees it; every value is None without one."""
-
-    def __init__(self, on_gpu: bool):
-        self._handle = _handle() if on_gpu else None
-        self._origin: float | None = None  # reading of the counter at which nothing was used
-
-    def energy(self) -> float | None:
-        """Energy used since the driver was loaded, by all its processes, in joules."""
-        return self._query(lambda handle: pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1000)
-
-    def start(self, earlier: float | None = 0.0) -> None:
-        """Count energy from here on, and add what was used `earlier`, in joules."""
-        now = self.energy()
-        self._origin = None if now is None or earlier is None else now - earlier
-
-    def used(self) -> float | None:
-        """Energy used since `start`, with that of earlier, in joules."""
-        now = self.energy()
-        return None if now is None or self._origin is None else now - self._origin
-
-    def free_memory(self) -> int | None:
-        """Bytes that no process has taken."""
-        return self._query(lambda handle: int(pynvml.nvmlDeviceGetMemoryInfo(handle).free))
-
-    def _query(self, query: Callable[[Any], Any]) -> Any:
-        if self._handle is None:
-            return None
-        try:
-            return query(self._handle)
-        except pynvml.NVMLError:  # older cards count no energy
-            return None
-
-
-def _handle() -> Any:
-    """NVML's handle of the first visible device."""
-    first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
     try:
-        pynvml.nvmlInit()
-        if first.isdigit():  # in the order of the bus, which network.use_device asks CUDA for too
-            return pynvml.nvmlDeviceGetHandleByIndex(int(first))
-        return pynvml.nvmlDeviceGetHandleByUUID(first)
-    except pynvml.NVMLError:
+        return tf.config.experimental.get_memory_info("GPU:0")["peak"] / MEGA
+    except (tf.errors.OpError, ValueError) as error:
+        log.warning("the peak of the GPU's memory is not known: %s", error)
         return None

@@ -18,8 +18,9 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from denoising.running.gpus import Gpu
 from denoising.study.training import TrainingRun
-from denoising.training import checkpoints, collapse, costs, model_folder
+from denoising.training import checkpoints, collapse, model_folder
 from denoising.training.batches import (
     PatchPairs,
     calls_of,
@@ -131,8 +132,8 @@ def checkpoint_key(
 ) -> str:
     """Name of the training's checkpoint folder, which tells it from every other training.
 
-    How the steps are compiled is part of it on a CPU only, where a training continues to the bit:
-    on a GPU it follows from what was the fastest way when somebody asked.
+    How the steps are compiled is part of it on a CPU alone, where a training continues to the bit.
+    On a GPU it is left out, because a later trial may choose another way.
     """
     return checkpoints.key(
         values=run.values,
@@ -160,7 +161,7 @@ class Trainer:
         self.validation = steps.patches.validation
         self.validating = validation_subset(self.validation, self.settings.validation_patches)
         self.input_losses = input_losses(steps.patches, self.validating, self.settings.loss)
-        self.gpu = costs.Gpu(steps.device.on_gpu)
+        self.gpu = Gpu(steps.device.on_gpu)
         self.state = State(device=steps.device.name)
         self.resumed_from: str | None = None
         self.best_losses: list[float] | None = None  # on the whole validation set, if evaluated

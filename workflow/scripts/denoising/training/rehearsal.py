@@ -82,7 +82,10 @@ def _gentler(run: TrainingRun, execution: Execution, error: tf.errors.OpError) -
             name,
             reason,
         )
-        return replace(execution, resident=False, steps_per_call=1)
+        # What won with several steps a call may not be the fastest with one
+        way = PLAIN if execution.steps_per_call > 1 else execution
+        fields = {name: getattr(way, name) for name in vars(PLAIN)}
+        return replace(execution, **fields, resident=False)
     raise RuntimeError(
         f"model {name}: the device has not the memory for a training step with batch_size"
         f" {run.settings.batch_size}; set a smaller batch_size, or use a device with more memory."

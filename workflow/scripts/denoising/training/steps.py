@@ -6,7 +6,7 @@ Patches are streamed from disk to the device, batch by batch, or resident in the
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -20,7 +20,6 @@ from denoising.running.random_streams import random_stream
 from denoising.study.training import Compute, Training, TrainingRun
 from denoising.training import costs
 from denoising.training.batches import (
-    MOST_ELEMENTS,
     PatchPairs,
     batch_indices,
     batch_symmetries,
@@ -29,7 +28,7 @@ from denoising.training.batches import (
     read_ahead,
 )
 from denoising.training.collapse import is_constant
-from denoising.training.compilation import Compilation
+from denoising.training.compilation import PLAIN, Compilation
 from denoising.training.folded_pass import Cores, folded_pass
 from denoising.training.initial_weights import begin_as_identity
 from denoising.training.network import (
@@ -63,23 +62,22 @@ class Execution(Compilation):
 
 
 def choose_execution(
-    compilation: Compilation, settings: Training, compute: Compute, device: Device, X: np.ndarray
+    compilation: Compilation,
+    settings: Training,
+    compute: Compute,
+    device: Device,
+    resident: bool,
 ) -> Execution:
-    """Settle what the config leaves to `auto`, but for the compilation.
+    """Settle the rest of what the config leaves to `auto`.
 
-    Patches are resident where X and Y take less than half of the free GPU memory. Calls take
-    several steps only where they are.
+    `compilation` and `resident` were settled before TensorFlow was imported. Where TensorFlow then
+    sees no GPU, a CPU takes the plain way and reads patches from disk.
     """
-    resident = compute.resident
-    if resident == "auto":
-        free = costs.Gpu(device.on_gpu).free_memory() or 0
-        resident = 2 * X.nbytes <= free / 2 and X.size <= MOST_ELEMENTS
-    steps_per_call = compilation.steps_per_call if resident else 1
-    return Execution(
-        **vars(replace(compilation, steps_per_call=steps_per_call)),
-        precision=chosen_precision(settings.precision, device),
-        resident=bool(resident),
-    )
+    if not device.on_gpu:
+        compilation = PLAIN if compute.xla == "auto" else compilation
+        resident = compute.resident is True
+    precision = chosen_precision(settings.precision, device)
+    return Execution(**vars(compilation), precision=precision, resident=resident)
 
 
 def weighed_by_scale(

@@ -1,15 +1,17 @@
-"""A process that takes a few training steps in several ways and says how long each takes.
+"""A process that takes a few training steps in several ways and says how long they take.
 
-`python -m denoising.training.trial` reads what to try as JSON from stdin (see `compilation.trials`)
-and writes JSON as its last line. Patches are noise: the time does not depend on what they show.
+`python -m denoising.training.trial` reads a `compilation.Question` as JSON from stdin. It writes
+each measurement as a line of JSON as soon as it has it, so that a crash loses no other. Patches are
+noise: the time does not depend on what they show.
 """
 
 import json
 import logging
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, replace
-from typing import Any
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,7 +19,7 @@ import tensorflow as tf
 
 from denoising.study.training import Training, TrainingRun
 from denoising.training.batches import PatchPairs
-from denoising.training.compilation import PLAIN, SHORT, Compilation, Measured
+from denoising.training.compilation import PLAIN, SHORT, Compilation, Measurement, Question
 from denoising.training.network import Device, chosen_precision, use_device
 from denoising.training.steps import Execution, TrainingSteps
 
@@ -30,30 +32,31 @@ ROUNDS = 2  # of which the faster counts
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
-    asked = json.load(sys.stdin)
-    device = use_device(asked["device"], threads=1, memory_growth=asked["memory_growth"])
-    run = TrainingRun("trial", Training(**asked["settings"]), seed=0)
-    found = measured(run, tuple(asked["shape"]), device, asked)
-    print(json.dumps([asdict(each) for each in found]))
+    question = Question(**json.load(sys.stdin))
+    device = use_device(question.device, threads=1, memory_growth=question.memory_growth)
+    for measurement in measurements(question, device):
+        print(json.dumps(asdict(measurement)), flush=True)
 
 
-def measured(
-    run: TrainingRun, shape: tuple[int, ...], device: Device, asked: dict[str, Any]
-) -> list[Measured]:
+def measurements(question: Question, device: Device) -> Iterator[Measurement]:
     """The plain and the folded pass, and the faster with several steps a call; what fails is left
     out. A training that is short by the plain way is measured no further.
     """
-    patches = noise(shape, run.settings.batch_size)
-    found: list[Measured] = []
+    run = TrainingRun("trial", Training(**question.settings), seed=0)
+    patches = noise(tuple(question.shape), run.settings.batch_size)
+    measure = partial(_measured, run, patches, device)
+    of_passes: list[Measurement] = []
     for folded in (False, True):
-        way = Compilation(asked["xla"], asked["channels_last"], folded)
-        found += _tried(run, patches, device, way)
-        if way == PLAIN and found and found[0].seconds(asked["steps"]) <= SHORT:
-            return found
-    if found:
-        best = min(found, key=lambda each: each.step).compilation
-        found += _tried(run, patches, device, replace(best, steps_per_call=STEPS_PER_CALL))
-    return found
+        way = Compilation(question.xla, question.channels_last, folded)
+        if measurement := measure(way):
+            of_passes.append(measurement)
+            yield measurement
+            if way == PLAIN and measurement.seconds(question.steps) <= SHORT:
+                return
+    if of_passes:
+        best = min(of_passes, key=lambda one: one.step).way
+        if measurement := measure(replace(best, steps_per_call=STEPS_PER_CALL)):
+            yield measurement
 
 
 def noise(shape: tuple[int, ...], batch_size: int) -> PatchPairs:
@@ -65,10 +68,10 @@ def noise(shape: tuple[int, ...], batch_size: int) -> PatchPairs:
     return PatchPairs(X, Y, pd.DataFrame({"patch": range(count), "part": parts}))
 
 
-def _tried(
+def _measured(
     run: TrainingRun, patches: PatchPairs, device: Device, way: Compilation
-) -> list[Measured]:
-    """One way, or nothing if it fails."""
+) -> Measurement | None:
+    """The measurement of a way; None if it fails."""
     precision = chosen_precision(run.settings.precision, device)
     execution = Execution(**vars(way), precision=precision, resident=True)
     try:
@@ -77,15 +80,15 @@ def _tried(
         rounds = [_seconds(steps, WARM_STEPS // way.steps_per_call) for _ in range(ROUNDS)]
     except tf.errors.OpError as error:
         log.warning("%s failed: %s", way, error.message)
-        return []
-    return [Measured(way, compiling, min(rounds) / WARM_STEPS)]
+        return None
+    return Measurement(way, compiling, min(rounds) / WARM_STEPS)
 
 
 def _seconds(steps: TrainingSteps, calls: int) -> float:
     """Time of calls of the compiled step, whose results are waited for at the end."""
-    several = steps.execution.steps_per_call
+    per_call = steps.execution.steps_per_call
     batches = [
-        steps.read_training_batches(range(call * several, (call + 1) * several))
+        steps.read_training_batches(range(call * per_call, (call + 1) * per_call))
         for call in range(calls)
     ]
     start = time.perf_counter()
