@@ -96,8 +96,10 @@ def test_a_damaged_file_is_named_and_so_is_the_remedy(study, undisturbed, name, 
     said = last_words(done)
     made = made_as(str(path.relative_to(study.root)))
     assert re.search(rf"{re.escape(made)}.*: ", said), said
+    # By a column whose name has changed, one of the files that the job read
     assert re.search(rf"delete ({re.escape(made)}|it) and run the same command", said), said
     assert "Traceback" not in said
+    assert set(study.wrong()) <= {str(path.relative_to(study.root))}
 
 
 @pytest.mark.parametrize(
@@ -114,6 +116,7 @@ def test_a_file_that_cannot_be_read_is_named(study, undisturbed, name):
     assert done.returncode
     assert re.search(rf"Permission denied: '{re.escape(path)}': .*permissions", last_words(done))
     assert "Traceback" not in done.said
+    assert study.wrong() == []
 
 
 @pytest.mark.parametrize(
@@ -136,6 +139,7 @@ def test_damage_is_refused_by_trainings_and_restorations(study, undisturbed, nam
     done = study.go(reader, "--force")
     assert done.returncode, "it was taken for good"
     assert f"delete {name} and run the same command" in last_words(done)
+    assert set(study.wrong()) <= {name}
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +170,7 @@ def test_a_damaged_ome_zarr_is_named_and_made_again(zarr_study, name, damage):
         assert (zarr_study.root / BY_BASELINE).read_bytes() == zarr_study.scores
         return
     assert f"{folder}/1/" in last_words(done)
-    assert f"An earlier job made {folder}: delete it and run the same" in last_words(done)
+    assert f"An earlier job made it: delete {folder} and run the same" in last_words(done)
     assert "Traceback" not in done.said
 
 

@@ -29,8 +29,7 @@ def test_a_training_whose_device_fails_says_so_and_goes_on_later(finished, fault
     finished.suffer("")
     again = finished.go(TRAINED, check=True)
     assert "care-seed1: continuing from epoch-00001" in again.said
-    if fault == "device":
-        finished.recovers()
+    finished.recovers()
 
 
 def test_a_gpu_that_is_asked_for_where_there_is_none_is_said(finished):

@@ -101,9 +101,12 @@ def faulty(study, request):
 def test_what_no_step_can_use_is_refused_by_its_name(study, faulty, fault):
     part, change, words = REFUSED[fault]
     path = faulty(part, change)
+    for folder in ("patches", "splits", "scores"):
+        shutil.rmtree(study.root / "results" / folder, ignore_errors=True)
     done = study.go(*TARGETS)
     said = last_words(done)
     assert done.returncode, "it was taken for good"
+    assert study.wrong() == []
     assert path.name in said
     assert re.search(words, said), said
     assert "Traceback" not in said

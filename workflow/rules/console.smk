@@ -38,8 +38,7 @@ def refuse_files_of_the_future():
     if future:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(time_of(future[0])))
         refuse(
-            f"{future[0]}: its time, {when}, lies in the future, and so does that of "
-            f"{len(future) - 1} more inputs: the clock was wrong when they were written, or is "
+            f"{first_of(future, 1)}: written in the future, at {when} by its time: the clock was wrong when they were written, or is "
             "wrong now. Set the clock right, or give files the present time by "
             "`find results benchmarks -newermt now -exec touch {} +` (your own files by touch), "
             "and run the same command."

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from denoising.running.devices import reserve_device
 from denoising.running.logs import open_log
+from denoising.running.outputs import write_whole
 
 study = snakemake.params.study
 with open_log(snakemake.log[0]):
@@ -58,7 +59,5 @@ with open_log(snakemake.log[0]):
     for name, dataset in study.datasets.items():
         found += found_in(dataset, images[name], warnings.get(name, []))
     text = page(study, found, Needs(hours, memory, disk(study, images), unknown), machine)
-    target = Path(snakemake.params.page)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(text)
+    write_whole(snakemake.params.page, text)
     logging.getLogger("progress").info("\n%s", text)

@@ -2,7 +2,9 @@
 
 import threading
 import time
+import weakref
 
+import numpy as np
 import pytest
 
 from denoising.restoration.overlap import overlapped
@@ -24,22 +26,41 @@ def test_few_items_are_all_done(items):
 def test_the_three_steps_overlap():
     """Each step waits for a step of another item, which without overlap would never come."""
     read = {number: threading.Event() for number in range(5)}
-    written = {number: threading.Event() for number in range(4)}
+    worked_on = {number: threading.Event() for number in range(4)}
 
     def reading(number):
         read[number].set()
         return number
 
     def work(number):
+        worked_on[number].set()
         if number < 3:
             assert read[number + 1].wait(5)
         return number
 
     def write(number):
-        written[number].set()
+        if number < 3:
+            assert worked_on[number + 1].wait(5)
+        return number
 
     done = overlapped(range(4), reading, work, write)
-    assert [result() for _, result in done] == [None] * 4
+    assert [result() for _, result in done] == list(range(4))
+
+
+def test_what_was_read_is_forgotten_before_its_result_is_written():
+    read = {}
+
+    def reading(number):
+        array = np.zeros(number)
+        read[number] = weakref.ref(array)
+        return array
+
+    def write(number):
+        time.sleep(PAUSE)  # until the other thread has left its work on it
+        return read[number]() is None
+
+    done = overlapped(range(3), reading, len, write)
+    assert [result() for _, result in done] == [True] * 3
 
 
 def test_one_item_is_read_ahead_and_one_waits_to_be_written():

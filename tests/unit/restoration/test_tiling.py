@@ -45,6 +45,13 @@ def test_a_published_volume_is_planned_at_once():
     assert plan.computed_voxels < 2 * math.prod(plan.shape)
 
 
+def test_a_volume_of_more_voxels_than_int32_counts_is_planned():
+    plan = plan_tiles((2000, 4000, 4000), 24, 4, 10**9)
+    assert plan.core == (1000, 1000, 800)
+    assert plan.tile == (1024, 1048, 848)  # the halo on one side, or on both
+    assert (len(plan), plan.computed_voxels) == (40, 40 * 1024 * 1048 * 848)
+
+
 def test_what_cannot_fit_says_the_least_value_that_would_do_and_the_remedies():
     with pytest.raises(
         ValueError, match="may have 10815 voxels.* has 10816; give .*mem_mb.*max_tile_voxels"

@@ -1,11 +1,13 @@
-"""A split and labels are those of the patches beside them, or are refused with a remedy."""
+"""Ground truth, split and labels are of the patches beside them, or are refused with a remedy."""
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from denoising.training.agreement import check_labels, read_split
+from denoising.training.agreement import check_arrays, check_labels, read_split
 
 
 @pytest.fixture
@@ -49,3 +51,17 @@ def test_labels_of_other_patches_are_refused(patches):
     for numbers in (range(3), [0, 1, 2, 2]):
         with pytest.raises(ValueError, match=f"^{path}: has labels of .* holds 4; .*delete {path}"):
             check_labels(path, pd.DataFrame({"patch": numbers}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"Y": np.zeros((13, 1, 12), np.float32)}, r"X.npy has shape \(13, 8, 12\), but Y.npy \("),
+        ({"X": np.zeros((13, 8, 12))}, "X.npy holds float64 and Y.npy float32, expected float32"),
+    ],
+)
+def test_patches_unlike_their_ground_truth_are_refused(changes, words):
+    arrays = {name: np.zeros((13, 8, 12), np.float32) for name in "XY"}
+    check_arrays(Path("made"), **arrays)
+    with pytest.raises(ValueError, match=f"^made: {words}.*; the two are not .*: delete made and"):
+        check_arrays(Path("made"), **(arrays | changes))

@@ -151,24 +151,11 @@ def test_arrays_come_to_the_device_block_by_block(monkeypatch):
 # Patches that belong together
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"Y": np.zeros((13, 1, 12), np.float32)}, r"X.npy has shape \(13, 8, 12\), but Y.npy"),
-        ({"X": np.zeros((13, 8, 12))}, "X.npy holds float64 and Y.npy float32, expected float32"),
-        ({"patch": [0, 13]}, "the split has patches from 0 to 13, but there are 13, from 0"),
-        ({"patch": [-1, 0]}, "the split has patches from -1"),
-        ({"patch": [3, 3]}, "the split has a patch twice"),
-    ],
-)
-def test_files_of_different_runs_are_refused(tmp_path, changes, words):
-    """Under XLA on a GPU they would train without a word: it clamps an index, and stretches Y."""
-    files = {name: np.zeros((13, 8, 12), np.float32) for name in "XY"} | changes
-    patch = files.pop("patch", [0, 1])
-    for name, array in files.items():
-        np.save(tmp_path / f"{name}.npy", array)
-    split = pd.DataFrame({"patch": patch, "part": ["train", "validation"]})
-    with pytest.raises(ValueError, match=f"^{tmp_path}: {words}.*delete the folder and its splits"):
+def test_patches_and_ground_truth_of_two_runs_are_refused(tmp_path):
+    np.save(tmp_path / "X.npy", np.zeros((13, 8, 12), np.float32))
+    np.save(tmp_path / "Y.npy", np.zeros((13, 1, 12), np.float32))
+    split = pd.DataFrame({"patch": [0, 1], "part": ["train", "validation"]})
+    with pytest.raises(ValueError, match=f"^{tmp_path}: X.npy has shape"):
         PatchPairs.open(tmp_path, split)
 
 

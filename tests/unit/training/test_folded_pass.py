@@ -43,3 +43,26 @@ def test_loss_and_gradients_are_those_of_the_layers(axes, depth, kernel, shape, 
     for found, of_layers in zip(gradients, expected_gradients, strict=True):
         scale = np.abs(of_layers).max()
         np.testing.assert_allclose(found, of_layers, atol=5e-6 * scale, rtol=0)
+
+
+@pytest.mark.parametrize(("axes", "shape"), [("YX", (16, 16)), ("ZYX", (8, 16, 16))])
+def test_the_gradient_of_its_pooling_adds_nothing_up(axes, shape):
+    """A GPU adds up the gradient of a pooling layer in an order that changes."""
+    network = random_network(axes, 2, 3, probabilistic=False, width=8).keras_model
+    x, y = np.split(image((4, *shape, 1)), 2)
+    passes = {
+        "layers": lambda: network(x),
+        "folded": lambda: folded_pass(network, x, whole(shape), trains=True),
+    }
+    pooling = {
+        name: [
+            operation.type
+            for operation in loss_and_gradients.get_concrete_function(
+                network, forward, y
+            ).graph.get_operations()
+            if operation.type.startswith("MaxPool") and operation.type.endswith("Grad")
+        ]
+        for name, forward in passes.items()
+    }
+    assert len(pooling["layers"]) == 2
+    assert pooling["folded"] == []

@@ -34,6 +34,7 @@ from pathlib import Path
 import numpy as np
 
 from denoising.images.percentiles import order_statistics
+from denoising.running.names import delete
 from denoising.running.outputs import write_json
 
 log = logging.getLogger(__name__)
@@ -88,8 +89,7 @@ class Factors:
         record = json.loads(path.read_text())
         if tuple(record["levels"]) != LEVELS:
             raise ValueError(
-                f"{path}: levels are {record['levels']}, expected {list(LEVELS)}; delete the file"
-                " and run again."
+                f"{path}: levels are {record['levels']}, expected {list(LEVELS)}; {delete(path)}."
             )
         factors = tuple(inf if factor is None else factor for factor in record["factors"])
         counts = (record["patches"], record["voxels_per_patch"])

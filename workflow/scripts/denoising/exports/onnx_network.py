@@ -6,6 +6,8 @@ import keras
 import onnx
 from csbdeep.models import CARE
 
+from denoising.running.outputs import whole
+
 
 def write_onnx(model: CARE, path: Path) -> int:
     """Write the network alone: normalisation and padding are left to the program that runs it.
@@ -21,7 +23,8 @@ def write_onnx(model: CARE, path: Path) -> int:
     config = model.config
     shape = (None,) * (config.n_dim + 1) + (config.n_channel_in,)
     signature = [keras.InputSpec(dtype="float32", shape=shape, name="input")]
-    model.keras_model.export(path, format="onnx", verbose=False, input_signature=signature)
-    network = onnx.load(path)
-    onnx.checker.check_model(network)
+    with whole(path) as file:
+        model.keras_model.export(file, format="onnx", verbose=False, input_signature=signature)
+        network = onnx.load(file)
+        onnx.checker.check_model(network)
     return next(entry.version for entry in network.opset_import if not entry.domain)

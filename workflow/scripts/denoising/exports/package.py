@@ -6,6 +6,7 @@ does not depend on how the image is cut. Its restorations stay normalised.
 """
 
 import re
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from bioimageio.spec.model import v0_5
 from csbdeep.models import Config
 
 from denoising.exports.sample import Sample, draw_cover, smallest_tile
+from denoising.running.outputs import whole
 from denoising.training.network import halo
 
 TOLERANCE = 1e-4  # of what the sample's restoration spans
@@ -58,12 +60,14 @@ def write_package(contents: Contents, sample: Sample, path: Path) -> None:
         np.save(folder / "output.npy", sample.restored)
         draw_cover(sample, folder / "cover.png")
         (folder / "README.md").write_bytes(contents.passport.read_bytes())
-        save_bioimageio_package(_described(contents, sample, folder), output_path=path)
-    summary = bioimageio.core.test_model(path)
-    if summary.status != "passed":
-        path.unlink()
-        errors = "; ".join(error.msg for detail in summary.details for error in detail.errors)
-        raise ValueError(f"{path}: the package does not pass bioimage.io's own test: {errors}")
+        package = folder / "package.zip"
+        save_bioimageio_package(_described(contents, sample, folder), output_path=package)
+        summary = bioimageio.core.test_model(package)
+        if summary.status != "passed":
+            errors = "; ".join(error.msg for detail in summary.details for error in detail.errors)
+            raise ValueError(f"{path}: the package does not pass bioimage.io's own test: {errors}")
+        with whole(path) as partial:
+            shutil.copyfile(package, partial)
 
 
 def _described(contents: Contents, sample: Sample, folder: Path) -> v0_5.ModelDescr:

@@ -18,6 +18,7 @@ from csbdeep import __version__
 from csbdeep.models import CARE
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
+from denoising.running.outputs import whole
 from denoising.training.network import load_model
 
 
@@ -44,7 +45,9 @@ def write_saved_model(folder: Path, path: Path) -> None:
         content = Path(scratch, "model")
         _write(model.keras_model, content)
         (content / "meta.json").write_text(json.dumps(_meta(model)))
-        shutil.make_archive(str(path.with_suffix("")), "zip", content)
+        archive = shutil.make_archive(str(Path(scratch, "archive")), "zip", content)
+        with whole(path) as partial:
+            shutil.copyfile(archive, partial)
 
 
 def _write(network: tf_keras.Model, folder: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from denoising.images.formats import UnusableImageError
 from denoising.images.slabs import NoRoomError
-from denoising.running.reasons import NOT_THE_FILES_FAULT, reason
+from denoising.running.reasons import is_not_the_files_fault, reason
 
 
 @contextlib.contextmanager
@@ -32,7 +32,7 @@ def decoding(path: Path, fault: str, remedy: str) -> Iterator[None]:
     """
     try:
         yield
-    except (UnusableImageError, FileNotFoundError, PermissionError):
+    except (UnusableImageError, FileNotFoundError):
         raise
     except MemoryError:
         raise MemoryError(
@@ -42,6 +42,6 @@ def decoding(path: Path, fault: str, remedy: str) -> Iterator[None]:
     except NoRoomError as error:
         raise NoRoomError(f"{path}: {error}") from None
     except Exception as error:
-        if getattr(error, "errno", None) in NOT_THE_FILES_FAULT:
+        if is_not_the_files_fault(error):
             raise
         raise UnusableImageError(f"{path}: {fault} ({reason(error)}); {remedy}.") from None

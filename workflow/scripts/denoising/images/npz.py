@@ -23,6 +23,7 @@ from denoising.images.volumes import write_listing
 from denoising.running.checksums import sha256_of
 from denoising.running.names import first_of
 from denoising.running.outputs import whole, write_json
+from denoising.study.errors import shortened
 
 PART = 8_000_000  # bytes in memory at a time
 MOST_FILES = 1000  # arrays in an npz
@@ -206,4 +207,4 @@ def npz_text(npz: Path, name: str) -> str | None:
             raise EOFError("its text ends early")
         text = np.frombuffer(data, dtype)[0].item()
     plain = text.decode(errors="replace") if isinstance(text, bytes) else text
-    return "".join(letter if letter.isprintable() else "?" for letter in plain)
+    return shortened(plain, LONGEST_TEXT)

@@ -27,6 +27,7 @@ from tqdm import tqdm
 from denoising.images.appearance import appearance, outside
 from denoising.images.headers import Header
 from denoising.images.percentiles import blocks
+from denoising.images.slabs import NoRoomError
 from denoising.images.volumes import INPUT_PERCENTILES
 from denoising.restoration.album_page import write_album_page
 from denoising.restoration.new_images import (
@@ -41,7 +42,8 @@ from denoising.restoration.overlap import overlapped
 from denoising.restoration.quicklooks import draw, view
 from denoising.restoration.restorer import Restorer
 from denoising.running.checksums import sha256_of, sha256_of_image
-from denoising.running.outputs import write_json
+from denoising.running.outputs import whole, write_json
+from denoising.running.reasons import reason
 from denoising.study.names import QUICKLOOKS
 
 progress = logging.getLogger("progress")  # printed on the console too
@@ -124,19 +126,21 @@ def restore_album(
     for name, result in tqdm(done, "restored", len(images), unit="image"):
         try:
             rows[name] = result()
-        except ValueError as problem:
-            problems.append(str(problem))
-            reason = problems[-1].removeprefix(f"{images[name]}: ")
-            rows[name] = {"image": str(images[name]), "remarks": f"not restored: {reason}"}
+        except (ValueError, NoRoomError, MemoryError) as problem:
+            why = reason(problem).removeprefix(f"{images[name]}: ")
+            problems.append(f"{images[name]}: {why}")
+            rows[name] = {"image": str(images[name]), "remarks": f"not restored: {why}"}
     listed = pd.DataFrame(rows.values(), columns=list(COLUMNS))
-    listed.to_csv(output / table.name, index=False)
+    with whole(output / table.name) as file:
+        listed.to_csv(file, index=False)
     write_album_page(template, rows, output / QUICKLOOKS)
     if problems:
         raise ValueError(
             f"{len(problems)} of {len(images)} images cannot be restored; {output / table.name} "
             "lists all:\n" + "\n".join(problems)
         )
-    listed.to_csv(table, index=False)
+    with whole(table) as file:
+        listed.to_csv(file, index=False)
     progress.info("%d images are restored in %s", len(images), output)
 
 

@@ -2,6 +2,7 @@
 written.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
@@ -46,14 +47,12 @@ def _one_ahead(
     reader: ThreadPoolExecutor, read: Callable[[Item], Read], items: Iterable[Item]
 ) -> Iterator[tuple[Item, "Future[Read]"]]:
     """Each item and its reading, which begins when the one before is taken."""
-    waiting: tuple[Item, Future[Read]] | None = None
+    waiting: deque[tuple[Item, Future[Read]]] = deque()
     for item in items:
-        following = item, reader.submit(read, item)
-        if waiting is not None:
-            yield waiting
-        waiting = following
-    if waiting is not None:
-        yield waiting
+        waiting.append((item, reader.submit(read, item)))
+        if len(waiting) > 1:
+            yield waiting.popleft()
+    yield from waiting
 
 
 def _outcome(work: Callable[[Read], Worked], source: "Future[Read]") -> "Future[Worked]":

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from denoising.images.headers import SAME
 from denoising.restoration.new_images import Restored
 from denoising.restoration.viewer_page import LEVELS
+from denoising.running.outputs import whole
 from denoising.study.names import INPUT
 
 WIDTH = 3.2  # inches of a panel
@@ -56,8 +57,8 @@ def draw(restored: Restored, title: str, remarks: str, path: Path) -> None:
     figure.suptitle(title, fontsize=10)
     if remarks:
         figure.supxlabel(remarks, fontsize=8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
+    with whole(path) as partial:
+        figure.savefig(partial, format="png", dpi=110)
 
 
 def view(restored: Restored, name: str) -> dict[str, Any]:

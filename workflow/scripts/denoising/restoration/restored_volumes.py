@@ -55,9 +55,14 @@ class Source:
 
 @dataclass(frozen=True)
 class RestoredVolume:
-    """What the network made of a source: the mean, and the scale if there is one to be written."""
+    """What the network made of a pair's image: the mean, and the scale if it is to be written.
 
-    source: Source
+    Both are of the normalised image; `normalisation` leads back to its units.
+    """
+
+    pair: Pair
+    header: Header
+    normalisation: Normalisation
     mean: np.ndarray
     scale: np.ndarray | None
 
@@ -160,19 +165,24 @@ class VolumeRestoration:
         except ValueError as error:
             raise _naming(source.pair, error) from None
         own = () if source.channel is None else (source.channel,)
-        return RestoredVolume(source, mean[own], None if scale is None else scale[own])
+        return RestoredVolume(
+            source.pair,
+            source.header,
+            Normalisation(*source.of_image, is_applied=True),
+            mean[own],
+            None if scale is None else scale[own],
+        )
 
     def write(self, restored: RestoredVolume | None) -> int:
         """Write what was restored, in the image's units; returns its number of voxels."""
         if restored is None:
             return 0
-        source = restored.source
-        name, axes = source.pair.restored_name, source.pair.axes
-        normalisation = Normalisation(*source.of_image, is_applied=True)
-        self.destination.write(name, restored.mean, axes, source.header, normalisation)
+        name, axes, header = restored.pair.restored_name, restored.pair.axes, restored.header
+        normalisation = restored.normalisation
+        self.destination.write(name, restored.mean, axes, header, normalisation)
         if restored.scale is not None:
             of_scale = normalisation.of_widths
-            self.destination.write(SCALES / name, restored.scale, axes, source.header, of_scale)
+            self.destination.write(SCALES / name, restored.scale, axes, header, of_scale)
         return restored.mean.size
 
 

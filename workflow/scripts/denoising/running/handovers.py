@@ -7,14 +7,17 @@ the record of an archive that of the archive. Nothing here needs a package that 
 
 import ast
 import csv
+import io
 import json
 import math
 import re
 import struct
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from denoising.running.checksums import sha256_of
+from denoising.running.names import delete
 
 # The name of a file, the file beside it with its checksum, and the name of the checksum there
 RECORDED = {
@@ -26,7 +29,6 @@ RECORDED = {
 }
 ARCHIVE = ".tar.gz"
 TABLES = ("volumes.csv", "nuclei.csv")  # in a folder of volumes
-REMEDY = "delete {path} and run the same command, which makes it again."
 
 
 def refuse_damaged(paths: Iterable[str | Path]) -> None:
@@ -43,7 +45,7 @@ def refuse_damaged(paths: Iterable[str | Path]) -> None:
         for file in files:
             damage = damage_of(file) if file.is_file() else ""
             if damage:
-                lines.append(f"{file}: {damage}; {REMEDY.format(path=path)}")
+                lines.append(f"{file}: {damage}; {delete(path)}.")
     if lines:
         raise ValueError("\n".join(lines))
 
@@ -65,7 +67,7 @@ def _in_table(path: Path) -> str:
         return f"is damaged at byte {error.start}, which is no text"
     if not text.endswith("\n"):
         return f"is cut short: its last line {text[text.rfind(chr(10)) + 1 :][:40]!r} has no end"
-    rows = list(csv.reader(text.splitlines()))
+    rows = list(csv.reader(io.StringIO(text, newline="")))
     for number, row in enumerate(rows, 1):
         if len(row) != len(rows[0]):
             return f"is damaged: line {number} has {len(row)} fields, expected {len(rows[0])}"
@@ -106,11 +108,17 @@ def _in_checksum(path: Path) -> str:
     beside = path.parent / record
     if not record or not beside.is_file():
         return ""
-    try:
-        recorded = json.loads(beside.read_text(encoding="utf-8")).get("sha256")
-    except ValueError:
-        return ""  # it is refused itself
+    recorded = _record_in(beside).get("sha256")
     expected = recorded.get(name) if isinstance(recorded, dict) else recorded
     if not expected or sha256_of(path) == expected:
         return ""
     return f"is not the file that {beside} describes (its SHA-256 differs)"
+
+
+def _record_in(path: Path) -> dict[str, Any]:
+    """What a JSON file records; nothing if it is damaged, for which it is refused itself."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}

@@ -1,7 +1,8 @@
-"""Sets of names: as regular expressions, and in sentences."""
+"""Names of files: as regular expressions, and in sentences."""
 
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 
 def any_of(names: Iterable[str]) -> str:
@@ -17,3 +18,8 @@ def first_of(names: Sequence[str], most: int) -> str:
     """The names, or the first of them and how many more there are."""
     more = [f"and {len(names) - most} more"] if len(names) > most else []
     return ", ".join([*names[:most], *more])
+
+
+def delete(path: str | Path) -> str:
+    """What to do about a file or folder of an earlier job that cannot be used."""
+    return f"delete {path} and run the same command, which makes it again"

@@ -1,4 +1,4 @@
-"""Errors of libraries, as clauses of a sentence that names the file; and which are the disk's."""
+"""Errors of libraries: as clauses of a sentence, and which are not the fault of a file."""
 
 import errno
 import re
@@ -11,7 +11,14 @@ PLAIN = {
     r"\\x[0-9a-f]{2}": "",
 }
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a disk, a quota, or a file
-NOT_THE_FILES_FAULT = (*FULL, errno.EIO)
+FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+NOT_THE_FILES_FAULT = (*FULL, *FORBIDDEN, errno.EIO, errno.EMFILE, errno.ENFILE)
+
+
+def is_not_the_files_fault(error: Exception) -> bool:
+    """Whether a file could not be read for want of memory, permission, room or a sound disk."""
+    number = getattr(error, "errno", None)
+    return isinstance(error, MemoryError) or number in NOT_THE_FILES_FAULT
 
 
 def reason(error: Exception) -> str:

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from denoising.running.names import first_of
-from denoising.running.reasons import NOT_THE_FILES_FAULT, reason
+from denoising.running.reasons import is_not_the_files_fault, reason
+from denoising.study.errors import shortened
 
+LONGEST_NAME = 200  # characters shown
 MOST_NAMES = 10  # in a message
 MOST_FILES = 100_000
 MOST_BYTES = 200_000_000_000  # of all files together
@@ -96,7 +98,7 @@ def extract(archive: Path, folder: Path, is_wanted: Callable[[str], bool]) -> li
     except UnsafeArchiveError as error:
         raise ValueError(f"{archive}: {error}") from None
     except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error, lzma.LZMAError) as error:
-        if getattr(error, "errno", None) in NOT_THE_FILES_FAULT:
+        if is_not_the_files_fault(error):
             raise
         raise ValueError(
             f"{archive}: not a complete tar archive ({reason(error)}); delete it if this workflow"
@@ -113,7 +115,7 @@ def _extract(tar: tarfile.TarFile, folder: Path, is_wanted: Callable[[str], bool
         _check_limits(count, member.size, size)
         safe = _safe(member, folder)
         if safe is None:
-            unsafe.append(_printable(member.name))
+            unsafe.append(shortened(member.name, LONGEST_NAME))
         elif safe.isfile():
             names.append(safe.name)
             if is_wanted(safe.name) and not unsafe:
@@ -159,10 +161,6 @@ def _safe(member: tarfile.TarInfo, folder: Path) -> tarfile.TarInfo | None:
     return (
         safe if is_plain and safe.name.isprintable() and not member.name.startswith("/") else None
     )
-
-
-def _printable(name: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in name)[:200]
 
 
 def _check_end(tar: tarfile.TarFile) -> None:

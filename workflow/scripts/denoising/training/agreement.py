@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from denoising.running.names import delete
+
 PARTS = {"train", "validation"}
-REMEDY = "the two are not of one run: delete {path} and run the same command, which makes it again."
 
 
 def read_split(path: Path, patches: Path) -> pd.DataFrame:
@@ -18,12 +20,12 @@ def read_split(path: Path, patches: Path) -> pd.DataFrame:
         Naming the file: it has patches that are not there, a patch twice, or another part.
     """
     split = pd.read_csv(path)
-    if wrong := wrong_in(split, _count(patches)):
-        raise ValueError(f"{path}: {wrong}; {REMEDY.format(path=path)}")
+    if wrong := _wrong_in(split, _count(patches)):
+        raise ValueError(f"{path}: {wrong}; {_of_two_runs(path)}")
     return split
 
 
-def wrong_in(split: pd.DataFrame, count: int) -> str:
+def _wrong_in(split: pd.DataFrame, count: int) -> str:
     """What is wrong with a split of so many patches, in words; empty if nothing is.
 
     On a GPU under XLA, patches that are not there would be taken for others without a word.
@@ -44,8 +46,27 @@ def check_labels(path: Path, labels: pd.DataFrame) -> None:
     if labels["patch"].tolist() != list(range(count)):
         raise ValueError(
             f"{path}: has labels of {len(labels)} patches, but {path.parent} holds {count};"
-            f" {REMEDY.format(path=path)}"
+            f" {_of_two_runs(path)}"
         )
+
+
+def check_arrays(folder: Path, X: np.ndarray, Y: np.ndarray) -> None:
+    """Refuse patches, of the folder that holds them, that differ in shape or type from their
+    ground truth.
+
+    On a GPU under XLA, a ground truth of another shape would be stretched without a word.
+    """
+    wrong = ""
+    if X.shape != Y.shape:
+        wrong = f"X.npy has shape {X.shape}, but Y.npy {Y.shape}"
+    if not (X.dtype == Y.dtype == np.float32):
+        wrong = f"X.npy holds {X.dtype} and Y.npy {Y.dtype}, expected float32"
+    if wrong:
+        raise ValueError(f"{folder}: {wrong}; {_of_two_runs(folder)}")
+
+
+def _of_two_runs(path: Path) -> str:
+    return f"the two are not of one run: {delete(path)}."
 
 
 def _count(patches: Path) -> int:

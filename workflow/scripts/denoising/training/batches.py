@@ -19,7 +19,7 @@ import pandas as pd
 import tensorflow as tf
 
 from denoising.running.random_streams import random_stream
-from denoising.training.agreement import wrong_in
+from denoising.training.agreement import check_arrays
 
 AHEAD = 2  # batches read while the device works
 BLOCK_BYTES = 2**26  # read at once where all patches go to the device
@@ -47,17 +47,16 @@ class PatchPairs:
 
     @classmethod
     def open(cls, folder: Path, split: pd.DataFrame) -> "PatchPairs":
-        """Map X.npy and Y.npy of a folder of patches.
+        """Map X.npy and Y.npy of a folder of patches, whose split `read_split` gave.
 
         Raises
         ------
         ValueError
-            If X, Y and split do not belong together. On a GPU under XLA indices out of range would
-            be taken for others, and a Y of another shape would be stretched, without a word.
+            If X and Y do not belong together.
         """
         X = np.load(folder / "X.npy", mmap_mode="r")
         Y = np.load(folder / "Y.npy", mmap_mode="r")
-        _check(folder, X, Y, split)
+        check_arrays(folder, X, Y)
         described = folder / "patches.json"
         description = json.loads(described.read_text()) if described.exists() else {}
         return cls(X, Y, split, description)
@@ -96,20 +95,6 @@ class PatchPairs:
 
     def _indices(self, part: str) -> np.ndarray:
         return self.split.loc[self.split["part"] == part, "patch"].to_numpy()
-
-
-def _check(folder: Path, X: np.ndarray, Y: np.ndarray, split: pd.DataFrame) -> None:
-    """Refuse patches that differ from their ground truth or from the split."""
-    wrong = wrong_in(split, len(X))
-    if X.shape != Y.shape:
-        wrong = f"X.npy has shape {X.shape}, but Y.npy {Y.shape}"
-    if not (X.dtype == Y.dtype == np.float32):
-        wrong = f"X.npy holds {X.dtype} and Y.npy {Y.dtype}, expected float32"
-    if wrong:
-        raise ValueError(
-            f"{folder}: {wrong}. The files are not of one run: delete the folder and its splits"
-            " (results/splits), and run again."
-        )
 
 
 def input_losses(pairs: PatchPairs, patches: np.ndarray, loss: str) -> dict[str, float]:

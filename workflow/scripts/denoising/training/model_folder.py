@@ -26,7 +26,7 @@ from csbdeep.utils import save_json
 
 from denoising.images.appearance import seen_in
 from denoising.running.checksums import files_of_network, sha256_of
-from denoising.running.outputs import write_json
+from denoising.running.outputs import whole, write_json
 from denoising.training.checkpoints import State
 from denoising.training.network import load_model
 from denoising.training.progress import COLUMNS
@@ -137,8 +137,9 @@ def take_over(network: Path, folder: Path) -> None:
     """
     model = load_sound_model(network)
     folder.mkdir(parents=True, exist_ok=True)
-    save_json(vars(model.config), str(folder / "config.json"))
-    model.keras_model.save_weights(str(folder / "weights_best.h5"))
+    with whole(folder / "config.json") as config, whole(folder / "weights_best.h5") as weights:
+        save_json(vars(model.config), str(config))
+        model.keras_model.save_weights(str(weights))
     theirs = network / DESCRIPTION
     told = json.loads(theirs.read_text()) if theirs.is_file() else {}
     written = {name: sha256_of(folder / name) for name in ("config.json", "weights_best.h5")}

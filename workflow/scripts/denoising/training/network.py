@@ -12,7 +12,7 @@ from csbdeep.models import CARE, Config
 
 from denoising.running.caches import keep_compiled_kernels
 from denoising.running.checksums import sha256_of
-from denoising.running.reasons import reason
+from denoising.running.reasons import is_not_the_files_fault, reason
 from denoising.study.training import Training
 from denoising.training.cards import check_card
 
@@ -187,10 +187,10 @@ def load_model(folder: Path) -> CARE:
     _check_sealed(folder)
     try:
         return CARE(None, name=folder.name, basedir=str(folder.parent))
-    except MemoryError:  # not the files' fault
-        raise
     # h5py and Keras raise errors of many kinds for files that are damaged or made to do harm
     except Exception as error:
+        if is_not_the_files_fault(error):
+            raise
         raise ValueError(
             f"{folder}: the weights do not fit the network that config.json describes, or are "
             f"damaged; copy both files of the same training here. Keras said: {reason(error)}"
