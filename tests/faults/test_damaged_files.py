@@ -43,6 +43,7 @@ READ_BY = {
     "results/models/care-seed1/config.json": CONFORMAL,
     "results/models/care-seed1/weights_best.h5": CONFORMAL,
     "results/models/care-seed2/training.json": CONFORMAL,
+    "results/models/care-seed1/history.csv": "results/figures/learning_curves.pdf",
     "results/calibration/care-ensemble/conformal.json": "results/restored/care-ensemble/worms",
     "results/restored/gaussian/worms/1/*.tif": BY_BASELINE,
     "results/scores/input/worms.csv": "results/scores.csv",

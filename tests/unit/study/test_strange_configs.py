@@ -4,8 +4,9 @@ import pytest
 import yaml
 from made_up import CONFIG, SCHEMA
 
+from denoising.running.names import shortened
 from denoising.study.config import resolve
-from denoising.study.errors import StudyError, shortened
+from denoising.study.errors import StudyError
 from denoising.study.validation import MOST_LEVELS, check_yaml
 
 

@@ -47,3 +47,13 @@ def test_a_model_that_tells_no_settings_is_announced_too(model):
 
 def test_what_was_asked_for_is_the_reason_before_all_others():
     assert cause(is_forced=True, has_new_data=True) == "it was asked for"
+
+
+@pytest.mark.parametrize("name", ["training.json", "history.csv"])
+@pytest.mark.parametrize("content", [None, b"", b"[1]", b"epoch,seconds\n1,3x\n", b"\xff"])
+def test_a_model_with_a_missing_or_damaged_file_is_said_to_be_one(model, name, content):
+    (model / name).unlink()
+    if content is not None:
+        (model / name).write_bytes(content)
+    said = announcement(model, SETTINGS, "the code behind it changed")
+    assert said == "worm will be trained again: files of its model are missing or damaged."

@@ -21,9 +21,8 @@ from denoising.images.decoding import decoding
 from denoising.images.formats import UnusableImageError
 from denoising.images.volumes import write_listing
 from denoising.running.checksums import sha256_of
-from denoising.running.names import first_of
+from denoising.running.names import first_of, shortened
 from denoising.running.outputs import whole, write_json
-from denoising.study.errors import shortened
 
 PART = 8_000_000  # bytes in memory at a time
 MOST_FILES = 1000  # arrays in an npz

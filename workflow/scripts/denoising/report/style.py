@@ -48,7 +48,7 @@ FILES = {"font.family": "DejaVu Sans", "savefig.dpi": 300, "pdf.fonttype": 42}
 @contextmanager
 def drawing(job: Any) -> Iterator[Study]:
     """Open a figure's log and set the theme of all figures, whatever the user's settings are."""
-    with logs.open_log(job.log[0]):
+    with logs.open_log(job.log[0], job.input):
         mpl.use("agg")
         mpl.rcdefaults()
         sns.set_theme(PRINT, "ticks", COLOURS, rc=AXES | LINES | FILES)

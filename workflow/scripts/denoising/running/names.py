@@ -23,3 +23,9 @@ def first_of(names: Sequence[str], most: int) -> str:
 def delete(path: str | Path) -> str:
     """What to do about a file or folder of an earlier job that cannot be used."""
     return f"delete {path} and run the same command, which makes it again"
+
+
+def shortened(text: str, most: int) -> str:
+    """The text on one line, with a ? for each character that cannot be printed."""
+    line = "".join(letter if letter.isprintable() else "?" for letter in text[: most + 1])
+    return line if len(text) <= most else f"{line[:most]} ..."

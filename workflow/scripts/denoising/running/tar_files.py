@@ -13,9 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from denoising.running.names import first_of
+from denoising.running.names import first_of, shortened
 from denoising.running.reasons import is_not_the_files_fault, reason
-from denoising.study.errors import shortened
 
 LONGEST_NAME = 200  # characters shown
 MOST_NAMES = 10  # in a message

@@ -1,5 +1,7 @@
 """What is wrong with a config."""
 
+from denoising.running.names import shortened
+
 LONGEST = 600  # characters
 
 
@@ -12,9 +14,3 @@ class StudyError(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__(shortened(message, LONGEST))
-
-
-def shortened(text: str, most: int) -> str:
-    """The text on one line, with a ? for each character that cannot be printed."""
-    line = "".join(letter if letter.isprintable() else "?" for letter in text[: most + 1])
-    return line if len(text) <= most else f"{line[:most]} ..."

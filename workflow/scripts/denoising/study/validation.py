@@ -10,7 +10,8 @@ from typing import Any
 import jsonschema
 import yaml
 
-from denoising.study.errors import StudyError, shortened
+from denoising.running.names import shortened
+from denoising.study.errors import StudyError
 
 PLAIN_TAGS = {
     f"tag:yaml.org,2002:{name}"

@@ -19,6 +19,8 @@ def announcement(
 ) -> str:
     """One sentence: which model is trained again, why, and for how long.
 
+    A model with missing or damaged files is only said to be one.
+
     Parameters
     ----------
     folder : Path
@@ -30,8 +32,12 @@ def announcement(
     start : sequence of str
         Checksums of the network made elsewhere that it starts from, if it does.
     """
-    record = json.loads((folder / "training.json").read_text())
-    trained = record.get("settings", {})
+    try:
+        record = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+        trained = record.get("settings", {})
+        duration = _duration(folder, trained, settings)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return f"{folder.name} will be trained again: files of its model are missing or damaged."
     if start and list(start) != record.get("start_sha256"):
         reason = "the network that it starts from changed"
     changed = [
@@ -42,7 +48,7 @@ def announcement(
     if changed:
         reason = f"settings changed: {', '.join(changed)}"
     return (
-        f"{folder.name} will be trained again, {_duration(folder, trained, settings)}, because "
+        f"{folder.name} will be trained again, {duration}, because "
         f"{reason}; the finished model stays in {folder} until then."
     )
 
@@ -51,6 +57,8 @@ def _duration(folder: Path, trained: Mapping[str, Any], settings: Mapping[str, A
     """For how long, if each patch takes as long as it did."""
     with (folder / "history.csv").open(newline="") as file:
         seconds = sum(float(row["seconds"]) for row in csv.DictReader(file))
+    if not seconds:
+        raise ValueError("no epoch has a time")
     if trained:
         before, now = (math.prod(s[name] for name in LENGTH) for s in (trained, settings))
         seconds *= now / before
