@@ -63,6 +63,9 @@ EXPORT := .venv-export/bin
 export: .venv-export/installed
 	$(EXPORT)/snakemake exported --cores all --resources gpu=1
 
+# Tests of the library run on a CPU, on a machine with a GPU too
+test coverage test-mutants: export CUDA_VISIBLE_DEVICES :=
+
 test: .venv/installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
@@ -103,7 +106,7 @@ test-browser: .venv/installed
 test-envs: .venv/installed
 	$(BIN)/python -m pytest tests/envs
 
-# On a machine with a GPU: the tests that need one, three benchmarks, and a summary to send back. ON=cpu shows without a
+# On a machine with a GPU: the tests that need one, the benchmarks, and a summary to send back. ON=cpu shows without a
 # GPU that the tests run.
 gpu-check: .venv/installed
 	$(BIN)/python tests/gpu/check.py $(if $(filter cpu,$(ON)),--device cpu --quick)

@@ -2,8 +2,8 @@
 
 Usage: python tests/gpu/check.py [--device gpu|cpu] [--quick] [SUMMARY]
 
-Runs the tests that need a GPU and the three benchmarks, those of training at the published sizes
-(27 GB on disk while it runs), and writes all that they say, with the card, the driver and the
+Runs the tests that need a GPU and the benchmarks, that of training at the published sizes too (27
+GB on disk while it runs), and writes all that they say, with the card, the driver and the
 versions, to SUMMARY (gpu-check.txt). --quick leaves the benchmarks out. With --device cpu the tests
 run on a CPU, to see that they run.
 """
@@ -24,6 +24,7 @@ sys.path.insert(0, str(ROOT / "workflow/scripts"))
 from denoising.running.devices import visible_gpus  # noqa: E402
 from denoising.running.gpus import Gpu  # noqa: E402
 
+LONGEST = 4000  # characters of what a failed test says
 BENCHMARKS = (
     ("training.py", "--published-sizes"),
     ("training.py",),
@@ -84,7 +85,9 @@ def tests(device: str, summary: TextIO) -> list[str]:
         report = Path(folder, "report.xml")
         command = [sys.executable, "-m", "pytest", "-q", "tests/gpu", f"--junit-xml={report}"]
         environment = {**os.environ, "GPU_CHECK_ON": device}
-        subprocess.run([*command, "-o", "junit_family=xunit1"], cwd=ROOT, env=environment)
+        done = subprocess.run([*command, "-o", "junit_family=xunit1"], cwd=ROOT, env=environment)
+        if not report.exists():
+            return [f"failed: pytest ended with exit status {done.returncode}, and no report"]
         lines = [line(case) for case in ElementTree.parse(report).iter("testcase")]
     write("\n".join(lines), summary)
     return lines
@@ -95,7 +98,8 @@ def line(case: ElementTree.Element) -> str:
     ended = next((outcomes[each.tag] for each in case if each.tag in outcomes), "passed")
     found = next((each.get("value") for each in case.iter("property")), "")
     name = case.get("name", "").removeprefix("test_").replace("_", " ")
-    return f"{ended}: {name}" + (f" ({found})" if found else "")
+    why = "".join(each.text or "" for each in case if outcomes.get(each.tag) == "failed")
+    return f"{ended}: {name}" + (f" ({found})" if found else "") + why[-LONGEST:]
 
 
 def benchmark(script: str, arguments: list[str], device: str, summary: TextIO) -> int:

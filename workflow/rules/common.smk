@@ -25,7 +25,7 @@ from denoising.images.matching import match_pairs
 from denoising.running.checksums import files_of_network, sha256_of
 from denoising.running.environment import close_to_others, set_environment
 from denoising.running.logs import lines_before_the_error, sentence_in
-from denoising.running.names import any_of
+from denoising.running.names import any_of, first_of
 from denoising.running.provenance import code_version as version_of
 from denoising.running.provenance import recorded_title
 from denoising.study import categories

@@ -4,7 +4,7 @@ import pandas as pd
 
 from denoising.evaluation import columns
 from denoising.running.logs import open_log
-from denoising.running.names import delete
+from denoising.running.names import remedy_of_damage
 from denoising.running.outputs import whole
 
 TIDY = (columns.SCORES, columns.IMAGE_SCORES, columns.PROTOCOL_STEPS)
@@ -17,7 +17,7 @@ with open_log(snakemake.log[0], snakemake.input):
         if tuple(table.columns) not in TIDY:
             raise ValueError(
                 f"{path}: has the columns {', '.join(table.columns)}, expected"
-                f" {', '.join(columns.SCORES)}; {delete(path)}."
+                f" {', '.join(columns.SCORES)}; {remedy_of_damage(path)}."
             )
         tables.append(table)
     with whole(snakemake.output[0]) as file:

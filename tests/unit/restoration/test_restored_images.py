@@ -16,6 +16,7 @@ from viewer_levels import decoded, png
 
 from denoising.images.files import Storage, write
 from denoising.images.headers import Header
+from denoising.images.slabs import NoRoomError
 from denoising.images.volumes import open_volume, volume_header
 from denoising.restoration import album_page
 from denoising.restoration.album import COLUMNS, Networks, restore_album
@@ -271,6 +272,29 @@ def test_images_that_cannot_be_restored_are_named_after_all_others_were(album, t
     assert not (tmp_path / "images.csv").exists()
     remarks = pd.read_csv(tmp_path / "out/images.csv").set_index("image")["remarks"]
     assert remarks[str(tmp_path / "new/blank.tif")].startswith("not restored: percentiles 3 and")
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (NoRoomError("the copy takes 9 GB in a folder; make room" + 300 * "."), "make room" + 300 * "."),
+        (MemoryError(), "give the job more (mem_mb)"),
+    ],
+)  # fmt: skip
+def test_an_image_too_large_for_this_machine_is_named_with_the_remedy(
+    album, tmp_path, monkeypatch, problem, said
+):
+    def failing(restorers, opened, scratch):
+        if opened.path.stem == "a":
+            raise problem
+        return restore_opened(restorers, opened, scratch)
+
+    monkeypatch.setattr("denoising.restoration.album.restore_image", failing)
+    with pytest.raises(ValueError, match="1 of 2 images cannot be restored"):
+        album()
+    remarks = pd.read_csv(tmp_path / "out/images.csv")["remarks"]
+    assert remarks[0].endswith(said)
+    assert (tmp_path / "out/b.tif").exists()
 
 
 def test_saturation_and_what_training_has_not_seen_are_remarked(tmp_path, flat_model):

@@ -11,11 +11,13 @@ class FakeNvml:
 
     NVMLError = RuntimeError
 
-    def __init__(self, energy=5_000):
+    def __init__(self, energy=5_000, has_driver=True):
         self.energy_counted = energy
+        self.has_driver = has_driver
 
     def nvmlInit(self):
-        pass
+        if not self.has_driver:
+            raise RuntimeError("no driver")
 
     def nvmlDeviceGetHandleByIndex(self, index):
         return f"card {index}"
@@ -64,6 +66,7 @@ def test_a_card_is_told_by_name_capability_and_driver(monkeypatch):
 
 
 @pytest.mark.parametrize("on_gpu", [True, False])
-def test_there_is_nothing_to_tell_without_a_gpu_or_a_driver(on_gpu):
+def test_there_is_nothing_to_tell_without_a_gpu_or_a_driver(on_gpu, monkeypatch):
+    monkeypatch.setattr(gpus, "pynvml", FakeNvml(has_driver=False))
     gpu = Gpu(on_gpu)
     assert (gpu.energy(), gpu.free_memory(), gpu.card()) == (None, None, None)

@@ -58,3 +58,19 @@ def test_the_longest_of_two_names_is_the_one_that_is_meant():
 def test_the_disk_that_is_full_is_named_where_the_error_tells_it(tmp_path):
     error = OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "new" / "a.tif"))
     assert f"the disk of {tmp_path} has" in with_remedy(error, str(error), [])
+
+
+class InternalError(Exception):
+    """As that of TensorFlow."""
+
+
+@pytest.mark.parametrize(
+    ("message", "remedy"),
+    [
+        ("CUDA_ERROR_OUT_OF_MEMORY: out of memory", "the memory is used up"),
+        ("/device:GPU:0: Dst tensor is not initialized.", "the memory is used up"),
+        ("CUDA_ERROR_DEVICE_UNAVAILABLE: busy", "the GPU fails or is gone"),
+    ],
+)
+def test_a_gpu_without_memory_is_not_one_that_fails(message, remedy):
+    assert remedy in with_remedy(InternalError(message), message, [])

@@ -62,6 +62,12 @@ def test_labels_of_other_patches_are_refused(patches):
 )
 def test_patches_unlike_their_ground_truth_are_refused(changes, words):
     arrays = {name: np.zeros((13, 8, 12), np.float32) for name in "XY"}
-    check_arrays(Path("made"), **arrays)
+    check_arrays(Path("made"), **arrays, count=13)
     with pytest.raises(ValueError, match=f"^made: {words}.*; the two are not .*: delete made and"):
-        check_arrays(Path("made"), **(arrays | changes))
+        check_arrays(Path("made"), **(arrays | changes), count=13)
+
+
+def test_fewer_patches_than_their_description_says_are_refused():
+    X = np.zeros((12, 8, 12), np.float32)
+    with pytest.raises(ValueError, match="^made: X.npy holds 12 patches, but patches.json says 13"):
+        check_arrays(Path("made"), X, X, count=13)

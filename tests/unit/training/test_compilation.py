@@ -2,8 +2,11 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -90,7 +93,7 @@ def test_the_fastest_way_of_the_card_is_taken_and_said(asked, caplog):
     assert settled(**LONG) == LAST
     assert CHANNELS_LAST in os.environ["XLA_FLAGS"]
     assert caplog.messages == [
-        "worm: measuring how its steps run fastest on NVIDIA A100",
+        "measuring how the steps of such a network run fastest on this GPU",
         "worm: XLA, channels last (per step: no XLA: 20 ms; XLA, channels last: 10 ms; XLA: 30 ms)",
     ]
 
@@ -109,6 +112,8 @@ def test_what_was_found_is_asked_once_for_each_card_driver_network_and_patch(ask
     assert questions(card=replace(CARD, driver="560.1")) == 3
     assert questions(card=replace(CARD, name="NVIDIA A30")) == 3
     machine.setattr(compilation, "version", lambda package: "2.20")
+    assert questions() == 3
+    machine.setattr(compilation, "STEP_CODE", ["steps.py"])
     assert questions() == 3
 
 
@@ -138,7 +143,7 @@ def test_the_time_to_compile_counts():
     assert fastest(found, 20_000, resident=True) == XLA
 
 
-def test_several_steps_a_call_count_only_where_patches_are_resident(asked):
+def test_several_steps_per_call_count_only_where_patches_are_resident(asked):
     several = Compilation(xla=True, channels_last=True, steps_per_call=8)
     asked[1][True, True] = [Measurement(LAST, 40, 0.03), Measurement(several, 40, 0.01)]
     assert settled(**LONG) == several
@@ -154,24 +159,12 @@ def test_ways_that_fail_are_left_out(asked):
 def test_where_the_plain_way_fails_nothing_is_compared_with_it_and_nothing_kept(asked, caplog):
     asked[1][False, False] = [Measurement(Compilation(folded=True), 1, 0.001)]
     assert settled(**LONG) == PLAIN
-    assert "worm: no trial ended well: it trains without XLA" in caplog.text
+    assert "no trial ended well: the training takes the plain way" in caplog.text
     assert settled(**LONG) == PLAIN  # and measures again
     assert [question.xla for question in asked[0]] == [False, False]
 
 
-def test_a_card_without_code_is_refused_before_a_trial(asked):
-    with pytest.raises(RuntimeError, match="RTX 5090 has compute capability 12.0, for which"):
-        settled(card=Card("RTX 5090", (12, 0), "570.1"), **LONG)
-    assert asked[0] == []
-
-
-def test_a_compilation_by_the_driver_is_said_on_the_console(asked, caplog):
-    """Before the trial, after which it has been done."""
-    settled(card=Card("NVIDIA H100", (9, 0), "550.54"), **LONG)
-    assert "has no machine code for compute capability 9.0 (NVIDIA H100)" in caplog.text
-
-
-DAMAGED = ["", "[{}]", "{", '[{"compilation": {"xla": 1, "new": 2}}]', "[3]"]
+DAMAGED = ["", "[{}]", "{", '[{"way": {"xla": 1, "new": 2}, "compiling": 1, "step": 1}]', "[3]"]
 
 
 @pytest.mark.parametrize("kept", DAMAGED)
@@ -212,6 +205,14 @@ def question(**changes):
     return replace(Question(settings, [8, 8], steps=10**9, device="cpu"), **changes)
 
 
+def start_as(machine, code):
+    """Let the process of a trial run this code."""
+    start = subprocess.Popen
+    machine.setattr(
+        subprocess, "Popen", lambda command, **how: start([sys.executable, "-c", code], **how)
+    )
+
+
 def test_a_trial_takes_the_steps_of_a_training_in_each_way():
     plain, folded, several = trial(question())
     assert [one.way for one in (plain, folded)] == [PLAIN, Compilation(folded=True)]
@@ -223,14 +224,54 @@ def test_a_trial_takes_the_steps_of_a_training_in_each_way():
         assert 0 < one.step < one.compiling < 60
 
 
-def test_a_trial_ends_early_where_the_training_would_be_short():
+def test_a_trial_ends_early_where_the_training_would_be_short(machine, tmp_path):
+    """And takes nothing in the folder of the study for a library."""
+    machine.chdir(tmp_path)
+    (tmp_path / "pandas.py").write_text("raise SystemExit('taken for a library')")
     assert [one.way for one in trials(question(steps=10))] == [PLAIN]
+
+
+def test_what_a_trial_has_to_say_is_said_on_the_console_as_it_comes(machine, caplog):
+    """Such as that the driver compiles TensorFlow's kernels for the card, which takes minutes."""
+    start_as(machine, "print('said: the driver compiles it now'); print('{}')")
+    with pytest.raises(KeyError):  # the line is no measurement
+        trial(question())
+    assert caplog.messages == ["the driver compiles it now"]
+
+
+def test_a_training_that_is_asked_to_end_does_not_wait_for_its_trial(machine):
+    """As by a scheduler: `open_log` makes SystemExit of SIGTERM."""
+    start_as(machine, "import time; time.sleep(60)")
+    timer = threading.Timer(1, os.kill, (os.getpid(), signal.SIGUSR1))
+    kept = signal.signal(signal.SIGUSR1, lambda *_: sys.exit(143))
+    start = time.monotonic()
+    timer.start()
+    with pytest.raises(SystemExit):
+        trial(question())
+    signal.signal(signal.SIGUSR1, kept)
+    assert time.monotonic() - start < 30
+
+
+def test_a_trial_ends_with_a_training_that_is_killed(tmp_path):
+    """Or it would keep a GPU's memory that is no longer reserved."""
+    code = "import os, signal; os.kill(os.getppid(), signal.SIGKILL); signal.pause()"
+    child = f"from denoising.training import trial; trial.end_with_the_training(); {code}"
+    parent = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
+    environment = {**os.environ, "PYTHONPATH": str(LIBRARY)}
+    read, write = os.pipe()
+    done = subprocess.Popen(
+        [sys.executable, "-c", parent, child], env=environment, stderr=write, pass_fds=[write]
+    )
+    os.close(write)
+    with os.fdopen(read) as of_child:
+        of_child.read()  # until the last of the two has ended
+    assert done.wait() == -signal.SIGKILL
 
 
 def test_a_trial_that_cannot_begin_measures_nothing(caplog):
     """No GPU is here."""
     assert trial(question(device="gpu")) == []
-    assert "the trial of no XLA ended with exit status" in caplog.text
+    assert "the trial of no XLA ended after" in caplog.text
 
 
 CRASHES = """
@@ -238,10 +279,10 @@ import os, sys
 sys.argv[0] = ""
 from denoising.training import trial
 measured = trial._measured
-def crashing(run, patches, device, way):
+def crashing(run, patches, device, way, rounds=2):
     if way.folded:
         {end}
-    return measured(run, patches, device, way)
+    return measured(run, patches, device, way, rounds)
 trial._measured = crashing
 trial.main()
 """
@@ -250,14 +291,9 @@ trial.main()
 @pytest.mark.parametrize("end", ["os.abort()", "import time; time.sleep(60)"])
 def test_a_trial_that_crashes_or_hangs_loses_what_it_had_not_measured(end, machine, caplog):
     machine.setattr(compilation, "LONGEST_TRIAL", 20)
-    start = subprocess.Popen
-    machine.setattr(
-        subprocess,
-        "Popen",
-        lambda command, **how: start([sys.executable, "-c", CRASHES.format(end=end)], **how),
-    )
+    start_as(machine, CRASHES.format(end=end))
     assert [one.way for one in trial(question())] == [PLAIN]
-    assert "the trial of no XLA ended with exit status" in caplog.text
+    assert "the trial of no XLA ended after" in caplog.text
 
 
 def test_the_way_is_settled_before_tensorflow_is_imported():

@@ -24,7 +24,7 @@ from made_up_training import (
 from denoising.training import loop
 from denoising.training.batches import PatchPairs
 from denoising.training.loop import Folders, Trainer, train
-from denoising.training.progress import COLUMNS, rounded_duration
+from denoising.training.progress import COLUMNS, largest, rounded_duration
 
 pytestmark = IGNORED_WARNINGS
 
@@ -57,6 +57,13 @@ def test_history_counts_what_training_costs(worm):
     np.testing.assert_allclose(history["teraflop"], flop / 1e12, rtol=0.05)
     assert history["host_memory_mb"].is_monotonic_increasing
     assert (history["host_memory_mb"] > 50).all()
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"), [([None], None), ([3.0, None], 3.0), ([None, 2.0, 5.0], 5.0)]
+)
+def test_a_counter_that_fails_sometimes_stops_nothing(values, expected):
+    assert largest(values) == expected
 
 
 # TensorBoard

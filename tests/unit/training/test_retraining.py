@@ -49,11 +49,22 @@ def test_what_was_asked_for_is_the_reason_before_all_others():
     assert cause(is_forced=True, has_new_data=True) == "it was asked for"
 
 
-@pytest.mark.parametrize("name", ["training.json", "history.csv"])
-@pytest.mark.parametrize("content", [None, b"", b"[1]", b"epoch,seconds\n1,3x\n", b"\xff"])
-def test_a_model_with_a_missing_or_damaged_file_is_said_to_be_one(model, name, content):
-    (model / name).unlink()
+DAMAGED = [None, b"", b"[1]", b"epoch,seconds\n1,3x\n", b"\xff", b'{"settings": {"epochs": 0}}']
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_without_a_readable_history_the_time_is_left_out(model, content):
+    """As that of a network made elsewhere, which has none."""
+    (model / "history.csv").unlink()
     if content is not None:
-        (model / name).write_bytes(content)
+        (model / "history.csv").write_bytes(content)
+    said = announcement(model, SETTINGS | {"epochs": 6}, "the code behind it changed")
+    assert said.startswith("worm will be trained again, because settings changed: epochs 2 -> 6;")
+
+
+@pytest.mark.parametrize("content", DAMAGED[1:])
+def test_without_a_readable_description_the_reason_is_still_said(model, content):
+    (model / "training.json").write_bytes(content)
     said = announcement(model, SETTINGS, "the code behind it changed")
-    assert said == "worm will be trained again: files of its model are missing or damaged."
+    assert said.startswith("worm will be trained again,")
+    assert "the finished model stays" in said

@@ -2,6 +2,7 @@
 
 import keras
 import pytest
+import tensorflow as tf
 from random_networks import random_network
 
 from denoising.training.network import load_model
@@ -53,3 +54,25 @@ def test_the_harm_of_these_tests_is_real(folder, harmful):
     mark.unlink()
     keras.models.load_model(str(folder / "model.keras"), safe_mode=False)
     assert mark.exists()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        tf.errors.InternalError(None, None, "CUDA_ERROR_OUT_OF_MEMORY: out of memory"),
+        tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor"),
+        PermissionError(13, "Permission denied", "weights_best.h5"),
+        MemoryError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_is_not_the_fault_of_a_model_is_not_said_of_it(folder, monkeypatch, error):
+    """It would have somebody replace a sound model."""
+
+    def failing(*arguments, **options):
+        raise error
+
+    (folder / "weights_best.h5").touch()
+    monkeypatch.setattr("denoising.training.network.CARE", failing)
+    with pytest.raises(type(error)):
+        load_model(folder)

@@ -34,7 +34,7 @@ from pathlib import Path
 import numpy as np
 
 from denoising.images.percentiles import order_statistics
-from denoising.running.names import delete
+from denoising.running.names import remedy_of_damage
 from denoising.running.outputs import write_json
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,8 @@ class Factors:
         record = json.loads(path.read_text())
         if tuple(record["levels"]) != LEVELS:
             raise ValueError(
-                f"{path}: levels are {record['levels']}, expected {list(LEVELS)}; {delete(path)}."
+                f"{path}: levels are {record['levels']}, expected {list(LEVELS)};"
+                f" {remedy_of_damage(path)}."
             )
         factors = tuple(inf if factor is None else factor for factor in record["factors"])
         counts = (record["patches"], record["voxels_per_patch"])

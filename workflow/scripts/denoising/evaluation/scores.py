@@ -14,7 +14,7 @@ import pandas as pd
 
 from denoising.evaluation import columns
 from denoising.evaluation.intervals import interval
-from denoising.running.names import delete
+from denoising.running.names import remedy_of_damage
 from denoising.study.baselines import BASELINES
 from denoising.study.metrics import METRICS
 from denoising.study.names import INPUT
@@ -244,7 +244,7 @@ def checked(scores: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
         path = scores.attrs.get("path", "scores")
         raise ValueError(
             f"{path}: lacks the columns {', '.join(missing)}, found {', '.join(scores.columns)};"
-            f" {delete(path)}."
+            f" {remedy_of_damage(path)}."
         )
     scores = scores.loc[:, list(dict.fromkeys([*columns.SCORES, *by]))].copy()
     names = list(columns.SCORES[:-1])

@@ -43,7 +43,6 @@ from denoising.restoration.quicklooks import draw, view
 from denoising.restoration.restorer import Restorer
 from denoising.running.checksums import sha256_of, sha256_of_image
 from denoising.running.outputs import whole, write_json
-from denoising.running.reasons import reason
 from denoising.study.names import QUICKLOOKS
 
 progress = logging.getLogger("progress")  # printed on the console too
@@ -127,7 +126,8 @@ def restore_album(
         try:
             rows[name] = result()
         except (ValueError, NoRoomError, MemoryError) as problem:
-            why = reason(problem).removeprefix(f"{images[name]}: ")
+            said = str(problem) or "takes more memory than there is; give the job more (mem_mb)"
+            why = said.removeprefix(f"{images[name]}: ")
             problems.append(f"{images[name]}: {why}")
             rows[name] = {"image": str(images[name]), "remarks": f"not restored: {why}"}
     listed = pd.DataFrame(rows.values(), columns=list(COLUMNS))

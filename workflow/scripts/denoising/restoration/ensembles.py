@@ -15,7 +15,7 @@ from denoising.images.percentiles import blocks
 from denoising.images.slabs import scratch_array
 from denoising.images.volumes import open_volume, volume_header, volume_names
 from denoising.restoration.destination import Destination
-from denoising.running.names import delete
+from denoising.running.names import remedy_of_damage
 from denoising.study.names import INTERVALS, SCALES
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ def _shared_names(folders: Sequence[Path]) -> list[Path]:
         for folder in folders
     )
     if not first:
-        raise ValueError(f"{folders[0]}: holds no restored volume; {delete(folders[0])}.")
+        raise ValueError(f"{folders[0]}: holds no restored volume; {remedy_of_damage(folders[0])}.")
     for folder, names in zip(folders[1:], others, strict=True):
         if names != first:
             raise ValueError(

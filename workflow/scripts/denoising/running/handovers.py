@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from denoising.running.checksums import sha256_of
-from denoising.running.names import delete
+from denoising.running.names import remedy_of_damage
 
 # The name of a file, the file beside it with its checksum, and the name of the checksum there
 RECORDED = {
@@ -45,7 +45,7 @@ def refuse_damaged(paths: Iterable[str | Path]) -> None:
         for file in files:
             damage = damage_of(file) if file.is_file() else ""
             if damage:
-                lines.append(f"{file}: {damage}; {delete(path)}.")
+                lines.append(f"{file}: {damage}; {remedy_of_damage(path)}.")
     if lines:
         raise ValueError("\n".join(lines))
 

@@ -90,7 +90,8 @@ def open_log(path: str, made_before: Iterable[str] = ()) -> Iterator[None]:
     logging.getLogger("progress").addHandler(on_console)
     logging.captureWarnings(True)
     warnings.simplefilter("default", UserWarning)
-    paths = list(map(str, made_before))
+    # Others came with this workflow, or are the user's
+    paths = [path for path in map(str, made_before) if not os.path.isabs(path)]
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(TERMINATED))
     try:
         refuse_damaged(paths)

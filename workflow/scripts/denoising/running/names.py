@@ -1,4 +1,4 @@
-"""Names of files: as regular expressions, and in sentences."""
+"""Names, in regular expressions and in sentences."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ def first_of(names: Sequence[str], most: int) -> str:
     return ", ".join([*names[:most], *more])
 
 
-def delete(path: str | Path) -> str:
+def remedy_of_damage(path: str | Path) -> str:
     """What to do about a file or folder of an earlier job that cannot be used."""
     return f"delete {path} and run the same command, which makes it again"
 

@@ -12,6 +12,13 @@ PLAIN = {
 }
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a disk, a quota, or a file
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+# Messages of a GPU's libraries that its memory is used up, not those about missing or wrong
+# libraries. `Dst tensor is not initialized`: a copy to the GPU for which there was no room
+EXHAUSTED = re.compile(
+    "out[ _]of[ _]memory|failed to allocate|_ALLOC_FAILED|RESOURCE_EXHAUSTED"
+    "|Dst tensor is not initialized",
+    re.IGNORECASE,
+)
 NOT_THE_FILES_FAULT = (*FULL, *FORBIDDEN, errno.EIO, errno.EMFILE, errno.ENFILE)
 
 

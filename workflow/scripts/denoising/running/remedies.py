@@ -8,8 +8,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from denoising.running.names import delete, first_of
-from denoising.running.reasons import FORBIDDEN, FULL
+from denoising.running.names import first_of, remedy_of_damage
+from denoising.running.reasons import EXHAUSTED, FORBIDDEN, FULL
 
 # By name, because this module imports neither TensorFlow nor the folders above its own
 OUT_OF_MEMORY = ("MemoryError", "ResourceExhaustedError", "_ArrayMemoryError")
@@ -45,7 +45,7 @@ def with_remedy(error: Exception, sentence: str, made_before: Sequence[str]) -> 
         return sentence
     if number == errno.EMFILE:
         return f"{sentence}: raise the limit by `ulimit -n 4096`, and run the same command."
-    if kind in OUT_OF_MEMORY:
+    if kind in OUT_OF_MEMORY or (kind in OF_TENSORFLOW and EXHAUSTED.search(sentence)):
         return (
             f"{sentence.rstrip()}: the memory is used up; start fewer jobs at a time by --cores, or"
             " set a smaller training.batch_size or restoration.max_tile_voxels."
@@ -58,11 +58,11 @@ def with_remedy(error: Exception, sentence: str, made_before: Sequence[str]) -> 
     longest_first = sorted(made_before, key=len, reverse=True)
     damaged = next((path for path in longest_first if _names(sentence, path)), None)
     if damaged and kind in DAMAGED:
-        return f"{sentence.rstrip()} An earlier job made it: {delete(damaged)}."
+        return f"{sentence.rstrip()} An earlier job made it: {remedy_of_damage(damaged)}."
     if made_before and not isinstance(error, IN_SENTENCES):
         return (
             f"{sentence.rstrip()}. If a file that an earlier job made was edited or damaged,"
-            f" {delete('it')}: {first_of(made_before, MOST)}."
+            f" {remedy_of_damage('it')}: {first_of(made_before, MOST)}."
         )
     return sentence
 

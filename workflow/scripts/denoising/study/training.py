@@ -80,7 +80,7 @@ class TrainingRun:
 
 @dataclass(frozen=True)
 class Compute:
-    """How networks use the device; none of it is meant to change results."""
+    """How networks use the device; it changes the last digits of results at most."""
 
     threads: int
     xla: bool | str

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from denoising.running.names import delete
+from denoising.running.names import remedy_of_damage
 
 PARTS = {"train", "validation"}
 
@@ -50,9 +50,9 @@ def check_labels(path: Path, labels: pd.DataFrame) -> None:
         )
 
 
-def check_arrays(folder: Path, X: np.ndarray, Y: np.ndarray) -> None:
-    """Refuse patches, of the folder that holds them, that differ in shape or type from their
-    ground truth.
+def check_arrays(folder: Path, X: np.ndarray, Y: np.ndarray, count: int) -> None:
+    """Refuse patches, of the folder that holds them, that are not so many, or differ in shape or
+    type from their ground truth.
 
     On a GPU under XLA, a ground truth of another shape would be stretched without a word.
     """
@@ -61,12 +61,14 @@ def check_arrays(folder: Path, X: np.ndarray, Y: np.ndarray) -> None:
         wrong = f"X.npy has shape {X.shape}, but Y.npy {Y.shape}"
     if not (X.dtype == Y.dtype == np.float32):
         wrong = f"X.npy holds {X.dtype} and Y.npy {Y.dtype}, expected float32"
+    if len(X) != count:
+        wrong = f"X.npy holds {len(X)} patches, but patches.json says {count}"
     if wrong:
         raise ValueError(f"{folder}: {wrong}; {_of_two_runs(folder)}")
 
 
 def _of_two_runs(path: Path) -> str:
-    return f"the two are not of one run: {delete(path)}."
+    return f"the two are not of one run: {remedy_of_damage(path)}."
 
 
 def _count(patches: Path) -> int:

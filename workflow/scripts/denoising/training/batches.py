@@ -56,9 +56,9 @@ class PatchPairs:
         """
         X = np.load(folder / "X.npy", mmap_mode="r")
         Y = np.load(folder / "Y.npy", mmap_mode="r")
-        check_arrays(folder, X, Y)
         described = folder / "patches.json"
         description = json.loads(described.read_text()) if described.exists() else {}
+        check_arrays(folder, X, Y, description.get("count", len(X)))
         return cls(X, Y, split, description)
 
     @property

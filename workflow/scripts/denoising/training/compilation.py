@@ -12,6 +12,8 @@ import logging
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -24,7 +26,6 @@ from denoising.running.caches import cache_folder
 from denoising.running.gpus import Card, Gpu
 from denoising.running.outputs import write_json
 from denoising.study.training import Compute, Training, TrainingRun
-from denoising.training.cards import check_card
 
 log = logging.getLogger(__name__)
 console = logging.getLogger("progress")  # it writes to the console too
@@ -36,11 +37,13 @@ WORTH = 0.03
 # A training that takes less by the plain steps is too short to try others, in seconds
 SHORT = 60
 LONGEST_TRIAL = 1800  # seconds
+STEP_CODE = ("steps.py", "folded_pass.py", "network.py")  # beside this file
 # Of the settings, those that change how long a step takes
 OF_A_STEP = (
     "width", "depth", "kernel", "residual", "last_activation", "loss", "scale_weight", "batch_size",
     "augment", "precision",
 )  # fmt: skip
+SAID = "said: "  # begins a line of a trial that is for the console
 MOST_ELEMENTS = 2**31 - 1  # of one array on the device: kernels count them in int32
 LIBRARY = Path(__file__).parents[2]
 
@@ -71,7 +74,7 @@ class Compilation:
         xla = "XLA" if self.xla else "no XLA"
         parts = [f"{xla}, channels last" if self.xla and self.channels_last else xla]
         parts += ["folded pass"] * self.folded
-        parts += [f"{self.steps_per_call} steps a call"] * (self.steps_per_call > 1)
+        parts += [f"{self.steps_per_call} steps per call"] * (self.steps_per_call > 1)
         return ", ".join(parts)
 
 
@@ -139,15 +142,10 @@ def settle_compilation(
         Of a patch.
     compute : Compute
     card : Card, optional
-        The reserved GPU; None for a CPU, where trainings keep the plain way, so that they continue
-        to the bit.
+        The reserved GPU. None for a CPU, where trainings keep the plain way, so that they continue
+        to the bit; and for a GPU that NVML cannot describe.
     resident : bool
         Whether all patches are in the device's memory: only then a call takes several steps.
-
-    Raises
-    ------
-    RuntimeError
-        If TensorFlow has no code for the card.
     """
     if compute.xla != "auto":
         chosen = Compilation(bool(compute.xla), channels_last=compute.xla == "channels_last")
@@ -174,12 +172,10 @@ def _fastest_on(
     path = _cached(card, settings, shape)
     measurements = _read(path)
     if not measurements or (len(measurements) == 1 and measurements[0].seconds(steps) > SHORT):
-        check_card(card.name, card.capability)  # before its kernels are compiled
-        console.info("%s: measuring how its steps run fastest on %s", run.name, card.name)
         question = Question(vars(settings), list(shape), steps, memory_growth=compute.memory_growth)
         measurements = trials(question)
-        if not measurements:
-            console.warning("%s: no trial ended well: it trains without XLA", run.name)
+        if not measurements:  # as where TensorFlow sees no GPU
+            log.warning("no trial ended well: the training takes the plain way")
             return PLAIN
         _write(path, measurements)
     chosen = fastest(measurements, steps, resident)
@@ -210,6 +206,7 @@ def trials(question: Question) -> list[Measurement]:
         return []
     if measurements[0].seconds(question.steps) <= SHORT:
         return measurements[:1]
+    console.info("measuring how the steps of such a network run fastest on this GPU")
     for channels_last in (True, False):
         of_xla = trial(replace(question, xla=True, channels_last=channels_last))
         measurements = [*measurements, *of_xla]
@@ -217,26 +214,50 @@ def trials(question: Question) -> list[Measurement]:
 
 
 def trial(question: Question) -> list[Measurement]:
-    """What a process measured, up to its end or to `LONGEST_TRIAL`."""
+    """What a process measured, up to its end or to `LONGEST_TRIAL`.
+
+    What it has to say on the console is said here as it comes.
+    """
     environment = {**os.environ, "PYTHONPATH": str(LIBRARY)}
     if question.channels_last:
         force_channels_last(environment)
+    start = time.monotonic()
+    # -P: nothing in the folder of the study is taken for a library
     with subprocess.Popen(
-        [sys.executable, "-m", "denoising.training.trial"],
+        [sys.executable, "-P", "-m", "denoising.training.trial"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         env=environment,
     ) as process:
+        limit = threading.Timer(LONGEST_TRIAL, process.kill)
+        limit.start()
         try:
-            lines, _ = process.communicate(json.dumps(asdict(question)), LONGEST_TRIAL)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            lines, _ = process.communicate()
+            assert process.stdin is not None and process.stdout is not None
+            json.dump(asdict(question), process.stdin)
+            process.stdin.close()
+            found = [json.loads(line) for line in process.stdout if _is_heard(line)]
+            process.wait()
+        finally:
+            limit.cancel()
+            process.kill()  # where this process is to end
     if process.returncode:
         way = Compilation(question.xla, question.channels_last)
-        log.warning("the trial of %s ended with exit status %d", way, process.returncode)
-    return [_measurement(json.loads(line)) for line in lines.splitlines() if line.startswith("{")]
+        seconds = time.monotonic() - start
+        log.warning(
+            "the trial of %s ended after %.0f s with exit status %d",
+            way,
+            seconds,
+            process.returncode,
+        )
+    return [_measurement(record) for record in found]
+
+
+def _is_heard(line: str) -> bool:
+    """Whether a line of a trial is a measurement; what it says otherwise is said on the console."""
+    if line.startswith(SAID):
+        console.warning(line.removeprefix(SAID).rstrip())
+    return line.startswith("{")
 
 
 def _measurement(record: dict[str, Any]) -> Measurement:
@@ -245,7 +266,8 @@ def _measurement(record: dict[str, Any]) -> Measurement:
 
 def _cached(card: Card, settings: Training, shape: Sequence[int]) -> Path:
     of_a_step = {name: getattr(settings, name) for name in OF_A_STEP}
-    defined_by = [asdict(card), version("tensorflow"), list(shape), of_a_step]
+    code = [Path(__file__).with_name(name).read_text() for name in STEP_CODE]
+    defined_by = [asdict(card), version("tensorflow"), list(shape), of_a_step, code]
     text = json.dumps(defined_by, sort_keys=True)
     return cache_folder() / f"steps-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
 
@@ -261,6 +283,8 @@ def _read(path: Path) -> list[Measurement]:
 def _write(path: Path, measurements: Sequence[Measurement]) -> None:
     """Keep measurements; without a folder that can be written, the next training measures again."""
     try:
-        write_json(path, [asdict(one) for one in measurements])
+        own = path.with_name(f"{path.name}.{os.getpid()}")  # another training may write too
+        write_json(own, [asdict(one) for one in measurements])
+        os.replace(own, path)
     except OSError as error:
         log.warning("%s: the measurements are not kept: %s", path, error)

@@ -7,14 +7,9 @@ import re
 
 import tensorflow as tf
 
+from denoising.running.reasons import EXHAUSTED
+
 DISGUISES = (tf.errors.InternalError, tf.errors.UnknownError, tf.errors.NotFoundError)
-# Not their messages about missing or wrong libraries. `Dst tensor is not initialized`: a copy to
-# the GPU for which there was no room
-EXHAUSTED = re.compile(
-    "out[ _]of[ _]memory|failed to allocate|_ALLOC_FAILED|RESOURCE_EXHAUSTED"
-    "|Dst tensor is not initialized",
-    re.IGNORECASE,
-)
 # Which has one of two causes: no memory for any algorithm, or none for such a convolution
 NO_ALGORITHM = re.compile(
     "no algorithm worked|failed to (find|determine) best [^:]*algorithm", re.IGNORECASE

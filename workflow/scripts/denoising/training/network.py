@@ -17,6 +17,13 @@ from denoising.study.training import Training
 from denoising.training.cards import check_card
 
 log = logging.getLogger(__name__)
+# Errors while a network is loaded that are not its files' fault
+OF_THE_DEVICE = (
+    tf.errors.ResourceExhaustedError,
+    tf.errors.InternalError,
+    tf.errors.UnavailableError,
+    tf.errors.UnknownError,
+)
 console = logging.getLogger("progress")  # it writes to the console too
 
 
@@ -187,6 +194,8 @@ def load_model(folder: Path) -> CARE:
     _check_sealed(folder)
     try:
         return CARE(None, name=folder.name, basedir=str(folder.parent))
+    except OF_THE_DEVICE:
+        raise
     # h5py and Keras raise errors of many kinds for files that are damaged or made to do harm
     except Exception as error:
         if is_not_the_files_fault(error):

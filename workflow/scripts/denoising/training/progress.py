@@ -11,6 +11,7 @@ anonymous resident memory at the end of an epoch so far, device_memory_mb the pe
 
 import logging
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -72,9 +73,8 @@ def history_row(
     # A training step is three passes, one forward and two backward; validation is one
     flop = steps.flop_per_voxel * voxels * (3 * samples + epoch.validation_count)
     host_memory = max([costs.host_memory(), *(row["host_memory_mb"] for row in history)])
-    device_memory = costs.device_memory()
-    if device_memory is not None:
-        device_memory = max([device_memory, *(row["device_memory_mb"] for row in history)])
+    earlier = (row["device_memory_mb"] for row in history)
+    device_memory = largest([costs.device_memory(), *earlier])
     return {
         "epoch": number,
         **dict(zip(LOSSES, epoch.losses, strict=True)),
@@ -92,6 +92,11 @@ def history_row(
         "device_memory_mb": None if device_memory is None else round(device_memory, 1),
         "gpu_energy_kj": None if epoch.energy is None else round(epoch.energy / 1000, 4),
     }
+
+
+def largest(values: Iterable[float | None]) -> float | None:
+    """The largest value of a counter that may fail."""
+    return max((value for value in values if value is not None), default=None)
 
 
 def _share(rate: float, of_rate: float | None) -> float | None:

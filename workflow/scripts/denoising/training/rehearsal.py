@@ -76,16 +76,16 @@ def _gentler(run: TrainingRun, execution: Execution, error: tf.errors.OpError) -
     if not exhausted:
         raise error
     if execution.resident:
+        # What won with several steps per call may not be the fastest with one
+        several = execution.steps_per_call > 1
         console.warning(
             "%s: out of memory with all patches on the device: it reads them from disk, batch by"
-            " batch. %s",
+            " batch%s. %s",
             name,
+            ", and takes its steps one by one without XLA" if several else "",
             reason,
         )
-        # What won with several steps a call may not be the fastest with one
-        way = PLAIN if execution.steps_per_call > 1 else execution
-        fields = {name: getattr(way, name) for name in vars(PLAIN)}
-        return replace(execution, **fields, resident=False)
+        return replace(execution, **(vars(PLAIN) if several else {}), resident=False)
     raise RuntimeError(
         f"model {name}: the device has not the memory for a training step with batch_size"
         f" {run.settings.batch_size}; set a smaller batch_size, or use a device with more memory."

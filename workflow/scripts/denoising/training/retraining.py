@@ -13,13 +13,14 @@ from typing import Any
 
 from denoising.study.models import LENGTH
 
+# Of a file that is missing or damaged: the jobs say so
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError)
+
 
 def announcement(
     folder: Path, settings: Mapping[str, Any], reason: str, start: Sequence[str] = ()
 ) -> str:
-    """One sentence: which model is trained again, why, and for how long.
-
-    A model with missing or damaged files is only said to be one.
+    """One sentence: which model is trained again, for how long, if that is known, and why.
 
     Parameters
     ----------
@@ -34,10 +35,9 @@ def announcement(
     """
     try:
         record = json.loads((folder / "training.json").read_text(encoding="utf-8"))
-        trained = record.get("settings", {})
-        duration = _duration(folder, trained, settings)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return f"{folder.name} will be trained again: files of its model are missing or damaged."
+        trained = dict(record.get("settings", {}))
+    except UNREADABLE:
+        record, trained = {}, {}
     if start and list(start) != record.get("start_sha256"):
         reason = "the network that it starts from changed"
     changed = [
@@ -48,21 +48,24 @@ def announcement(
     if changed:
         reason = f"settings changed: {', '.join(changed)}"
     return (
-        f"{folder.name} will be trained again, {duration}, because "
+        f"{folder.name} will be trained again,{_duration(folder, trained, settings)} because "
         f"{reason}; the finished model stays in {folder} until then."
     )
 
 
 def _duration(folder: Path, trained: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
-    """For how long, if each patch takes as long as it did."""
-    with (folder / "history.csv").open(newline="") as file:
-        seconds = sum(float(row["seconds"]) for row in csv.DictReader(file))
-    if not seconds:
-        raise ValueError("no epoch has a time")
-    if trained:
-        before, now = (math.prod(s[name] for name in LENGTH) for s in (trained, settings))
-        seconds *= now / before
-    return f"for about {timedelta(seconds=max(1, round(seconds)))} (h:mm:ss)"
+    """For how long, if each patch takes as long as it did; nothing if that is not known, as of a
+    network made elsewhere.
+    """
+    try:
+        with (folder / "history.csv").open(newline="") as file:
+            seconds = sum(float(row["seconds"]) for row in csv.DictReader(file))
+        if trained:
+            before, now = (math.prod(s[name] for name in LENGTH) for s in (trained, settings))
+            seconds *= now / before
+    except UNREADABLE:
+        return ""
+    return f" for about {timedelta(seconds=max(1, round(seconds)))} (h:mm:ss)," if seconds else ""
 
 
 def cause(is_forced: bool, has_new_data: bool) -> str:
