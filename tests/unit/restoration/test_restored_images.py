@@ -277,10 +277,10 @@ def test_images_that_cannot_be_restored_are_named_after_all_others_were(album, t
 @pytest.mark.parametrize(
     ("problem", "said"),
     [
-        (NoRoomError("the copy takes 9 GB in a folder; make room" + 300 * "."), "make room" + 300 * "."),
+        (NoRoomError(f"{'a' * 300} takes 9 GB; make room"), "; make room"),
         (MemoryError(), "give the job more (mem_mb)"),
     ],
-)  # fmt: skip
+)
 def test_an_image_too_large_for_this_machine_is_named_with_the_remedy(
     album, tmp_path, monkeypatch, problem, said
 ):
