@@ -6,6 +6,7 @@ measurements are kept for the next training of such a network on such a card (se
 `running.caches`). Nothing here imports TensorFlow, which must find the flags set.
 """
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -234,8 +235,9 @@ def trial(question: Question) -> list[Measurement]:
         limit.start()
         try:
             assert process.stdin is not None and process.stdout is not None
-            json.dump(asdict(question), process.stdin)
-            process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):  # it has ended already
+                process.stdin.write(json.dumps(asdict(question)))
+                process.stdin.close()
             found = [json.loads(line) for line in process.stdout if _is_heard(line)]
             process.wait()
         finally:
