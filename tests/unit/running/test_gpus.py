@@ -43,17 +43,19 @@ class FakeNvml:
         return type("Info", (), {"free": {"card 0": 8, "card 1": 7, "card GPU-ab": 6}[handle]})
 
 
-@pytest.mark.parametrize(("visible", "free"), [(None, 8), ("1,0", 7), ("GPU-ab", 6)])
+@pytest.mark.parametrize(("visible", "free"), [(None, 8), ("1,0", 7), ("GPU-ab", 6), ("", None)])
 def test_nvml_is_asked_of_the_first_visible_gpu(monkeypatch, visible, free):
     monkeypatch.setattr(gpus, "pynvml", FakeNvml())
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    if visible:
+    if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert Gpu(on_gpu=True).free_memory() == free
-    assert Gpu(on_gpu=True).energy() == 5.0  # J, counted in mJ
 
 
 def test_what_nvml_cannot_tell_is_left_out(monkeypatch):
+    monkeypatch.setattr(gpus, "pynvml", FakeNvml())
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert Gpu(on_gpu=True).energy() == 5.0  # J, counted in mJ
     monkeypatch.setattr(gpus, "pynvml", FakeNvml(energy=None))
     assert Gpu(on_gpu=True).energy() is None
     assert Gpu(on_gpu=True).free_memory() == 8

@@ -62,8 +62,10 @@ class Gpu:
 
 
 def _handle() -> Any:
-    """NVML's handle of the first visible device."""
+    """NVML's handle of the first visible device, if one is."""
     first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
+    if not first:
+        return None
     try:
         pynvml.nvmlInit()
         if first.isdigit():  # in the order of the bus, as CUDA is asked to count too
