@@ -39,8 +39,8 @@ def refuse_files_of_the_future():
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(time_of(future[0])))
         refuse(
             f"{first_of(future, 1)}: written in the future, at {when} by its time: the clock "
-            "was wrong then, or is wrong now. Set the clock right, or give files the present time by "
-            "`find results benchmarks -newermt now -exec touch {} +` (your own files by touch), "
+            "was wrong then, or is wrong now. Set the clock right, or give files the present time "
+            "by `find results benchmarks -newermt now -exec touch {} +` (your own files by touch), "
             "and run the same command."
         )
 

@@ -80,7 +80,7 @@ class TrainingRun:
 
 @dataclass(frozen=True)
 class Compute:
-    """How networks use the device; it changes the last digits of results at most."""
+    """How networks use the device; results differ by rounding alone."""
 
     threads: int
     xla: bool | str

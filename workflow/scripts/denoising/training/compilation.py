@@ -1,7 +1,7 @@
 """How the steps of a training are compiled: by XLA, in which layout, folded, several in a call.
 
 The fastest way depends on the card and on the network. With `compute.xla: auto` a GPU's `trial`
-measures it, in processes of their own, because XLA reads its flags once in a process. The
+measures it, in processes of its own, because XLA reads its flags once in a process. The
 measurements are kept for the next training of such a network on such a card (see
 `running.caches`). Nothing here imports TensorFlow, which must find the flags set.
 """
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -180,7 +180,7 @@ def _fastest_on(
             return PLAIN
         _write(path, measurements)
     chosen = fastest(measurements, steps, resident)
-    times = "; ".join(f"{one.way}: {1000 * one.step:.3g} ms" for one in measurements)
+    times = "; ".join(f"{found.way}: {1000 * found.step:.3g} ms" for found in measurements)
     console.info("%s: %s (per step: %s)", run.name, chosen, times)
     return chosen
 
@@ -190,8 +190,8 @@ def fastest(measurements: Sequence[Measurement], steps: int, resident: bool) -> 
 
     The plain way, which is the first, is left only for one that saves a share of `WORTH`.
     """
-    possible = [one for one in measurements if resident or one.way.steps_per_call == 1]
-    best = min(possible, key=lambda one: one.seconds(steps))
+    possible = [found for found in measurements if resident or found.way.steps_per_call == 1]
+    best = min(possible, key=lambda found: found.seconds(steps))
     is_worth_it = best.seconds(steps) <= (1 - WORTH) * measurements[0].seconds(steps)
     return best.way if is_worth_it else PLAIN
 
@@ -238,7 +238,7 @@ def trial(question: Question) -> list[Measurement]:
             with contextlib.suppress(BrokenPipeError):  # it has ended already
                 process.stdin.write(json.dumps(asdict(question)))
                 process.stdin.close()
-            found = [json.loads(line) for line in process.stdout if _is_heard(line)]
+            measurements = _heard(process.stdout)
             process.wait()
         finally:
             limit.cancel()
@@ -252,14 +252,18 @@ def trial(question: Question) -> list[Measurement]:
             seconds,
             process.returncode,
         )
-    return [_measurement(record) for record in found]
+    return measurements
 
 
-def _is_heard(line: str) -> bool:
-    """Whether a line of a trial is a measurement; what it says otherwise is said on the console."""
-    if line.startswith(SAID):
-        console.warning(line.removeprefix(SAID).rstrip())
-    return line.startswith("{")
+def _heard(lines: Iterable[str]) -> list[Measurement]:
+    """The measurements in what a trial writes; what is for the console is said there."""
+    measurements = []
+    for line in lines:
+        if line.startswith(SAID):
+            console.warning(line.removeprefix(SAID).rstrip())
+        elif line.startswith("{"):
+            measurements.append(_measurement(json.loads(line)))
+    return measurements
 
 
 def _measurement(record: dict[str, Any]) -> Measurement:
@@ -286,7 +290,7 @@ def _write(path: Path, measurements: Sequence[Measurement]) -> None:
     """Keep measurements; without a folder that can be written, the next training measures again."""
     try:
         own = path.with_name(f"{path.name}.{os.getpid()}")  # another training may write too
-        write_json(own, [asdict(one) for one in measurements])
+        write_json(own, [asdict(measurement) for measurement in measurements])
         os.replace(own, path)
     except OSError as error:
         log.warning("%s: the measurements are not kept: %s", path, error)

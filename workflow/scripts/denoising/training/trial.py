@@ -72,7 +72,7 @@ def measurements(question: Question, device: Device) -> Iterator[Measurement]:
             if way == PLAIN and measurement.seconds(question.steps) <= SHORT:
                 return
     if of_passes:
-        best = min(of_passes, key=lambda one: one.step).way
+        best = min(of_passes, key=lambda found: found.step).way
         if measurement := measure(replace(best, steps_per_call=STEPS_PER_CALL)):
             yield measurement
 
